@@ -1,0 +1,116 @@
+"""What a hook's environment says of a run. A fixed list of variables is read; never COMMENT, WORK_DIR,
+STD* or EXTRA, which hold users' own text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sam_cluster.core.errors import EventError
+from sam_cluster.core.model import RunKey
+
+VARIABLES = (
+    "SLURM_JOB_ID",
+    "SLURM_JOB_RESTART_COUNT",
+    "SLURM_JOB_SLUID",
+    "SLURM_CLUSTER_NAME",
+    "SLURMD_NODENAME",
+    "SLURM_JOB_UID",
+    "SLURM_JOB_USER",
+    "SLURM_JOB_ACCOUNT",
+    "SLURM_JOB_PARTITION",
+    "SLURM_JOB_NUM_NODES",
+    "SLURM_JOB_START_TIME",
+    "SLURM_JOB_END_TIME",
+    "SLURM_HET_JOB_ID",
+    "SLURM_JOB_GPUS",
+    "CUDA_VISIBLE_DEVICES",
+    "GPU_DEVICE_ORDINAL",
+)
+SLUID = re.compile(r"[A-Za-z0-9]{4,32}")
+WORD = re.compile(r"[^\x00-\x1f\x7f]{1,128}")
+INDEX_RANGE = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?")
+MOST_GPUS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """A run as the hook saw it. `devices` are the words that name its GPUs, as given."""
+
+    key: RunKey
+    node: str | None
+    devices: tuple[str, ...]
+    uid: int | None = None
+    user: str | None = None
+    account: str | None = None
+    partition: str | None = None
+    nodes_expected: int | None = None
+    het_job_id: int | None = None
+    start_time_seconds: int | None = None
+    end_time_seconds: int | None = None
+
+
+def run_facts(environ: Mapping[str, str], cluster: str | None = None) -> RunFacts:
+    """Read a hook's environment; `cluster` stands before what Slurm calls the cluster.
+
+    Raises EventError where there is no job id.
+    """
+    job_id = _number(environ, "SLURM_JOB_ID")
+    if not job_id:
+        raise EventError(f"no job id: SLURM_JOB_ID is {environ.get('SLURM_JOB_ID', 'not set')!r}")
+    sluid = environ.get("SLURM_JOB_SLUID", "")
+    key = RunKey(
+        cluster=cluster or _word(environ, "SLURM_CLUSTER_NAME") or "cluster",
+        job_id=job_id,
+        restart=_number(environ, "SLURM_JOB_RESTART_COUNT") or 0,
+        sluid=sluid if SLUID.fullmatch(sluid) else None,
+    )
+    return RunFacts(
+        key=key,
+        node=_word(environ, "SLURMD_NODENAME"),
+        devices=_devices(environ),
+        uid=_number(environ, "SLURM_JOB_UID"),
+        user=_word(environ, "SLURM_JOB_USER"),
+        account=_word(environ, "SLURM_JOB_ACCOUNT"),
+        partition=_word(environ, "SLURM_JOB_PARTITION"),
+        nodes_expected=_number(environ, "SLURM_JOB_NUM_NODES"),
+        het_job_id=_number(environ, "SLURM_HET_JOB_ID"),
+        start_time_seconds=_number(environ, "SLURM_JOB_START_TIME"),
+        end_time_seconds=_number(environ, "SLURM_JOB_END_TIME"),
+    )
+
+
+def _number(environ: Mapping[str, str], name: str) -> int | None:
+    text = environ.get(name, "")
+    return int(text) if re.fullmatch(r"\d{1,18}", text) else None
+
+
+def _word(environ: Mapping[str, str], name: str) -> str | None:
+    text = environ.get(name, "")
+    return text if WORD.fullmatch(text) else None
+
+
+def _devices(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """UUIDs where CUDA_VISIBLE_DEVICES holds them (Slurm from 25.11 on, and MIG always), else indices.
+
+    An index in SLURM_JOB_GPUS is Slurm's GRES index; ranges such as 0-3 are taken apart.
+    """
+    visible = _split(environ.get("CUDA_VISIBLE_DEVICES", ""))
+    if any(word.startswith(("GPU-", "MIG-")) for word in visible):
+        return visible
+    named = environ.get("SLURM_JOB_GPUS") or environ.get("GPU_DEVICE_ORDINAL")
+    devices: list[str] = []
+    for word in _split(named) if named else visible:
+        match = INDEX_RANGE.fullmatch(word)
+        if match and match[2]:
+            devices += [str(index) for index in range(int(match[1]), int(match[2]) + 1)[:MOST_GPUS]]
+        elif match or word.startswith(("GPU-", "MIG-")):
+            devices.append(word)
+        elif word != "NoDevFiles":
+            devices.append(word[:MOST_GPUS])
+    return tuple(dict.fromkeys(devices))[:MOST_GPUS]
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())

@@ -1,0 +1,185 @@
+"""The GPUs of the node: when NVML is open, when they are read, and what went wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from sam_cluster.core.config import Config
+from sam_cluster.core.model import GpuHeld, Reason
+from sam_cluster.energy.boundary import Reading
+
+from .identity import resolve
+from .journal import Journal
+from .meter import GpuMeter, MeterState
+from .ports import Answer, Clock, Inventory, Opened, OpenFailed, RawReading, Readers, ReadFailed
+
+STATE_FILE = "gpus.json"
+RETRY_MICROSECONDS = 10_000_000
+RELEASE_MICROSECONDS = 60_000_000
+#: Without the driver's ring of samples, power is read this often.
+SERIES_MICROSECONDS = 1_000_000
+
+
+class Gpus:
+    """NVML is open exactly while a run is: an open client keeps a GPU from being reset."""
+
+    def __init__(
+        self, config: Config, boot_id: str, clock: Clock, readers: Readers, journal: Journal
+    ) -> None:
+        self.meters: dict[str, GpuMeter] = {}
+        self.driver_version: str | None = None
+        self._config = config
+        self._boot_id = boot_id
+        self._clock = clock
+        self._readers = readers
+        self._journal = journal
+        self._inventory: Inventory | None = None
+        self._asked_to_open = False
+        self._not_before = 0
+        self._trouble: dict[str | None, Reason] = {}  # None: NVML as a whole
+        self._interval = round(config.interval_seconds * 1_000_000)
+        self._series_interval = min(self._interval, SERIES_MICROSECONDS)
+        self._next_read = 0
+        self._states: dict[str, MeterState] = {}
+        self._load()
+        self._saved = {uuid: state.chain for uuid, state in self._states.items()}
+
+    def open(self) -> None:
+        """Ask for NVML, unless it is there, asked for already, or let go of on request."""
+        uptime = self._clock.uptime_microseconds()
+        if self._inventory is None and not self._asked_to_open and uptime >= self._not_before:
+            self._asked_to_open = True
+            self._readers.open()
+
+    def close(self) -> None:
+        """Let go of NVML."""
+        self._keep_states()
+        if self._inventory is not None or self._asked_to_open:
+            self._readers.close()
+        self._inventory, self._asked_to_open = None, False
+
+    def release(self) -> None:
+        """Let go of NVML for a while, so that a GPU can be reset under running measurements."""
+        self.close()
+        self._not_before = self._clock.uptime_microseconds() + RELEASE_MICROSECONDS
+
+    def read(self, uuid: str) -> None:
+        """Ask for a reading now."""
+        if self._inventory is not None and uuid in self.meters:
+            self._readers.read(uuid)
+
+    def answers(self) -> list[Answer]:
+        """What NVML said since the last call, taken note of."""
+        answers = []
+        for answer in self._readers.answers():
+            if isinstance(answer, Opened):
+                self._opened(answer.inventory)
+            elif isinstance(answer, OpenFailed):
+                self._trouble[None] = answer.reason
+                self._asked_to_open = False
+                self._not_before = self._clock.uptime_microseconds() + RETRY_MICROSECONDS
+            elif isinstance(answer, ReadFailed):
+                self._trouble[answer.uuid] = answer.reason
+            elif self._inventory is not None and answer.uuid in self.meters:
+                self._trouble.pop(answer.uuid, None)
+                self._adapt_interval(answer.reading)
+                answers.append(answer)
+        return list[Answer](answers)
+
+    def resolve(self, devices: Iterable[str]) -> tuple[GpuHeld, ...] | None:
+        """Which GPUs these words name; None while NVML has not said what there is."""
+        if self._inventory is None:
+            return None
+        return resolve(devices, self._inventory.gpus, self._config.gpus)
+
+    def poll(self, held: Iterable[tuple[str, ...]]) -> None:
+        """Read what is held, where it is due; let go of NVML where no run is open."""
+        runs = list(held)
+        if not runs:
+            self.close()
+            return
+        self.open()
+        uptime = self._clock.uptime_microseconds()
+        if self._inventory is None or uptime < self._next_read:
+            return
+        self._next_read = uptime + self._series_interval
+        for uuid in {uuid for uuids in runs for uuid in uuids}:
+            self._readers.read(uuid)
+
+    def next_poll(self) -> int:
+        """When `poll` has something to do (uptime)."""
+        if self._inventory is not None:
+            return self._next_read
+        return max(self._not_before, self._clock.uptime_microseconds() + SERIES_MICROSECONDS)
+
+    def is_due(self, uuid: str) -> bool:
+        """Whether a tick of the sampling interval has passed since the last sample that was kept."""
+        kept = self.meters[uuid].last_kept
+        now = self._clock.uptime_microseconds()
+        return kept is None or now - kept >= self._interval - self._series_interval // 2
+
+    def refuses(self, uuids: Iterable[str]) -> bool:
+        """Whether NVML said no: to all, or to each of these GPUs. Silence is no answer."""
+        if self._inventory is None:
+            return None in self._trouble and not self._asked_to_open
+        return all(uuid in self._trouble for uuid in uuids)
+
+    def trouble_of(self, uuid: str | None) -> Reason:
+        """Why there is no reading of a GPU (of NVML as a whole: None)."""
+        if self._readers.overdue():
+            return Reason.NVML_HUNG
+        return self._trouble.get(uuid) or self._trouble.get(None) or Reason.NO_READING
+
+    def remember(self, uuid: str, last: Reading) -> None:
+        """A journal holds a later reading of this GPU than was kept of it."""
+        state = self._states.get(uuid)
+        if state and last.uptime_microseconds > state.last.uptime_microseconds:
+            self._states[uuid] = replace(state, last=last)
+
+    def save(self) -> bool:
+        """Keep what is known of each GPU for the next agent, where a boundary came to it. (Its later
+        readings are in the journals of the runs that hold it.) False: not possible now."""
+        self._keep_states()
+        chains = {uuid: state.chain for uuid, state in self._states.items()}
+        if chains == self._saved:
+            return True
+        document = {uuid: state.to_json() for uuid, state in self._states.items()}
+        if not self._journal.write_state(STATE_FILE, document):
+            return False
+        self._saved = chains
+        return True
+
+    def _opened(self, inventory: Inventory) -> None:
+        self._asked_to_open = False
+        self._keep_states()
+        self._trouble.pop(None, None)
+        self._inventory = inventory
+        self.driver_version = inventory.driver_version
+        self.meters = {}
+        for gpu in inventory.gpus:
+            meter = GpuMeter(gpu.uuid, self._boot_id, inventory.driver_version, gpu.power_limit_milliwatts)
+            if state := self._states.get(gpu.uuid):
+                meter.resume(state)
+            self.meters[gpu.uuid] = meter
+        self._next_read = 0
+
+    def _adapt_interval(self, reading: RawReading) -> None:
+        """The driver's ring holds so much time: reading it before it turns over is often enough."""
+        if len(reading.power) > 1:
+            span = reading.power[-1][0] - reading.power[0][0]
+            wanted = max(span * 4 // 5, SERIES_MICROSECONDS)
+            self._series_interval = min(self._interval, max(self._series_interval, wanted))
+
+    def _keep_states(self) -> None:
+        for uuid, meter in self.meters.items():
+            if state := meter.state:
+                self._states[uuid] = state
+
+    def _load(self) -> None:
+        document = self._journal.read_state(STATE_FILE)
+        for uuid, state in document.items() if isinstance(document, dict) else ():
+            try:
+                self._states[uuid] = MeterState.from_json(state)
+            except (TypeError, KeyError):
+                continue

@@ -1,0 +1,228 @@
+"""One GPU: its readings in the order of time, and the counter's value at any instant between them."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from sam_cluster.core.model import Sample
+from sam_cluster.energy.boundary import Brought, Reading, bring_to
+from sam_cluster.energy.power import Power, integrate
+
+from .ports import RawReading
+
+READINGS_KEPT = 512
+MARKS_KEPT = 64
+SERIES_KEPT_MICROSECONDS = 150_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A boundary that was settled: where energy was divided."""
+
+    segment: str
+    uptime_microseconds: int
+    energy_millijoules: int
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """The counter went down: the last reading of the segment that ended."""
+
+    segment: str
+    last: Reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterState:
+    """What is kept of a GPU while no agent runs, so that what lies between runs is known."""
+
+    boot_id: str
+    driver_version: str | None
+    segment: str
+    last: Reading
+    chain: Mark | None
+    power_only: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """As a document."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> MeterState:
+        """Back from a document. Raises TypeError or KeyError where it is none."""
+        chain = document["chain"]
+        return cls(**{
+            **document, "last": Reading(**document["last"]), "chain": Mark(**chain) if chain else None
+        })  # fmt: skip
+
+
+class GpuMeter:
+    """The readings of one GPU since NVML was opened, in segments over which the counter only grew.
+
+    A GPU without the counter gets one made of the integral of its power (`power_only`).
+    """
+
+    def __init__(
+        self, uuid: str, boot_id: str, driver_version: str | None, limit_milliwatts: int | None = None
+    ) -> None:
+        self.uuid = uuid
+        self.segment: str | None = None
+        self.chain: Mark | None = None  # the last boundary, whoever's it was
+        self.power_only = False
+        self._boot_id = boot_id
+        self._driver_version = driver_version
+        self._limit = limit_milliwatts
+        self._readings: deque[Reading] = deque(maxlen=READINGS_KEPT)
+        self._marks: deque[Mark] = deque(maxlen=MARKS_KEPT)
+        self._series: deque[Power] = deque()
+        self._kept: Reading | None = None  # the reading of the last sample that was kept
+        self._unkept_energy: int | None = 0  # by the power series, since then
+
+    @property
+    def first(self) -> Reading | None:
+        """The earliest reading of this segment that is still known."""
+        return self._readings[0] if self._readings else None
+
+    @property
+    def last_kept(self) -> int | None:
+        """When the last sample was kept (uptime)."""
+        return self._kept.uptime_microseconds if self._kept else None
+
+    @property
+    def last(self) -> Reading | None:
+        """The latest reading of this segment."""
+        return self._readings[-1] if self._readings else None
+
+    @property
+    def state(self) -> MeterState | None:
+        """What to keep of it; None before its first reading."""
+        if self.segment is None or self.last is None:
+            return None
+        return MeterState(
+            boot_id=self._boot_id,
+            driver_version=self._driver_version,
+            segment=self.segment,
+            last=self.last,
+            chain=self.chain,
+            power_only=self.power_only,
+        )
+
+    def resume(self, state: MeterState) -> None:
+        """Go on from what was kept. The segment goes on where the boot and the driver are the same;
+        whether the counter did is seen at the next reading."""
+        self.chain = state.chain
+        same_boot = state.boot_id == self._boot_id and state.driver_version == self._driver_version
+        if same_boot and not state.power_only:
+            self.segment = state.segment
+            self._readings.append(replace(state.last, power_milliwatts=None))
+            if state.chain and state.chain.segment == state.segment:
+                self._marks.append(state.chain)
+
+    def take(
+        self, raw: RawReading, at_microseconds: int, *, keep: bool
+    ) -> tuple[Sample | None, Restart | None]:
+        """Take in a reading: the sample that stands for it and those since the one kept before (where
+        it is to be kept), and whether the counter restarted before it."""
+        self._extend_series(raw.power)
+        last = self.last
+        uptime = raw.uptime_microseconds
+        power_energy = integrate(self._recent(last), last.uptime_microseconds, uptime) if last else None
+        power = self._series[-1][1] if self._series else None
+        counter = raw.counter_millijoules
+        if counter is None:
+            self.power_only = True
+            counter = self._made_up_counter(last, uptime, power_energy, power)
+        restart = self._restart_before(counter)
+        if self.segment is None:
+            self.segment = f"{self._boot_id[:8]}.{uptime}"
+        reading = Reading(uptime, counter, power)
+        self._readings.append(reading)
+        unkept = self._unkept_energy
+        self._unkept_energy = None if unkept is None or power_energy is None else unkept + power_energy
+        return self._sample(reading, raw, at_microseconds) if keep else None, restart
+
+    def _restart_before(self, counter: int) -> Restart | None:
+        """A counter that goes down has restarted; it never wraps."""
+        last = self.last
+        if last is None or counter >= last.counter_millijoules:
+            return None
+        assert self.segment is not None
+        restart = Restart(self.segment, last)
+        self.segment = None
+        self._readings.clear()
+        self._marks.clear()
+        return restart
+
+    def _sample(self, reading: Reading, raw: RawReading, at_microseconds: int) -> Sample:
+        uptime = reading.uptime_microseconds
+        span = uptime - self._kept.uptime_microseconds if self._kept else 0
+        energy = self._unkept_energy if span else None
+        self._kept, self._unkept_energy = reading, 0
+        mean = None if energy is None else energy * 1_000_000 // span
+        return Sample(
+            gpu_uuid=self.uuid,
+            at_microseconds=at_microseconds,
+            uptime_microseconds=uptime,
+            counter_millijoules=raw.counter_millijoules,
+            power_energy_millijoules=energy,
+            power_milliwatts=reading.power_milliwatts if mean is None else mean,
+        )
+
+    def at(self, instant: int) -> Brought | None:
+        """The counter at an instant (uptime) no later than the last reading; None where the readings
+        do not reach back to it. It never contradicts a boundary that was settled before."""
+        after = next((r for r in self._readings if r.uptime_microseconds >= instant), None)
+        if after is None:
+            return None
+        before = next((r for r in reversed(self._readings) if r.uptime_microseconds <= instant), None)
+        brought = bring_to(instant, before, after, list(self._series), self._limit)
+        if brought is None:
+            return None
+        energy = brought.energy_millijoules
+        for mark in self._marks:
+            if mark.uptime_microseconds == instant:
+                return replace(brought, energy_millijoules=mark.energy_millijoules)
+            if mark.uptime_microseconds < instant:
+                energy = max(energy, mark.energy_millijoules)
+        for mark in self._marks:
+            if mark.uptime_microseconds > instant:
+                energy = min(energy, mark.energy_millijoules)
+        return replace(brought, energy_millijoules=energy)
+
+    def mark(self, uptime: int, energy_millijoules: int) -> None:
+        """Remember a settled boundary of this segment."""
+        assert self.segment is not None
+        mark = Mark(self.segment, uptime, energy_millijoules)
+        self._marks.append(mark)
+        if not self.chain or self.chain.segment != mark.segment or self.chain.uptime_microseconds <= uptime:
+            self.chain = mark
+
+    def _extend_series(self, power: tuple[Power, ...]) -> None:
+        for point in power:
+            if not self._series or point[0] > self._series[-1][0]:
+                self._series.append(point)
+        while self._series and self._series[0][0] < self._series[-1][0] - SERIES_KEPT_MICROSECONDS:
+            self._series.popleft()
+
+    def _recent(self, last: Reading | None) -> list[Power]:
+        """The end of the series, from just before the last reading on."""
+        recent: list[Power] = []
+        for point in reversed(self._series):
+            recent.append(point)
+            if last and point[0] < last.uptime_microseconds:
+                break
+        return recent[::-1]
+
+    def _made_up_counter(
+        self, last: Reading | None, uptime: int, power_energy: int | None, power: int | None
+    ) -> int:
+        """The integral of power since the segment began. What the series leaves open, the mean of the
+        power at both ends fills."""
+        if last is None:
+            return 0
+        if power_energy is None:
+            mean = ((last.power_milliwatts or power or 0) + (power or 0)) // 2
+            power_energy = mean * (uptime - last.uptime_microseconds) // 1_000_000
+        return last.counter_millijoules + power_energy

@@ -1,0 +1,164 @@
+"""The NVIDIA driver through NVML: the only place that imports pynvml."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from typing import Any
+
+import pynvml
+
+from sam_cluster.core.model import Reason
+from sam_cluster.energy.power import Power
+
+from .ports import Clock, DriverError, GpuInfo, Inventory, RawReading
+
+REASONS = {
+    pynvml.NVML_ERROR_NOT_SUPPORTED: Reason.COUNTER_UNSUPPORTED,
+    pynvml.NVML_ERROR_GPU_IS_LOST: Reason.GPU_LOST,
+    pynvml.NVML_ERROR_RESET_REQUIRED: Reason.GPU_LOST,
+    pynvml.NVML_ERROR_LIBRARY_NOT_FOUND: Reason.NVML_ABSENT,
+    pynvml.NVML_ERROR_DRIVER_NOT_LOADED: Reason.NVML_ABSENT,
+    pynvml.NVML_ERROR_TIMEOUT: Reason.NVML_HUNG,
+}
+#: After these a handle gives nothing more until NVML is initialised anew.
+GONE = {
+    pynvml.NVML_ERROR_UNINITIALIZED,
+    pynvml.NVML_ERROR_GPU_IS_LOST,
+    pynvml.NVML_ERROR_RESET_REQUIRED,
+    pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH,
+}
+#: These mean that a GPU has no such thing, not that the call went wrong.
+ABSENT = {pynvml.NVML_ERROR_NOT_SUPPORTED, pynvml.NVML_ERROR_FUNCTION_NOT_FOUND}
+
+
+def _error(code: int) -> DriverError:
+    return DriverError(REASONS.get(code, Reason.NVML_FAILED), gone=code in GONE)
+
+
+def _call(function: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return function(*arguments)
+    except pynvml.NVMLError as error:
+        raise _error(error.value) from None
+
+
+def _ask(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a GPU may or may not be able to say; None where it is not."""
+    try:
+        return function(*arguments)
+    except pynvml.NVMLError as error:
+        if error.value in GONE:
+            raise _error(error.value) from None
+        return None
+
+
+class Nvml:
+    """A Driver on the installed libnvidia-ml. At most three calls a reading.
+
+    Each GPU is read by one thread at a time; several GPUs may be read at once, NVML is thread-safe.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._handles: dict[str, Any] = {}
+        self._last_sample: dict[str, int] = {}
+        self._no_ring: set[str] = set()
+
+    def open(self) -> Inventory:
+        """Initialise NVML and list the GPUs; one that fails is left out, the others are kept."""
+        _call(pynvml.nvmlInit)
+        gpus = []
+        handles: dict[str, Any] = {}
+        for index in range(_call(pynvml.nvmlDeviceGetCount)):
+            try:
+                handle = _call(pynvml.nvmlDeviceGetHandleByIndex, index)
+                info = self._describe(handle, index)
+            except DriverError:
+                continue
+            handles[info.uuid] = handle
+            gpus.append(info)
+        self._handles = handles
+        return Inventory(driver_version=_ask(pynvml.nvmlSystemGetDriverVersion), gpus=tuple(gpus))
+
+    def _describe(self, handle: Any, index: int) -> GpuInfo:
+        return GpuInfo(
+            uuid=_call(pynvml.nvmlDeviceGetUUID, handle),
+            index=index,
+            name=_call(pynvml.nvmlDeviceGetName, handle),
+            minor=_ask(pynvml.nvmlDeviceGetMinorNumber, handle),
+            power_limit_milliwatts=_ask(pynvml.nvmlDeviceGetEnforcedPowerLimit, handle),
+            mig_uuids=self._mig_uuids(handle),
+        )
+
+    def _mig_uuids(self, handle: Any) -> tuple[str, ...] | None:
+        mode = _ask(pynvml.nvmlDeviceGetMigMode, handle)
+        if not mode or mode[0] != pynvml.NVML_DEVICE_MIG_ENABLE:
+            return None
+        uuids = []
+        for index in range(_ask(pynvml.nvmlDeviceGetMaxMigDeviceCount, handle) or 0):
+            slice_handle = _ask(pynvml.nvmlDeviceGetMigDeviceHandleByIndex, handle, index)
+            if slice_handle is not None and (uuid := _ask(pynvml.nvmlDeviceGetUUID, slice_handle)):
+                uuids.append(uuid)
+        return tuple(uuids)
+
+    def read(self, uuid: str) -> RawReading:
+        """The energy counter, then the power since the last look."""
+        handle = self._handles.get(uuid)
+        if handle is None:
+            raise DriverError(Reason.GPU_LOST, gone=True)
+        try:
+            counter = int(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle))
+        except pynvml.NVMLError as error:
+            if error.value not in ABSENT:
+                raise _error(error.value) from None
+            counter = None
+        uptime = self._clock.uptime_microseconds()
+        power = self._ring(uuid, handle, uptime) or self._poll(handle, uptime)
+        if counter is None and not power:
+            raise DriverError(Reason.COUNTER_UNSUPPORTED, gone=False)
+        return RawReading(uptime_microseconds=uptime, counter_millijoules=counter, power=power)
+
+    def _poll(self, handle: Any, uptime: int) -> tuple[Power, ...]:
+        power = _ask(pynvml.nvmlDeviceGetPowerUsage, handle)
+        return () if power is None else ((uptime, int(power)),)
+
+    def _ring(self, uuid: str, handle: Any, uptime: int) -> tuple[Power, ...]:
+        """The driver's own ring of power samples, which is stamped with the wall clock."""
+        if uuid in self._no_ring:
+            return ()
+        since = self._last_sample.get(uuid, 0)
+        try:
+            kind, samples = pynvml.nvmlDeviceGetSamples(handle, pynvml.NVML_TOTAL_POWER_SAMPLES, since)
+        except pynvml.NVMLError as error:
+            if error.value in GONE:
+                raise _error(error.value) from None
+            if error.value in ABSENT:
+                self._no_ring.add(uuid)
+            return ()
+        offset = self._clock.now_microseconds() - uptime
+        value = "uiVal" if kind == pynvml.NVML_VALUE_TYPE_UNSIGNED_INT else "ullVal"
+        series = [
+            (sample.timeStamp - offset, getattr(sample.sampleValue, value))
+            for sample in samples
+            if sample.timeStamp > since
+        ]
+        if series:
+            self._last_sample[uuid] = series[-1][0] + offset
+        # A wall clock that jumped puts samples into the future, or back before the last look.
+        return tuple(point for point in sorted(series) if 0 < point[0] <= uptime + 1_000_000)
+
+    def close(self) -> None:
+        """Let go of NVML, so that a GPU can be reset."""
+        self._handles = {}
+        self._last_sample = {}
+        _ask(pynvml.nvmlShutdown)
+
+
+def library_version() -> str | None:
+    """The driver's version, or None where NVML does not answer. For `doctor`."""
+    try:
+        pynvml.nvmlInit()
+        return str(pynvml.nvmlSystemGetDriverVersion())
+    except (pynvml.NVMLError, OSError, ctypes.ArgumentError):
+        return None

@@ -1,0 +1,139 @@
+"""What the agent needs of the world: a clock, and somebody who reads GPUs. No vendor here."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+from sam_cluster.core.model import Reason
+from sam_cluster.energy.power import Power
+
+
+class Clock(Protocol):
+    """Two clocks: `uptime` only ever grows, also while the node sleeps; `now` may jump."""
+
+    def uptime_microseconds(self) -> int:
+        """CLOCK_BOOTTIME, as /proc/uptime shows it."""
+
+    def now_microseconds(self) -> int:
+        """UTC since 1970."""
+
+
+class SystemClock:
+    """The clocks of this machine."""
+
+    def uptime_microseconds(self) -> int:
+        """CLOCK_BOOTTIME, as /proc/uptime shows it."""
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
+
+    def now_microseconds(self) -> int:
+        """UTC since 1970."""
+        return time.time_ns() // 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuInfo:
+    """A GPU as the driver shows it. `index` is NVML's, which need not be Slurm's or the kernel's."""
+
+    uuid: str
+    index: int
+    name: str
+    minor: int | None = None
+    power_limit_milliwatts: int | None = None
+    mig_uuids: tuple[str, ...] | None = None  # None where MIG is off
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """What a driver has."""
+
+    driver_version: str | None
+    gpus: tuple[GpuInfo, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawReading:
+    """What one look at a GPU gave. `counter_millijoules` is None on a GPU without the counter.
+
+    `power` is what was drawn since the look before: (uptime, milliwatts), in the order of time.
+    """
+
+    uptime_microseconds: int
+    counter_millijoules: int | None
+    power: tuple[Power, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """NVML answered: these GPUs are there."""
+
+    inventory: Inventory
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFailed:
+    """NVML did not answer."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A look at a GPU succeeded."""
+
+    uuid: str
+    reading: RawReading
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFailed:
+    """A look at a GPU failed. `gone` says that this handle will not answer again."""
+
+    uuid: str
+    reason: Reason
+    gone: bool
+
+
+Answer = Opened | OpenFailed | Read | ReadFailed
+
+
+class Driver(Protocol):
+    """NVML, one blocking call at a time. Raises DriverError."""
+
+    def open(self) -> Inventory:
+        """Initialise and list the GPUs."""
+
+    def read(self, uuid: str) -> RawReading:
+        """The counter, and the power since the last look."""
+
+    def close(self) -> None:
+        """Let go of the driver."""
+
+
+class DriverError(Exception):
+    """Raised by a Driver. `gone`: this GPU, or all of NVML, is lost until it is opened anew."""
+
+    def __init__(self, reason: Reason, *, gone: bool) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+        self.gone = gone
+
+
+class Readers(Protocol):
+    """NVML without waiting: what is asked for is answered later, or never, in `answers`."""
+
+    def open(self) -> None:
+        """Ask for the inventory."""
+
+    def read(self, uuid: str) -> None:
+        """Ask for a reading; asking again before the answer came does nothing more."""
+
+    def close(self) -> None:
+        """Let go of NVML as soon as may be."""
+
+    def answers(self) -> list[Answer]:
+        """What has arrived since the last call."""
+
+    def overdue(self) -> bool:
+        """Whether a call has been hanging for longer than a call may."""

@@ -1,0 +1,247 @@
+"""A run on this node, from its prolog to its sealed shard, and its journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from sam_cluster import __version__
+from sam_cluster.core.model import Boundary, Flag, GpuHeld, Kind, Reason, Rung, RunKey, Sample, Shard
+
+from .facts import RunFacts
+from .journal import Journal, JournalPart, Record
+from .meter import Mark
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Instant:
+    """A moment on both clocks."""
+
+    uptime_microseconds: int
+    at_microseconds: int
+
+    @property
+    def wall_offset(self) -> int:
+        """What is added to uptime to give UTC."""
+        return self.at_microseconds - self.uptime_microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A boundary whose reading has not come yet."""
+
+    gpu_uuid: str
+    kind: Kind
+    instant: Instant
+
+
+class OpenRun:
+    """What is known of a run that is not sealed. Every change is journalled as it is made."""
+
+    def __init__(
+        self, facts: RunFacts, node: str, boot_id: str, started: Instant, journal: Journal, part: int = 0
+    ) -> None:
+        self.facts = facts
+        self.node = node
+        self.boot_id = boot_id
+        self.started = started
+        self.ended: Instant | None = None
+        self.epilog_restart: int | None = None
+        self.gpus: tuple[GpuHeld, ...] | None = None
+        self.driver_version: str | None = None
+        self.since: dict[str, Mark] = {}  # this run's latest boundary on each GPU
+        self.finished: set[str] = set()  # GPUs whose last boundary is settled
+        self.last_samples: dict[str, Sample] = {}
+        self.flags: set[Flag] = set()
+        self.waiting: list[Waiting] = []
+        self.part = part
+        self.rotate_at: Instant | None = None
+        self.seen_alive = False
+        self.gone_since: Instant | None = None
+        self._journal = journal
+        self.log = JournalPart(journal, self.name)
+
+    @property
+    def name(self) -> str:
+        """RUN-START.PART, of the journal and of the shard: nothing in it is a user's text."""
+        seconds = self.started.at_microseconds // 1_000_000
+        return f"{self.facts.key.run_id}-{seconds}.{self.part}"
+
+    @property
+    def uuids(self) -> tuple[str, ...]:
+        """The GPUs that can be metered, each once though several slices of it be held."""
+        held = self.gpus or ()
+        return tuple(dict.fromkeys(gpu.uuid for gpu in held if gpu.uuid and not gpu.reason))
+
+    def holds(self, uuid: str) -> bool:
+        """Whether it has begun to be metered on a GPU, and has not ended there."""
+        return uuid in self.since and uuid not in self.finished
+
+    def begin(self) -> None:
+        """Journal the head of this part."""
+        self.log.add({
+            "r": "run", "facts": asdict(self.facts), "node": self.node, "boot_id": self.boot_id,
+            "started": asdict(self.started), "part": self.part, "version": __version__,
+            "since": {uuid: asdict(mark) for uuid, mark in self.since.items()},
+            "finished": sorted(self.finished),
+        })  # fmt: skip
+
+    def hold(self, gpus: tuple[GpuHeld, ...], driver_version: str | None) -> None:
+        """These are its GPUs."""
+        self.gpus, self.driver_version = gpus, driver_version
+        if any(gpu.rung is Rung.ASSUMED_INDEX for gpu in gpus):
+            self.flags.add(Flag.ASSUMED_GPU)
+        self.log.add({"r": "gpus", "gpus": [asdict(gpu) for gpu in gpus], "driver": driver_version})
+
+    def end(self, ended: Instant, restart: int | None) -> None:
+        """Its epilog came."""
+        self.ended = ended
+        self.epilog_restart = restart
+        self.log.add({"r": "end", "ended": asdict(ended), "restart": restart})
+
+    def settle(self, boundary: Boundary) -> Boundary:
+        """A boundary is known: complete it with the run's boundary before it, and keep it."""
+        uuid = boundary.gpu_uuid
+        since = self.since.get(uuid)
+        if since and since.segment == boundary.segment and boundary.kind is not Kind.START:
+            boundary = replace(
+                boundary,
+                since_uptime_microseconds=since.uptime_microseconds,
+                since_energy_millijoules=since.energy_millijoules,
+            )
+        if boundary.energy_millijoules is not None:
+            self.since[uuid] = Mark(
+                boundary.segment, boundary.uptime_microseconds, boundary.energy_millijoules
+            )
+        if boundary.kind is Kind.END:
+            self.finished.add(uuid)
+        self.log.add({"r": "boundary", **asdict(boundary)})
+        return boundary
+
+    def sample(self, sample: Sample) -> None:
+        """Keep a tick."""
+        self.last_samples[sample.gpu_uuid] = sample
+        self.log.add({"r": "sample", **asdict(sample)}, sample=True)
+
+    def close_part(
+        self, *, final: bool, at: Instant, reasons: dict[str, Reason], reason: Reason | None
+    ) -> None:
+        """This part is complete. `reasons`: of GPUs without a figure, by the word that names them."""
+        self.log.add({
+            "r": "close", "final": final, "ended": asdict(at), "flags": sorted(self.flags),
+            "reasons": dict(reasons), "reason": reason,
+        })  # fmt: skip
+
+    def next_part(self) -> JournalPart:
+        """Go on in a new part; the complete one is given back."""
+        complete = self.log
+        self.part += 1
+        self.rotate_at = None
+        self.log = JournalPart(self._journal, self.name)
+        self.begin()
+        if self.gpus is not None:
+            self.hold(self.gpus, self.driver_version)
+        return complete
+
+    @classmethod
+    def from_records(cls, records: list[Record], journal: Journal) -> OpenRun:
+        """The run that an earlier agent left. Raises KeyError, TypeError, ValueError where it is none."""
+        head = records[0]
+        run = cls(
+            _facts(head["facts"]), head["node"], head["boot_id"], Instant(**head["started"]), journal,
+            head["part"],
+        )  # fmt: skip
+        run.since = {uuid: Mark(**mark) for uuid, mark in head["since"].items()}
+        run.finished = set(head["finished"])
+        for record in records[1:]:
+            kind = record["r"]
+            if kind == "gpus":
+                run.gpus = tuple(_gpu(gpu) for gpu in record["gpus"])
+                run.driver_version = record["driver"]
+            elif kind == "end":
+                run.ended, run.epilog_restart = Instant(**record["ended"]), record["restart"]
+            elif kind == "sample":
+                sample = Sample(**_without_kind(record))
+                run.last_samples[sample.gpu_uuid] = sample
+            elif kind == "boundary":
+                boundary = _boundary(record)
+                if boundary.energy_millijoules is not None:
+                    run.since[boundary.gpu_uuid] = Mark(
+                        boundary.segment, boundary.uptime_microseconds, boundary.energy_millijoules
+                    )
+                if boundary.kind is Kind.END:
+                    run.finished.add(boundary.gpu_uuid)
+        run.log.adopt(records)
+        return run
+
+
+def shard_from_records(records: Iterable[Record]) -> Shard:
+    """The shard that a complete part's journal holds. Raises KeyError, TypeError, ValueError."""
+    head: Record = {}
+    close: Record = {}
+    gpus: tuple[GpuHeld, ...] = ()
+    driver = None
+    boundaries: list[Boundary] = []
+    samples: list[Sample] = []
+    for record in records:
+        kind = record["r"]
+        if kind == "run":
+            head = record
+        elif kind == "gpus":
+            gpus, driver = tuple(_gpu(gpu) for gpu in record["gpus"]), record["driver"]
+        elif kind == "boundary":
+            boundaries.append(_boundary(record))
+        elif kind == "sample":
+            samples.append(Sample(**_without_kind(record)))
+        elif kind == "close":
+            close = record
+    facts = _facts(head["facts"])
+    reasons = {word: Reason(reason) for word, reason in close["reasons"].items()}
+    if not gpus:  # never resolved: the words that named them are all there is
+        gpus = tuple(GpuHeld(uuid=None, requested=word, rung=Rung.UNRESOLVED) for word in facts.devices)
+    return Shard(
+        key=facts.key,
+        node=head["node"],
+        part=head["part"],
+        final=close["final"],
+        boot_id=head["boot_id"],
+        started_at_microseconds=head["started"]["at_microseconds"],
+        ended_at_microseconds=close["ended"]["at_microseconds"],
+        gpus=tuple(replace(gpu, reason=reasons.get(gpu.requested, gpu.reason)) for gpu in gpus),
+        boundaries=tuple(boundaries),
+        samples=tuple(samples),
+        uid=facts.uid,
+        user=facts.user,
+        account=facts.account,
+        partition=facts.partition,
+        nodes_expected=facts.nodes_expected,
+        het_job_id=facts.het_job_id,
+        flags=tuple(Flag(flag) for flag in close["flags"]),
+        reason=Reason(close["reason"]) if close["reason"] else None,
+        agent_version=head["version"],
+        driver_version=driver,
+    )
+
+
+def _without_kind(record: Record) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name != "r"}
+
+
+def _facts(document: dict[str, Any]) -> RunFacts:
+    return RunFacts(**{
+        **document, "key": RunKey(**document["key"]), "devices": tuple(document["devices"])
+    })  # fmt: skip
+
+
+def _gpu(document: dict[str, Any]) -> GpuHeld:
+    reason = document["reason"]
+    return GpuHeld(**{
+        **document, "rung": Rung(document["rung"]), "reason": Reason(reason) if reason else None
+    })  # fmt: skip
+
+
+def _boundary(record: Record) -> Boundary:
+    document = _without_kind(record)
+    flags = tuple(Flag(flag) for flag in document["flags"])
+    return Boundary(**{**document, "kind": Kind(document["kind"]), "flags": flags})

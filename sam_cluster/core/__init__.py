@@ -1,0 +1,1 @@
+"""What every room speaks: units, the domain's values, errors, configuration. Standard library only."""

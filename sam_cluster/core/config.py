@@ -1,0 +1,311 @@
+"""The configuration file: TOML, every key optional, a key that is not known refused with its line.
+
+    [cluster]  name
+    [paths]    spool, events, store
+    [agent]    interval_seconds, publish_as
+    [gpus]     GRES index = "GPU-UUID" or "/dev/nvidiaN"        (of one node)
+    [sam]      alpha, beta, unit
+    [groups.NAME]   accounts, members, share, from              (a list of tables where it changes)
+    [tasks.NAME]    metric, dataset, split, aliases
+    [report]   timezone, carbon_g_per_kwh, price_per_kwh, pue
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from .errors import ConfigError
+
+DEFAULT_DIRECTORY = Path("/etc/sam-cluster")
+ELECTRICITY_UNITS = ("kWh", "Wh", "MJ", "J")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A lab as it is from a day on: the Slurm accounts it owns, its head count, what it was granted."""
+
+    name: str
+    accounts: tuple[str, ...]  # patterns as of fnmatch: cv-*
+    members: int | None = None
+    share: float | None = None
+    since: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What an accuracy was measured on; results are compared within one task only."""
+
+    name: str
+    metric: str | None = None
+    dataset: str | None = None
+    split: str | None = None
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All settings, with their defaults."""
+
+    source: Path | None = None
+    cluster_name: str | None = None
+    spool: Path = Path("/var/lib/sam-cluster")
+    events: Path = Path("/run/sam-cluster/events")
+    store: Path = Path("/shared/sam-cluster")
+    interval_seconds: float = 10.0
+    publish_as: str = "samcluster"
+    gpus: Mapping[int, str] = field(default_factory=dict)
+    alpha: float = 5.0
+    beta: float = 5.0
+    unit: str = "kWh"
+    groups: tuple[Group, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    timezone: str = "UTC"
+    carbon_g_per_kwh: float | None = None
+    price_per_kwh: float | None = None
+    pue: float | None = None
+
+    def group_of(self, account: str | None, on: date | None = None) -> str | None:
+        """The lab that owns an account on a day (default: as configured last); the account itself
+        where no lab claims it; None where the account is unknown."""
+        if account is None:
+            return None
+        for group in sorted(self.groups, key=lambda g: g.since or date.min, reverse=True):
+            started = group.since is None or on is None or group.since <= on
+            if started and any(fnmatchcase(account, pattern) for pattern in group.accounts):
+                return group.name
+        return account
+
+    def task_named(self, name: str) -> Task:
+        """The configured task of this name or alias; one that knows only its name where none is."""
+        for task in self.tasks:
+            if name == task.name or name in task.aliases:
+                return task
+        return Task(name=name)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("a text in quotes")
+    return value
+
+
+def _path(value: Any) -> Path:
+    path = Path(_text(value))
+    if not path.is_absolute():
+        raise ValueError("an absolute path in quotes")
+    return path
+
+
+def _number(value: Any, *, least: float = 0.0, above: bool = False) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
+        raise ValueError(f"a number of at least {least:g}")
+    if value == float("inf") or (above and value == least):
+        raise ValueError(f"a finite number above {least:g}")
+    return float(value)
+
+
+def _above_zero(value: Any) -> float:
+    return _number(value, above=True)
+
+
+def _pue(value: Any) -> float:
+    return _number(value, least=1.0)
+
+
+def _share(value: Any) -> float:
+    if _number(value) > 1:
+        raise ValueError("a share between 0 and 1")
+    return float(value)
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError("a whole number of at least 1")
+    return value
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ValueError("a list of texts")
+    return tuple(_text(item) for item in value)
+
+
+def _day(value: Any) -> date:
+    if type(value) is not date:
+        raise ValueError("a date such as 2026-01-01, without quotes")
+    return value
+
+
+def _unit(value: Any) -> str:
+    if value not in ELECTRICITY_UNITS:
+        raise ValueError("one of " + ", ".join(ELECTRICITY_UNITS))
+    return str(value)
+
+
+def _gpu(value: Any) -> str:
+    if not re.fullmatch(r"GPU-[0-9A-Fa-f-]+|/dev/nvidia[0-9]+", _text(value)):
+        raise ValueError('a GPU\'s UUID ("GPU-…") or device file ("/dev/nvidia0")')
+    return str(value)
+
+
+Reader = Callable[[Any], Any]
+SECTIONS: dict[str, dict[str, tuple[str, Reader]]] = {
+    "cluster": {"name": ("cluster_name", _text)},
+    "paths": {"spool": ("spool", _path), "events": ("events", _path), "store": ("store", _path)},
+    "agent": {"interval_seconds": ("interval_seconds", _above_zero), "publish_as": ("publish_as", _text)},
+    "sam": {"alpha": ("alpha", _above_zero), "beta": ("beta", _above_zero), "unit": ("unit", _unit)},
+    "report": {
+        "timezone": ("timezone", _text),
+        "carbon_g_per_kwh": ("carbon_g_per_kwh", _number),
+        "price_per_kwh": ("price_per_kwh", _number),
+        "pue": ("pue", _pue),
+    },
+}
+GROUP_KEYS: dict[str, tuple[str, Reader]] = {
+    "accounts": ("accounts", _texts),
+    "members": ("members", _count),
+    "share": ("share", _share),
+    "from": ("since", _day),
+}
+TASK_KEYS: dict[str, tuple[str, Reader]] = {
+    "metric": ("metric", _text),
+    "dataset": ("dataset", _text),
+    "split": ("split", _text),
+    "aliases": ("aliases", _texts),
+}
+
+
+class _Source:
+    """The file's text, to say on which line a key stands."""
+
+    def __init__(self, text: str, path: Path | None) -> None:
+        self.lines = text.splitlines()
+        self.path = path
+
+    def error(self, section: str, key: str | None, complaint: str) -> ConfigError:
+        where = f"{self.path or 'configuration'}, line {self._line(section, key)}"
+        return ConfigError(f"{where}: {complaint}")
+
+    def _line(self, section: str, key: str | None) -> int:
+        at = 0
+        header = re.compile(r"\s*\[+\s*" + re.escape(section).replace(r"\.", r"\s*\.\s*") + r"\s*\]+")
+        for number, line in enumerate(self.lines, 1):
+            if header.match(line):
+                at = number
+            if key and at and re.match(rf"""\s*["']?{re.escape(key)}["']?\s*=""", line):
+                return number
+            if not at and key and re.match(rf"\s*{re.escape(section)}\s*\.", line):
+                at = number
+        return at or 1
+
+
+def _read_table(
+    table: Any, known: Mapping[str, tuple[str, Reader]], section: str, source: _Source
+) -> dict[str, Any]:
+    if not isinstance(table, dict):
+        raise source.error(section, None, f"[{section}] must be a table")
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in known:
+            raise source.error(
+                section, key, f"unknown key {key!r} in [{section}]; known are {', '.join(known)}"
+            )
+        name, reader = known[key]
+        try:
+            found[name] = reader(value)
+        except ValueError as wanted:
+            raise source.error(section, key, f"{key} in [{section}] must be {wanted}") from None
+    return found
+
+
+def _read_groups(tables: Any, source: _Source) -> tuple[Group, ...]:
+    groups = []
+    for name, value in _named(tables, "groups", source):
+        for table in value if isinstance(value, list) else [value]:
+            found = _read_table(table, GROUP_KEYS, f"groups.{name}", source)
+            groups.append(Group(name=name, **{"accounts": (name,), **found}))
+    return tuple(groups)
+
+
+def _named(tables: Any, section: str, source: _Source) -> list[tuple[str, Any]]:
+    if not isinstance(tables, dict):
+        raise source.error(section, None, f"[{section}] must hold tables such as [{section}.NAME]")
+    return list(tables.items())
+
+
+def _read_gpus(table: Any, source: _Source) -> dict[int, str]:
+    if not isinstance(table, dict):
+        raise source.error("gpus", None, "[gpus] must be a table of GRES index = device")
+    found = {}
+    for key, value in table.items():
+        if not key.isdecimal():
+            raise source.error("gpus", key, f"unknown key {key!r} in [gpus]; a key is a GRES index")
+        try:
+            found[int(key)] = _gpu(value)
+        except ValueError as wanted:
+            raise source.error("gpus", key, f"{key} in [gpus] must be {wanted}") from None
+    return found
+
+
+def parse(text: str, path: Path | None = None) -> Config:
+    """The configuration that a text holds. Raises ConfigError with the line of what is wrong."""
+    source = _Source(text, path)
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path or 'configuration'}: not TOML: {error}") from None
+    values: dict[str, Any] = {"source": path}
+    for section, table in tables.items():
+        if section == "groups":
+            values["groups"] = _read_groups(table, source)
+        elif section == "gpus":
+            values["gpus"] = _read_gpus(table, source)
+        elif section == "tasks":
+            values["tasks"] = tuple(
+                Task(name=name, **_read_table(value, TASK_KEYS, f"tasks.{name}", source))
+                for name, value in _named(table, "tasks", source)
+            )
+        elif section in SECTIONS:
+            values.update(_read_table(table, SECTIONS[section], section, source))
+        else:
+            known = ", ".join([*SECTIONS, "gpus", "groups", "tasks"])
+            raise source.error(section, section, f"unknown section [{section}]; known are {known}")
+    return Config(**values)
+
+
+def locate(environ: Mapping[str, str]) -> Path | None:
+    """The file to read: SAM_CLUSTER_CONFIG, else this node's own, else the common one, if it is there."""
+    if named := environ.get("SAM_CLUSTER_CONFIG"):
+        return Path(named)
+    node = environ.get("SLURMD_NODENAME", "")
+    names = [f"{node}.toml"] if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", node) else []
+    for name in [*names, "config.toml"]:
+        if (path := DEFAULT_DIRECTORY / name).is_file():
+            return path
+    return None
+
+
+def load(environ: Mapping[str, str], path: Path | None = None) -> Config:
+    """The configuration in force. A path given stands before SAM_CLUSTER_CONFIG, and SAM_CLUSTER_STORE
+    and SAM_CLUSTER_EVENTS before what the file says."""
+    path = path or locate(environ)
+    try:
+        config = parse(path.read_text("utf-8"), path) if path else Config()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the configuration {path}: {error}") from None
+    changes: dict[str, Any] = {}
+    for variable, name in (("SAM_CLUSTER_STORE", "store"), ("SAM_CLUSTER_EVENTS", "events")):
+        if value := environ.get(variable):
+            try:
+                changes[name] = _path(value)
+            except ValueError as wanted:
+                raise ConfigError(f"{variable} must be {wanted}, not {value!r}") from None
+    return replace(config, **changes)
+

@@ -1,0 +1,1 @@
+"""Readings to millijoules. Pure: no clock, no disk, no NVML."""

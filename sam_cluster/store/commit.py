@@ -1,0 +1,253 @@
+"""Writing tables: days are replaced whole, and one exclusive link() makes the new state current.
+
+What a writer leaves that dies at any step are files that no commit names; readers see the old state or
+the new one. Of two writers that started from the same state one wins, and the other starts anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from sam_cluster.core.errors import StoreError
+
+from .index import (
+    FileEntry,
+    Manifest,
+    Month,
+    Span,
+    Step,
+    files_to_json,
+    index_to_json,
+    month_of,
+    no_step,
+    sync,
+    write_content,
+    write_durably,
+)
+from .paths import StorePaths
+from .rows import extents, in_order
+from .schemas import TABLES
+from .sweep import sweep
+from .tables import Snapshot, Where, commit_path
+
+#: Rows in a group: small enough that a lookup by the table's first keys skips most of a day.
+ROW_GROUP_ROWS = 65_536
+
+
+class CommitLost(StoreError):
+    """Raised when another writer committed first: nothing was changed, start from a new snapshot."""
+
+
+def prepare(paths: StorePaths) -> None:
+    """Make the directories of a store that are not there. Raises StoreError where that is not possible."""
+    modes = {
+        paths.root: 0o755,
+        paths.inbox: 0o750,
+        paths.submissions: 0o1733,
+        paths.tables: 0o750,
+        paths.tables / "commits": 0o750,
+        paths.tables / "index": 0o750,
+        paths.quarantine: 0o750,
+    }
+    for path, mode in modes.items():
+        try:
+            path.mkdir(parents=path is paths.root)
+            path.chmod(mode)  # mkdir heeds the umask
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise StoreError(
+                f"{path} cannot be made: {error.strerror}; make it, and give it to the service user"
+            ) from None
+
+
+class Transaction:
+    """Changes to the tables of a snapshot, read as if they were made, current when committed.
+
+    `step` is called with the name of each step on the disk before it is taken.
+    """
+
+    def __init__(self, snapshot: Snapshot, *, now_microseconds: int, step: Step = no_step) -> None:
+        self.base = snapshot
+        self.properties: dict[str, Any] = dict(snapshot.properties)
+        self._now = now_microseconds
+        self._step = step
+        self._staged: dict[str, dict[date | None, pa.Table]] = {}
+        self._folded: set[str] = set()
+        self._superseded: list[str] = []
+
+    def replace_day(self, table: str, day: date | None, rows: pa.Table) -> None:
+        """Put these rows in place of all that are filed under the day (None: of a table without days)."""
+        schema = TABLES[table]
+        self._staged.setdefault(table, {})[day] = in_order(table, rows.select(schema.names).cast(schema))
+
+    def folded(self, digests: Iterable[str]) -> None:
+        """Name shards that this commit takes in."""
+        self._folded.update(digests)
+
+    def read_day(self, table: str, day: date | None) -> pa.Table:
+        """All rows filed under a day, as changed here."""
+        staged = self._staged.get(table, {})
+        return staged[day] if day in staged else self.base.read_day(table, day)
+
+    def read(
+        self,
+        table: str,
+        *,
+        start_microseconds: int | None = None,
+        end_microseconds: int | None = None,
+        raw_job_ids: Collection[int] | None = None,
+        run_ids: Collection[str] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pa.Table:
+        """As `Snapshot.read`, with the changes made here."""
+        where = Where(table, start_microseconds, end_microseconds, raw_job_ids, run_ids)
+        staged = self._staged.get(table, {})
+        files = self.base.files(
+            table,
+            start_microseconds=start_microseconds,
+            end_microseconds=end_microseconds,
+            raw_job_ids=raw_job_ids,
+        )
+        read = where.columns(columns)
+        parts = [self.base.read_file(table, file, read) for file in files if file.day not in staged]
+        parts += [rows if read is None else rows.select(read) for rows in staged.values()]
+        return where.selected(parts, columns)
+
+    def commit(self) -> Snapshot:
+        """Make the changes current, and return the new state; the old one where nothing changed.
+
+        Raises CommitLost.
+        """
+        number = self.base.number + 1
+        tables = dict(self.base.manifest.tables)
+        for table, days in sorted(self._staged.items()):
+            tables[table] = self._write_table(table, days, number) or tables.get(table, "")
+        tables = {table: name for table, name in tables.items() if name}
+        same = tables == self.base.manifest.tables and self.properties == self.base.properties
+        if same and not self._folded:
+            return self.base
+        folded = None
+        if self._folded:
+            content = json.dumps({"shards": sorted(self._folded)}, separators=(",", ":")).encode("ascii")
+            folded, _ = write_content(self.base.index, content, ".json", number, self._step)
+        if self.base.manifest.folded:
+            self._superseded.append(f"index/{self.base.manifest.folded}")
+        self._step("sweep")
+        manifest = Manifest(
+            number=number,
+            committed_at_microseconds=self._now,
+            tables=tables,
+            folded=folded,
+            superseded=tuple(sorted(self._superseded)),
+            swept=sweep(self.base, self._directories(), self._now),
+            properties=self.properties,
+        )
+        self._publish(manifest)
+        return Snapshot(self.base.paths, manifest)
+
+    def _write_table(self, table: str, days: dict[date | None, pa.Table], number: int) -> str | None:
+        """The name of the table's new index; None where no file of it changed."""
+        months = dict(self.base.months(table))
+        lists: dict[str, dict[date | None, FileEntry]] = {}
+        for day, rows in days.items():
+            name = month_of(day)
+            if name not in lists:
+                known = self.base.files_of(months[name]) if name in months else []
+                lists[name] = {file.day: file for file in known}
+            old = lists[name].get(day)
+            new = self._write_file(table, day, rows, old, number)
+            if new != old:
+                if old:
+                    self._superseded.append(old.path)
+                    del lists[name][day]
+                if new:
+                    lists[name][day] = new
+        index = self.base.index
+        changed = False
+        for name, files in lists.items():
+            before = months.get(name)
+            if before and files == {file.day: file for file in self.base.files_of(before)}:
+                continue
+            changed = changed or bool(files) or before is not None
+            if before:
+                self._superseded.append(f"index/{before.name}")
+                del months[name]
+            if files:
+                listed, _ = write_content(index, files_to_json(files.values()), ".json", number, self._step)
+                months[name] = Month(name=listed, span=Span.over(file.span for file in files.values()))
+        if not changed:
+            return None
+        if table in self.base.manifest.tables:
+            self._superseded.append(f"index/{self.base.manifest.tables[table]}")
+        return write_content(index, index_to_json(months), ".json", number, self._step)[0]
+
+    def _write_file(
+        self, table: str, day: date | None, rows: pa.Table, old: FileEntry | None, number: int
+    ) -> FileEntry | None:
+        if not len(rows):
+            return None
+        sink = pa.BufferOutputStream()
+        pq.write_table(rows, sink, compression="zstd", row_group_size=ROW_GROUP_ROWS)
+        content = sink.getvalue().to_pybytes()
+        if old and hashlib.sha256(content).hexdigest() == old.digest:
+            return old
+        below = f"{table}/day={day.isoformat()}" if day else table
+        name, digest = write_content(
+            self.base.paths.tables / below, content, ".parquet", number, self._step
+        )
+        return FileEntry(path=f"{below}/{name}", day=day, digest=digest, span=_span(table, rows))
+
+    def _directories(self) -> list[str]:
+        """The directories below tables/ that hold files of what is staged."""
+        return sorted(
+            f"{table}/day={day.isoformat()}" if day else table
+            for table, days in self._staged.items()
+            for day in days
+        )
+
+    def _publish(self, manifest: Manifest) -> None:
+        path = commit_path(self.base.paths.tables, manifest.number)
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        self._step("write manifest")
+        write_durably(temporary, manifest.to_json())
+        self._step("link manifest")
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            # A network file system may have done it and lost the answer.
+            if temporary.stat().st_nlink != 2 or not path.samefile(temporary):
+                raise CommitLost(
+                    f"commit {manifest.number} of {self.base.paths.root} was made by another writer; "
+                    "run sam-cluster aggregate again"
+                ) from None
+        finally:
+            temporary.unlink()
+        sync(path.parent)
+        self._step("committed")
+
+
+def _span(table: str, rows: pa.Table) -> Span:
+    first, last = extents(table, rows)
+    ids: dict[str, int | None] = {"min": None, "max": None}
+    if "raw_job_id" in rows.column_names:
+        ids = pc.min_max(rows["raw_job_id"]).as_py()
+    return Span(
+        rows=len(rows),
+        start_microseconds=pc.min(first).as_py(),
+        end_microseconds=pc.max(last).as_py(),
+        raw_job_id_min=ids["min"],
+        raw_job_id_max=ids["max"],
+    )
+
+

@@ -1,0 +1,222 @@
+"""What a commit consists of, from its manifest down to the files: three levels of small JSON.
+
+    tables/commits/00000042.json       manifest: for each table the name of its index
+    tables/index/NAME.json             index of a table: for each month the name of its list
+    tables/index/NAME.json             list of a month: its files, with what they hold
+    tables/TABLE/day=2026-11-22/NAME.parquet
+
+NAME is DIGEST-NUMBER: of the content, and of the commit that it was first written for. So a name never
+comes again once its file was superseded, and what is superseded can be removed without asking who is
+about to write. A commit rewrites the lists of the months it touches; the manifest's size stays the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from sam_cluster.core.errors import StoreError
+
+FORMAT = 1
+DIRECTORY_MODE = 0o750
+FILE_MODE = 0o640  # whatever the umask: the readers' group reads
+WITHOUT_DAYS = "all"
+
+Step = Callable[[str], None]
+
+
+def no_step(name: str) -> None:
+    """Nothing happens between two steps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """What a file, or all files of a month, hold: how many rows, from when to when, and which jobs."""
+
+    rows: int
+    start_microseconds: int | None = None  # of the earliest row's extent
+    end_microseconds: int | None = None  # of the latest row's extent, included
+    raw_job_id_min: int | None = None
+    raw_job_id_max: int | None = None
+
+    def may_hold(self, start: int | None, end: int | None, raw_job_ids: Sequence[int] | None) -> bool:
+        """Whether a row within [start, end) of one of these jobs (ascending) may be in it."""
+        if start is not None and self.end_microseconds is not None and self.end_microseconds < start:
+            return False
+        if end is not None and self.start_microseconds is not None and self.start_microseconds >= end:
+            return False
+        if raw_job_ids is None or self.raw_job_id_min is None or self.raw_job_id_max is None:
+            return True
+        first = bisect_left(raw_job_ids, self.raw_job_id_min)
+        return first < len(raw_job_ids) and raw_job_ids[first] <= self.raw_job_id_max
+
+    @classmethod
+    def over(cls, spans: Iterable[Span]) -> Span:
+        """The span of several together."""
+        parts = list(spans)
+        return cls(
+            rows=sum(part.rows for part in parts),
+            start_microseconds=_least(part.start_microseconds for part in parts),
+            end_microseconds=_greatest(part.end_microseconds for part in parts),
+            raw_job_id_min=_least(part.raw_job_id_min for part in parts),
+            raw_job_id_max=_greatest(part.raw_job_id_max for part in parts),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileEntry:
+    """One file of a table."""
+
+    path: str  # below tables/
+    day: date | None
+    digest: str  # SHA-256 of its bytes
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Month:
+    """The files of a month, by the name of their list."""
+
+    name: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """One commit. `superseded` are the paths below tables/ that it took out of use, `folded` is the name of
+    the list of the shards that it took in; what commits up to `swept` superseded was removed."""
+
+    number: int
+    committed_at_microseconds: int
+    tables: Mapping[str, str]
+    folded: str | None
+    superseded: tuple[str, ...]
+    swept: int
+    properties: Mapping[str, Any]
+
+    def to_json(self) -> bytes:
+        """As the text of its file."""
+        return _dump({"format": FORMAT, **asdict(self)})
+
+    @classmethod
+    def from_file(cls, path: Path) -> Manifest:
+        """Back from its file. Raises StoreError, or FileNotFoundError where there is none."""
+        document = _load(path)
+        if document.get("format") != FORMAT:
+            known = document.get("format")
+            raise StoreError(f"{path}: a commit of format {known!r}; this release reads {FORMAT}")
+        del document["format"]
+        return cls(**{**document, "superseded": tuple(document["superseded"])})
+
+
+def month_of(day: date | None) -> str:
+    """The month that a day's file is listed under."""
+    return WITHOUT_DAYS if day is None else f"{day:%Y-%m}"
+
+
+def index_to_json(months: Mapping[str, Month]) -> bytes:
+    """The index of a table as the text of its file."""
+    return _dump({month: asdict(months[month]) for month in sorted(months)})
+
+
+def index_from_file(path: Path) -> dict[str, Month]:
+    """Back from its file. Raises StoreError."""
+    months = _load_named(path).items()
+    return {month: Month(name=entry["name"], span=Span(**entry["span"])) for month, entry in months}
+
+
+def files_to_json(files: Iterable[FileEntry]) -> bytes:
+    """The list of a month as the text of its file."""
+    rows = [
+        {**asdict(file), "day": file.day.isoformat() if file.day else None}
+        for file in sorted(files, key=lambda f: f.path)
+    ]
+    return _dump({"files": rows})
+
+
+def files_from_file(path: Path) -> list[FileEntry]:
+    """Back from its file. Raises StoreError."""
+    return [
+        FileEntry(
+            path=row["path"],
+            day=date.fromisoformat(row["day"]) if row["day"] else None,
+            digest=row["digest"],
+            span=Span(**row["span"]),
+        )
+        for row in _load_named(path)["files"]
+    ]
+
+
+def write_content(directory: Path, content: bytes, suffix: str, number: int, step: Step) -> tuple[str, str]:
+    """Write a file named by its content and the commit it is for: to the disk under a temporary name, then
+    renamed. Returns the name and the digest."""
+    digest = hashlib.sha256(content).hexdigest()
+    name = f"{digest[:20]}-{number}{suffix}"
+    directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+    temporary = directory / f".{name}.{secrets.token_hex(4)}.part"
+    step(f"write {name}")
+    write_durably(temporary, content)
+    step(f"rename {name}")
+    temporary.rename(directory / name)
+    sync(directory)
+    return name, digest
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a file and see it on the disk."""
+    with path.open("wb") as file:
+        os.fchmod(file.fileno(), FILE_MODE)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync(directory: Path) -> None:
+    """See a directory's entries on the disk."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _load_named(path: Path) -> dict[str, Any]:
+    try:
+        return _load(path)
+    except FileNotFoundError:
+        raise StoreError(
+            f"{path} is missing, although a commit names it; it was removed by other hands: "
+            "restore it from a backup, or aggregate again into a fresh store"
+        ) from None
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} cannot be read: {error}; restore it from a backup") from None
+    if not isinstance(document, dict):
+        raise StoreError(f"{path} does not hold what its name says; restore it from a backup")
+    return document
+
+
+def _dump(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii")
+
+
+def _least(values: Iterable[int | None]) -> int | None:
+    return min((value for value in values if value is not None), default=None)
+
+
+def _greatest(values: Iterable[int | None]) -> int | None:
+    return max((value for value in values if value is not None), default=None)

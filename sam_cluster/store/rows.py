@@ -1,0 +1,127 @@
+"""Rows of a table as Arrow: their order, their day, their extent in time, and their canonical digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sam_cluster.core.units import MICROSECONDS_PER_DAY, MICROSECONDS_PER_HOUR
+
+from .schemas import DAY_COLUMN, KEYS, TABLES
+
+EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+
+#: First and last instant of a row, where they are plain columns; where one is null, the next.
+EXTENT: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "shards": (("started_at",), ("ended_at",)),
+    "samples": (("at",), ("at",)),
+    "gaps": (("from_at", "to_at"), ("to_at",)),
+    "runs": (("started_at",), ("ended_at",)),
+    "jobs": (("started_at", "ended_at"), ("ended_at", "started_at")),
+    "accounting": (("started_at", "submitted_at"), ("ended_at", "started_at", "submitted_at")),
+    "results": (("submitted_at",), ("submitted_at",)),
+}
+
+#: A row is filed under the day of DAY_COLUMN; where that is null (a job still runs), of these.
+DAY_FALLBACK = ("started_at", "submitted_at")
+
+
+def from_rows(table: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """Rows as the table's columns; instants may be integers (microseconds UTC)."""
+    return pa.Table.from_pylist(list(rows), schema=TABLES[table])
+
+
+def empty(table: str) -> pa.Table:
+    """No rows."""
+    return TABLES[table].empty_table()
+
+
+def in_order(table: str, rows: pa.Table) -> pa.Table:
+    """The rows by the table's keys, in one chunk, so that the same rows make the same bytes."""
+    keys = [(key, "ascending") for key in KEYS[table] if key in rows.column_names]
+    return rows.sort_by(keys).combine_chunks() if keys else rows.combine_chunks()
+
+
+def rows_digest(rows: pa.Table) -> str:
+    """A digest of the rows whatever their order, chunks and encoding: SHA-256 over them, one JSON array a
+    row, sorted. Instants count as integer microseconds."""
+    plain = pa.table({name: _plain(rows[name]) for name in rows.column_names})
+    lines = sorted(json.dumps(list(row.values()), sort_keys=True) for row in plain.to_pylist())
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def day_of(instant_microseconds: int) -> date:
+    """The UTC day of an instant."""
+    return date.fromordinal(EPOCH_ORDINAL + instant_microseconds // MICROSECONDS_PER_DAY)
+
+
+def day_start(day: date) -> int:
+    """The first microsecond of a UTC day."""
+    return (day.toordinal() - EPOCH_ORDINAL) * MICROSECONDS_PER_DAY
+
+
+def by_day(table: str, rows: pa.Table) -> dict[date | None, pa.Table]:
+    """The rows by the day they are filed under, days ascending; {None: rows} for a table without days."""
+    if table not in DAY_COLUMN:
+        return {None: rows} if len(rows) else {}
+    names = [DAY_COLUMN[table], *(name for name in DAY_FALLBACK if name in rows.column_names)]
+    days = pc.divide(pc.coalesce(*(_microseconds(rows, name) for name in names)), MICROSECONDS_PER_DAY)
+    return {
+        day_of(day * MICROSECONDS_PER_DAY): rows.filter(pc.equal(days, day))
+        for day in sorted(pc.unique(days).to_pylist())
+    }
+
+
+def extents(table: str, rows: pa.Table) -> tuple[pa.Array, pa.Array]:
+    """The first and the last microsecond of each row.
+
+    A reading reaches back to the boundary before it, on both clocks: where the wall clock stepped in
+    between, the extent holds every instant that either side of the step can have shown.
+    """
+    if table == "usage":
+        start = _microseconds(rows, "hour")
+        return start, pc.add(start, MICROSECONDS_PER_HOUR - 1)
+    if table == "readings":
+        at, since = _microseconds(rows, "at"), _microseconds(rows, "since_at")
+        span = pc.subtract(rows["uptime_microseconds"], rows["since_uptime_microseconds"])
+        start = pc.min_element_wise(at, since, pc.subtract(at, span))
+        return start, pc.max_element_wise(at, since, pc.add(since, span))
+    firsts, lasts = (
+        pc.coalesce(*(_microseconds(rows, name) for name in names)) for names in EXTENT[table]
+    )
+    return pc.min_element_wise(firsts, lasts), pc.max_element_wise(firsts, lasts)
+
+
+def extent_columns(table: str) -> tuple[str, ...]:
+    """The columns that `extents` needs."""
+    if table == "usage":
+        return ("hour",)
+    if table == "readings":
+        return ("at", "since_at", "uptime_microseconds", "since_uptime_microseconds")
+    return tuple(dict.fromkeys(name for names in EXTENT[table] for name in names))
+
+
+def joined(rows: pa.Table, columns: Sequence[str]) -> pa.ChunkedArray:
+    """One text a row made of some columns, to look rows up by several at once; instants are integers."""
+    texts = [pc.fill_null(_plain(rows[name]).cast(pa.string()), "") for name in columns]
+    return pc.binary_join_element_wise(*texts, "\x1f") if len(texts) > 1 else texts[0]
+
+
+def among(rows: pa.Table, columns: Sequence[str], wanted: Iterable[Sequence[object]]) -> pa.ChunkedArray:
+    """Which rows have one of the wanted combinations of values in these columns."""
+    keys = ["\x1f".join("" if value is None else str(value) for value in values) for values in wanted]
+    return pc.is_in(joined(rows, columns), pa.array(keys, pa.string()))
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column
+
+
+def _microseconds(rows: pa.Table, name: str) -> pa.ChunkedArray:
+    return rows[name].cast(pa.int64())

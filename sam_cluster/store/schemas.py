@@ -1,0 +1,233 @@
+"""The tables' columns: one Arrow schema each, explicit, with its version. Never inferred.
+
+Every column that carries a quantity names its unit. Instants are microseconds UTC. `meaning` in a
+field's metadata is what the documentation of the tables is made from.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+
+INSTANT = pa.timestamp("us", tz="UTC")
+WORDS = pa.list_(pa.string())
+
+
+def _column(name: str, kind: pa.DataType, meaning: str) -> pa.Field:
+    return pa.field(name, kind, metadata={"meaning": meaning})
+
+
+def _schema(table: str, columns: list[pa.Field]) -> pa.Schema:
+    metadata = {"sam_cluster.table": table, "sam_cluster.schema": str(SCHEMA_VERSION)}
+    return pa.schema(columns, metadata=metadata)
+
+
+CLUSTER = _column("cluster", pa.string(), "name of the Slurm cluster")
+RUN_ID = _column("run_id", pa.string(), "one attempt of a job: its SLUID, or JOBID.RESTART")
+RAW_JOB_ID = _column("raw_job_id", pa.int64(), "Slurm's own number of the job (JobIDRaw)")
+NODE = _column("node", pa.string(), "the node's Slurm name")
+GPU = _column("gpu_uuid", pa.string(), "UUID of the GPU")
+FLAGS = _column("flags", WORDS, "what to know of the figure, sorted")
+QUALITY = _column("quality", pa.string(), "measured, estimated, lower_bound or unknown")
+RUN_STARTED_AT = _column("started_at", INSTANT, "when the run began on this node")
+DIGEST = _column("shard_digest", pa.string(), "SHA-256 of the shard it comes from")
+
+SHARDS = _schema("shards", [
+    CLUSTER, RUN_ID, RAW_JOB_ID,
+    _column("restart", pa.int32(), "restart count that the prolog saw"),
+    _column("sluid", pa.string(), "Slurm's own id of the run, from 25.11 on"),
+    NODE,
+    _column("part", pa.int32(), "number of the part, of a run sealed each day"),
+    _column("final", pa.bool_(), "whether the run ended with this part"),
+    _column("boot_id", pa.string(), "the kernel's id of the node's boot"),
+    _column("started_at", INSTANT, "when the run began on this node"),
+    _column("ended_at", INSTANT, "last boundary of this part"),
+    _column("uid", pa.int64(), "owner's UID as the prolog saw it"),
+    _column("user", pa.string(), "owner as the prolog saw it"),
+    _column("account", pa.string(), "Slurm account as the prolog saw it"),
+    _column("partition", pa.string(), "partition as the prolog saw it"),
+    _column("nodes_expected", pa.int32(), "nodes of the run as the prolog saw it"),
+    _column("het_job_id", pa.int64(), "leader of a heterogeneous job"),
+    _column("gpus", pa.list_(pa.struct([
+        pa.field("uuid", pa.string()), pa.field("requested", pa.string()), pa.field("rung", pa.string()),
+        pa.field("name", pa.string()), pa.field("mig_uuid", pa.string()),
+        pa.field("power_limit_milliwatts", pa.int64()), pa.field("reason", pa.string()),
+    ])), "the GPUs given to the run here, and how each was identified"),
+    FLAGS,
+    _column("reason", pa.string(), "why there is no figure, where there is none"),
+    _column("agent_version", pa.string(), "version of the agent"),
+    _column("driver_version", pa.string(), "version of the NVIDIA driver"),
+    DIGEST,
+])  # fmt: skip
+
+READINGS = _schema("readings", [
+    CLUSTER, RUN_ID, RAW_JOB_ID, NODE, GPU, RUN_STARTED_AT,
+    _column("part", pa.int32(), "part of the run's shard"),
+    _column("kind", pa.string(), "start, hour, segment, end, idle"),
+    _column("at", INSTANT, "instant of the boundary"),
+    _column("uptime_microseconds", pa.int64(), "the same instant on the node's boot clock"),
+    _column("segment", pa.string(), "stretch over which the counter only grew"),
+    _column("energy_millijoules", pa.int64(), "the counter brought to the instant"),
+    _column("counter_millijoules", pa.int64(), "the counter as it was read"),
+    _column("lag_microseconds", pa.int64(), "how long after the instant it was read"),
+    _column("uncertainty_millijoules", pa.int64(), "how far off the value brought to the instant may be"),
+    _column("since_at", INSTANT, "instant of the run's boundary before it on this GPU"),
+    _column("since_uptime_microseconds", pa.int64(), "the same instant on the node's boot clock"),
+    _column("since_energy_millijoules", pa.int64(), "the counter there"),
+    _column("previous_segment", pa.string(), "of a start: segment of the GPU's boundary before it"),
+    _column("previous_at", INSTANT, "of a start: when that was"),
+    _column("previous_uptime_microseconds", pa.int64(), "of a start: the same on the node's boot clock"),
+    _column("previous_energy_millijoules", pa.int64(), "of a start: the counter there"),
+    FLAGS, DIGEST,
+])  # fmt: skip
+
+SAMPLES = _schema("samples", [
+    CLUSTER, RUN_ID, NODE, GPU,
+    _column("at", INSTANT, "instant of the sample"),
+    _column("uptime_microseconds", pa.int64(), "the same instant on the node's boot clock"),
+    _column("counter_millijoules", pa.int64(), "the counter as it was read"),
+    _column("power_energy_millijoules", pa.int64(), "integral of power since the sample before"),
+    _column("power_milliwatts", pa.int64(), "mean power since the sample before"),
+])  # fmt: skip
+
+USAGE = _schema("usage", [
+    CLUSTER, RUN_ID, RAW_JOB_ID, NODE, RUN_STARTED_AT, GPU,
+    _column("hour", INSTANT, "beginning of the UTC hour"),
+    _column("held_microseconds", pa.int64(), "how long the run held the GPU in that hour"),
+    _column("device_energy_millijoules", pa.int64(), "energy of the whole GPU while the run held it"),
+    _column("energy_millijoules", pa.int64(), "the run's part of it"),
+    _column("uncertainty_millijoules", pa.int64(), "of the run's boundaries in that hour"),
+    _column("holders", pa.int32(), "most runs that held the GPU at once"),
+    QUALITY, FLAGS,
+])  # fmt: skip
+
+GAPS = _schema("gaps", [
+    CLUSTER, NODE, GPU,
+    _column("segment", pa.string(), "stretch over which the counter only grew"),
+    _column("from_at", INSTANT, "boundary before; null where it cannot be known"),
+    _column("to_at", INSTANT, "boundary after, the start of the next run as a rule"),
+    _column("from_uptime_microseconds", pa.int64(), "from_at on the node's boot clock; null over a reset"),
+    _column("to_uptime_microseconds", pa.int64(), "to_at on the node's boot clock"),
+    _column("kind", pa.string(), "idle where the chain of readings is unbroken, else unattributed"),
+    _column("cause", pa.string(), "why it is unattributed: shard_missing, counter_reset, not_metered"),
+    _column("energy_millijoules", pa.int64(), "the counter's increase; null where it cannot be known"),
+])  # fmt: skip
+
+RUNS = _schema("runs", [
+    CLUSTER, RUN_ID, RAW_JOB_ID,
+    _column("restart", pa.int32(), "restart count that the prolog saw"),
+    _column("started_at", INSTANT, "first start on any node"),
+    _column("ended_at", INSTANT, "last end on any node; while it is open, when it was last heard of"),
+    _column("user", pa.string(), "owner as the prolog saw it"),
+    _column("account", pa.string(), "Slurm account as the prolog saw it"),
+    _column("nodes_expected", pa.int32(), "nodes that should have sent a shard"),
+    _column("nodes_metered", pa.int32(), "nodes with a figure"),
+    _column("gpus", pa.int32(), "GPUs that the run was given on the nodes heard of"),
+    _column("gpus_metered", pa.int32(), "GPUs with a figure"),
+    _column("gpu_microseconds", pa.int64(), "time held, summed over the GPUs with a figure"),
+    _column("device_energy_millijoules", pa.int64(), "energy of the whole GPUs while held"),
+    _column("energy_millijoules", pa.int64(), "the run's energy; null when unknown"),
+    _column("uncertainty_millijoules", pa.int64(), "of its boundaries"),
+    QUALITY, FLAGS,
+    _column("reasons", WORDS, "why something is missing, sorted"),
+])  # fmt: skip
+
+JOBS = _schema("jobs", [
+    CLUSTER,
+    _column("job_id", pa.string(), "as users name it: 123, 123_4, 123+1"),
+    RAW_JOB_ID,
+    _column("job_name", pa.string(), "the user's own text"),
+    _column("user", pa.string(), "owner"),
+    _column("account", pa.string(), "Slurm account"),
+    _column("partition", pa.string(), "partition"),
+    _column("qos", pa.string(), "quality of service"),
+    _column("state", pa.string(), "Slurm's state of the last run"),
+    _column("submitted_at", INSTANT, "when it was submitted"),
+    _column("eligible_at", INSTANT, "when it became eligible to run"),
+    _column("started_at", INSTANT, "start of its first run"),
+    _column("ended_at", INSTANT, "end of its last run; while it is open, when it was last heard of"),
+    _column("nodes", pa.int32(), "nodes of its last run"),
+    _column("gpus", pa.int32(), "GPUs of its last run"),
+    _column("gpu_microseconds", pa.int64(), "GPUs times time, over all runs, as allocated"),
+    _column("energy_millijoules", pa.int64(), "sum over its runs; null when unknown"),
+    _column("uncertainty_millijoules", pa.int64(), "sum over its runs"),
+    QUALITY, FLAGS,
+    _column("reasons", WORDS, "why something is missing, sorted"),
+    _column("run_ids", WORDS, "its runs, in the order of time"),
+])  # fmt: skip
+
+ACCOUNTING = _schema("accounting", [
+    CLUSTER,
+    _column("job_id", pa.string(), "as users name it"),
+    RAW_JOB_ID,
+    _column("array_job_id", pa.int64(), "of an array"),
+    _column("array_task_id", pa.int64(), "of an array"),
+    _column("het_job_id", pa.int64(), "leader of a heterogeneous job"),
+    _column("het_offset", pa.int32(), "component of a heterogeneous job"),
+    _column("sluid", pa.string(), "Slurm's own id of the run"),
+    _column("restart", pa.int32(), "restart count"),
+    _column("job_name", pa.string(), "the user's own text"),
+    _column("user", pa.string(), "owner"),
+    _column("uid", pa.int64(), "owner's UID"),
+    _column("account", pa.string(), "Slurm account"),
+    _column("partition", pa.string(), "partition"),
+    _column("qos", pa.string(), "quality of service"),
+    _column("state", pa.string(), "Slurm's state, its first word"),
+    _column("exit_code", pa.string(), "code:signal"),
+    _column("submitted_at", INSTANT, "when it was submitted"),
+    _column("eligible_at", INSTANT, "when it became eligible to run"),
+    _column("started_at", INSTANT, "when it began"),
+    _column("ended_at", INSTANT, "when it ended"),
+    _column("suspended_seconds", pa.int64(), "how long it was suspended"),
+    _column("node_count", pa.int32(), "nodes"),
+    _column("nodes", WORDS, "their names"),
+    _column("gpus", pa.int32(), "GPUs allocated; null where the source cannot say"),
+    _column("gpu_shards", pa.int32(), "shards of GPUs allocated"),
+    _column("alloc_tres", pa.string(), "AllocTRES as it was"),
+])  # fmt: skip
+
+RESULTS = _schema("results", [
+    _column("submission_id", pa.string(), "id that the submission was given"),
+    CLUSTER,
+    _column("submitted_at", INSTANT, "as the submitter's clock had it"),
+    _column("uid", pa.int64(), "author's UID"),
+    _column("user", pa.string(), "author"),
+    _column("accuracy", pa.float64(), "fraction, 0 to 1"),
+    _column("task", pa.string(), "what it was measured on"),
+    _column("metric", pa.string(), "name of the metric"),
+    _column("dataset", pa.string(), "dataset"),
+    _column("split", pa.string(), "split of the dataset"),
+    _column("model", pa.string(), "the user's own text"),
+    _column("note", pa.string(), "the user's own text"),
+    _column("job_ids", WORDS, "every job that was spent on it, as users name them"),
+    _column("supersedes", pa.string(), "submission that this one corrects"),
+    _column("verdict", pa.string(), "accepted, pending or rejected"),
+    _column("reason", pa.string(), "why it is not accepted"),
+    _column("author_by", pa.string(), "munge or owner: how the author is known"),
+    _column("digest", pa.string(), "SHA-256 of what was handed in"),
+])  # fmt: skip
+
+TABLES: dict[str, pa.Schema] = {
+    "shards": SHARDS, "readings": READINGS, "samples": SAMPLES, "usage": USAGE, "gaps": GAPS,
+    "runs": RUNS, "jobs": JOBS, "accounting": ACCOUNTING, "results": RESULTS,
+}  # fmt: skip
+
+#: The column whose UTC day a row is filed under; a table that is not here is one file.
+DAY_COLUMN: dict[str, str] = {
+    "shards": "ended_at", "readings": "at", "samples": "at", "usage": "hour", "gaps": "to_at",
+    "runs": "ended_at", "jobs": "ended_at", "accounting": "ended_at",
+}  # fmt: skip
+
+#: What a table's rows are sorted by, and by which at most one row exists.
+KEYS: dict[str, tuple[str, ...]] = {
+    "shards": ("cluster", "run_id", "node", "started_at", "part"),
+    "readings": ("cluster", "node", "gpu_uuid", "at", "uptime_microseconds", "run_id", "kind", "part"),
+    "samples": ("cluster", "node", "gpu_uuid", "at", "uptime_microseconds", "run_id"),
+    "usage": ("cluster", "run_id", "node", "started_at", "gpu_uuid", "hour"),
+    "gaps": ("cluster", "node", "gpu_uuid", "to_at", "segment", "to_uptime_microseconds"),
+    "runs": ("cluster", "run_id", "started_at"),
+    "jobs": ("cluster", "raw_job_id", "started_at"),
+    "accounting": ("cluster", "raw_job_id", "started_at", "submitted_at"),
+    "results": ("submission_id", "digest"),
+}  # fmt: skip

@@ -1,0 +1,240 @@
+"""The tables as of one commit: which files are current, and the rows in them.
+
+    snapshot = Tables(paths).snapshot()
+    jobs = snapshot.read("jobs", start_microseconds=…, end_microseconds=…)
+
+A snapshot stays readable for an hour after a later commit superseded it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from sam_cluster.core.errors import StoreError
+
+from .index import FileEntry, Manifest, Month, files_from_file, index_from_file, month_of
+from .paths import StorePaths
+from .rows import empty, extent_columns, extents, in_order
+from .schemas import KEYS, TABLES
+
+NUMBER_DIGITS = 8
+
+
+def commit_path(tables: Path, number: int) -> Path:
+    """STORE/tables/commits/00000042.json"""
+    return tables / "commits" / f"{number:0{NUMBER_DIGITS}}.json"
+
+
+class Tables:
+    """The tables of a store."""
+
+    def __init__(self, paths: StorePaths) -> None:
+        self.paths = paths
+
+    def snapshot(self) -> Snapshot:
+        """What the last commit says. Before the first there is one of number 0, without rows.
+
+        Raises StoreError where there is no store, or where it cannot be read.
+        """
+        while True:
+            manifest = self._latest()
+            if manifest is None:
+                return Snapshot(self.paths, NOTHING)
+            try:
+                return Snapshot(self.paths, Manifest.from_file(manifest))
+            except FileNotFoundError:
+                continue  # superseded and removed between the two looks
+
+    def _latest(self) -> Path | None:
+        directory = self.paths.tables / "commits"
+        try:
+            numbers = [int(path.stem) for path in directory.glob("*.json") if path.stem.isdecimal()]
+            if not numbers and not directory.is_dir():
+                raise FileNotFoundError(directory)
+        except FileNotFoundError:
+            raise StoreError(
+                f"there are no tables in {self.paths.root}; name the store by --store or in [paths] of the "
+                "configuration, and run sam-cluster aggregate first"
+            ) from None
+        except OSError as error:
+            raise StoreError(
+                f"the tables in {self.paths.root} cannot be read: {error.strerror}; "
+                "readers must be in the group of STORE/tables"
+            ) from None
+        number = max(numbers, default=0)
+        # A listing may be old on a network file system, a name that is asked for is not.
+        while commit_path(self.paths.tables, number + 1).exists():
+            number += 1
+        return commit_path(self.paths.tables, number) if number else None
+
+
+NOTHING = Manifest(
+    number=0, committed_at_microseconds=0, tables={}, folded=None, superseded=(), swept=0, properties={}
+)
+
+
+class Snapshot:
+    """All tables as one commit left them; nothing that is written later changes it."""
+
+    def __init__(self, paths: StorePaths, manifest: Manifest) -> None:
+        self.paths = paths
+        self.manifest = manifest
+        self._months: dict[str, dict[str, Month]] = {}
+        self._files: dict[str, list[FileEntry]] = {}
+
+    @property
+    def number(self) -> int:
+        """The commit's number; 0 before the first."""
+        return self.manifest.number
+
+    @property
+    def committed_at_microseconds(self) -> int:
+        """When the commit was made (UTC)."""
+        return self.manifest.committed_at_microseconds
+
+    @property
+    def properties(self) -> Mapping[str, Any]:
+        """What is known of the tables as a whole, such as up to when accounting was asked."""
+        return self.manifest.properties
+
+    def months(self, table: str) -> dict[str, Month]:
+        """The months of a table, as its index has them."""
+        if table not in self._months:
+            name = self.manifest.tables.get(table)
+            self._months[table] = index_from_file(self.index / name) if name else {}
+        return self._months[table]
+
+    def files_of(self, month: Month) -> list[FileEntry]:
+        """The files of a month."""
+        if month.name not in self._files:
+            self._files[month.name] = files_from_file(self.index / month.name)
+        return self._files[month.name]
+
+    def files(
+        self,
+        table: str,
+        *,
+        start_microseconds: int | None = None,
+        end_microseconds: int | None = None,
+        raw_job_ids: Collection[int] | None = None,
+    ) -> list[FileEntry]:
+        """The files that may hold rows of such times and jobs, by day."""
+        ids = None if raw_job_ids is None else sorted(raw_job_ids)
+        found = [
+            file
+            for month in self.months(table).values()
+            if month.span.may_hold(start_microseconds, end_microseconds, ids)
+            for file in self.files_of(month)
+            if file.span.may_hold(start_microseconds, end_microseconds, ids)
+        ]
+        return sorted(found, key=lambda file: (file.day or date.min, file.path))
+
+    def file_of_day(self, table: str, day: date | None) -> FileEntry | None:
+        """The file of a day; None where it has no rows."""
+        month = self.months(table).get(month_of(day))
+        return next((file for file in self.files_of(month) if file.day == day), None) if month else None
+
+    def read_day(self, table: str, day: date | None) -> pa.Table:
+        """All rows filed under a day, by the table's keys."""
+        file = self.file_of_day(table, day)
+        return self.read_file(table, file) if file else empty(table)
+
+    def read(
+        self,
+        table: str,
+        *,
+        start_microseconds: int | None = None,
+        end_microseconds: int | None = None,
+        raw_job_ids: Collection[int] | None = None,
+        run_ids: Collection[str] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pa.Table:
+        """The rows whose extent overlaps [start, end), of these jobs and runs, by the table's keys.
+
+        A row that ends at `start` is among them. Only files that may hold such rows are opened.
+        """
+        where = Where(table, start_microseconds, end_microseconds, raw_job_ids, run_ids)
+        files = self.files(
+            table,
+            start_microseconds=start_microseconds,
+            end_microseconds=end_microseconds,
+            raw_job_ids=raw_job_ids,
+        )
+        read = where.columns(columns)
+        return where.selected((self.read_file(table, file, read) for file in files), columns)
+
+    def read_file(self, table: str, file: FileEntry, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows of one file. Raises StoreError where it is missing, torn or of another schema."""
+        path = self.paths.tables / file.path
+        wanted = TABLES[table]
+        if columns is not None:
+            wanted = pa.schema([wanted.field(name) for name in columns])
+        try:
+            # Not through a dataset, which would make a column of day=… in the path.
+            rows = pq.ParquetFile(path).read(columns=wanted.names)
+            return rows.select(wanted.names).cast(wanted)
+        except (OSError, KeyError, pa.ArrowException) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise StoreError(
+                f"{path}, which commit {self.number} names, cannot be read: {reason}; "
+                "restore it from a backup, or aggregate again into a fresh store"
+            ) from None
+
+    @property
+    def index(self) -> Path:
+        """Where indexes and lists lie."""
+        return self.paths.tables / "index"
+
+
+class Where:
+    """Which rows of a table are wanted."""
+
+    def __init__(
+        self,
+        table: str,
+        start_microseconds: int | None,
+        end_microseconds: int | None,
+        raw_job_ids: Collection[int] | None,
+        run_ids: Collection[str] | None,
+    ) -> None:
+        self._table = table
+        self._start, self._end = start_microseconds, end_microseconds
+        self._ids: dict[str, pa.Array] = {}
+        if raw_job_ids is not None:
+            self._ids["raw_job_id"] = pa.array(sorted(raw_job_ids), pa.int64())
+        if run_ids is not None:
+            self._ids["run_id"] = pa.array(sorted(run_ids), pa.string())
+
+    def columns(self, wanted: Sequence[str] | None) -> list[str] | None:
+        """What has to be read to choose and order the rows; None for all columns."""
+        if wanted is None:
+            return None
+        timed = extent_columns(self._table) if (self._start, self._end) != (None, None) else ()
+        needed = {*wanted, *KEYS[self._table], *self._ids, *timed}
+        return [name for name in TABLES[self._table].names if name in needed]
+
+    def selected(self, parts: Iterable[pa.Table], columns: Sequence[str] | None) -> pa.Table:
+        """The wanted rows of all parts, in order."""
+        kept = [self._filtered(part) for part in parts]
+        rows = pa.concat_tables(kept) if kept else empty(self._table)
+        rows = in_order(self._table, rows)
+        return rows if columns is None else rows.select(list(columns))
+
+    def _filtered(self, rows: pa.Table) -> pa.Table:
+        for name, wanted in self._ids.items():
+            rows = rows.filter(pc.is_in(rows[name], wanted))
+        if len(rows) and (self._start, self._end) != (None, None):
+            first, last = extents(self._table, rows)
+            if self._start is not None:
+                kept = pc.greater_equal(last, self._start)
+                rows, first = rows.filter(kept), first.filter(kept)
+            if self._end is not None:
+                rows = rows.filter(pc.less(first, self._end))
+        return rows
