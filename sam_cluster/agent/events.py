@@ -4,6 +4,8 @@
     NAME=VALUE\\0NAME=VALUE\\0…                    the hook's environment, as the kernel has it
 
 The numbers are /proc/uptime and the boot's id; the wall clock is the file's time of modification.
+What is not, or not yet, an event has a hidden name: systemd, which starts the agent where the
+directory is not empty, does not count those.
 """
 
 from __future__ import annotations
@@ -11,18 +13,20 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sam_cluster.core.errors import EventError
 
 from .facts import VARIABLES
 
-HEADER = re.compile(rb"sam-event 1 (prolog|epilog|release) (\d{1,12})\.(\d{2}) ([0-9a-f-]{36})")
-LARGEST_EVENT_BYTES = 4 * 1024 * 1024
+HEADER = re.compile(rb"sam-event 1 (prolog|epilog|release) ([0-9]{1,12})\.([0-9]{2}) ([0-9a-f-]{36})")
+#: Linux gives an environment 6 MiB at the most.
+LARGEST_EVENT_BYTES = 8 * 1024 * 1024
 SUFFIX = ".event"
 UNFINISHED_SUFFIX = ".part"
 BAD_SUFFIX = ".bad"
+UNFINISHED_MICROSECONDS = 60_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +63,22 @@ def parse_event(name: str, content: bytes, at_microseconds: int) -> Event:
     )
 
 
+def leave_event(path: str, kind: str, uptime: str, boot_id: str) -> None:
+    """Leave an event as the hooks do, without an environment. Raises OSError."""
+    name = f"{uptime}-{os.getpid()}"
+    unfinished = os.path.join(path, f".{name}{UNFINISHED_SUFFIX}")
+    with open(unfinished, "w", encoding="ascii") as file:
+        file.write(f"sam-event 1 {kind} {uptime} {boot_id}\n")
+    os.rename(unfinished, os.path.join(path, name + SUFFIX))
+
+
 class EventDirectory:
     """The directory that the hooks write to. Files in it are root's; anything else is not read."""
 
     def __init__(self, path: str) -> None:
+        """Open it, and make it where it is not there. Raises OSError, EventError."""
         self.path = path
+        self._bad: set[str] = set()  # what could not even be set aside
         os.makedirs(path, mode=0o700, exist_ok=True)
         self.descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         self._check_owner()
@@ -77,11 +92,28 @@ class EventDirectory:
                 f"it belongs to UID {status.st_uid} and has mode {stat.S_IMODE(status.st_mode):04o}"
             )
 
-    def take(self) -> tuple[list[Event], list[str]]:
-        """The events that lie there, in the order of time, and the names of files that are none."""
+    def is_in_place(self) -> bool:
+        """Whether its path still leads to it: it may have been removed, moved, or mounted over."""
+        mine = os.fstat(self.descriptor)
+        try:
+            there = os.stat(self.path, follow_symlinks=False)
+        except OSError:
+            return False
+        return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
+
+    def names(self) -> list[str]:
+        """The files of events that lie there."""
+        listed = os.listdir(self.descriptor)
+        return [name for name in listed if name.endswith(SUFFIX) and name not in self._bad]
+
+    def take(self, boot_id: str, known: Collection[str] = ()) -> tuple[list[Event], list[str]]:
+        """The events that lie there, in the order of time, and the names of files that are none.
+
+        Those of other boots come first: their uptimes are of another clock. `known` are left out.
+        """
         events, bad = [], []
-        for name in os.listdir(self.descriptor):
-            if not name.endswith(SUFFIX):
+        for name in self.names():
+            if name in known:
                 continue
             try:
                 events.append(self._read(name))
@@ -89,39 +121,53 @@ class EventDirectory:
                 continue
             except (OSError, EventError):
                 bad.append(name)
-        return sorted(events, key=lambda event: (event.uptime_microseconds, event.name)), bad
+        return sorted(events, key=lambda event: _order(event, boot_id)), bad
 
     def _read(self, name: str) -> Event:
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         descriptor = os.open(name, flags, dir_fd=self.descriptor)
-        try:
+        with open(descriptor, "rb") as file:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
                 raise EventError(f"event {name}: not a regular file of the agent's user")
-            content = os.read(descriptor, LARGEST_EVENT_BYTES)
-        finally:
-            os.close(descriptor)
+            content = file.read(LARGEST_EVENT_BYTES)
         return parse_event(name, content, status.st_mtime_ns // 1000)
 
-    def remove(self, name: str) -> None:
-        """Done with an event."""
+    def remove(self, name: str) -> bool:
+        """Done with an event. False: it cannot be removed now."""
         try:
             os.unlink(name, dir_fd=self.descriptor)
         except FileNotFoundError:
             pass
+        except OSError:
+            return False
+        return True
 
     def set_aside(self, name: str) -> None:
         """Keep what is no event under a name that is not looked at again."""
-        os.rename(name, name + BAD_SUFFIX, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
+        try:
+            os.rename(name, f".{name}{BAD_SUFFIX}", src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
+        except OSError:
+            self._bad.add(name)
 
     def sweep(self, now_microseconds: int) -> None:
-        """Remove what a hook that was killed left half written, a minute later."""
+        """Remove what a hook that was killed, or had no space, left half written, a minute later."""
         for name in os.listdir(self.descriptor):
-            if name.endswith(UNFINISHED_SUFFIX):
+            if not name.endswith(UNFINISHED_SUFFIX):
+                continue
+            try:
                 written = os.stat(name, dir_fd=self.descriptor, follow_symlinks=False).st_mtime_ns // 1000
-                if abs(now_microseconds - written) > 60_000_000:
-                    self.remove(name)
+            except OSError:  # its hook has just renamed it
+                continue
+            if abs(now_microseconds - written) > UNFINISHED_MICROSECONDS:
+                self.remove(name)
 
     def close(self) -> None:
         """Let go of the directory."""
         os.close(self.descriptor)
+
+
+def _order(event: Event, boot_id: str) -> tuple[bool, int, str]:
+    if event.boot_id == boot_id:
+        return True, event.uptime_microseconds, event.name
+    return False, event.at_microseconds, event.name

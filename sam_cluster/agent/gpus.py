@@ -19,6 +19,7 @@ RETRY_MICROSECONDS = 10_000_000
 RELEASE_MICROSECONDS = 60_000_000
 #: Without the driver's ring of samples, power is read this often.
 SERIES_MICROSECONDS = 1_000_000
+NEVER = 1 << 62
 
 
 class Gpus:
@@ -37,6 +38,7 @@ class Gpus:
         self._inventory: Inventory | None = None
         self._asked_to_open = False
         self._not_before = 0
+        self._is_wanted = False
         self._trouble: dict[str | None, Reason] = {}  # None: NVML as a whole
         self._interval = round(config.interval_seconds * 1_000_000)
         self._series_interval = min(self._interval, SERIES_MICROSECONDS)
@@ -96,6 +98,7 @@ class Gpus:
     def poll(self, held: Iterable[tuple[str, ...]]) -> None:
         """Read what is held, where it is due; let go of NVML where no run is open."""
         runs = list(held)
+        self._is_wanted = bool(runs)
         if not runs:
             self.close()
             return
@@ -111,7 +114,9 @@ class Gpus:
         """When `poll` has something to do (uptime)."""
         if self._inventory is not None:
             return self._next_read
-        return max(self._not_before, self._clock.uptime_microseconds() + SERIES_MICROSECONDS)
+        if self._is_wanted:
+            return max(self._not_before, self._clock.uptime_microseconds() + SERIES_MICROSECONDS)
+        return NEVER
 
     def is_due(self, uuid: str) -> bool:
         """Whether a tick of the sampling interval has passed since the last sample that was kept."""
@@ -140,10 +145,10 @@ class Gpus:
     def save(self) -> bool:
         """Keep what is known of each GPU for the next agent, where a boundary came to it. (Its later
         readings are in the journals of the runs that hold it.) False: not possible now."""
+        if all(meter.chain == self._saved.get(uuid) for uuid, meter in self.meters.items()):
+            return True
         self._keep_states()
         chains = {uuid: state.chain for uuid, state in self._states.items()}
-        if chains == self._saved:
-            return True
         document = {uuid: state.to_json() for uuid, state in self._states.items()}
         if not self._journal.write_state(STATE_FILE, document):
             return False
@@ -166,10 +171,8 @@ class Gpus:
 
     def _adapt_interval(self, reading: RawReading) -> None:
         """The driver's ring holds so much time: reading it before it turns over is often enough."""
-        if len(reading.power) > 1:
-            span = reading.power[-1][0] - reading.power[0][0]
-            wanted = max(span * 4 // 5, SERIES_MICROSECONDS)
-            self._series_interval = min(self._interval, max(self._series_interval, wanted))
+        wanted = max(reading.ring_microseconds * 4 // 5, SERIES_MICROSECONDS)
+        self._series_interval = min(self._interval, wanted)
 
     def _keep_states(self) -> None:
         for uuid, meter in self.meters.items():

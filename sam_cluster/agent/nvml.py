@@ -63,6 +63,7 @@ class Nvml:
         self._clock = clock
         self._handles: dict[str, Any] = {}
         self._last_sample: dict[str, int] = {}
+        self._ring_microseconds: dict[str, int] = {}  # as long as it was when it was read whole
         self._no_ring: set[str] = set()
 
     def open(self) -> Inventory:
@@ -117,7 +118,12 @@ class Nvml:
         power = self._ring(uuid, handle, uptime) or self._poll(handle, uptime)
         if counter is None and not power:
             raise DriverError(Reason.COUNTER_UNSUPPORTED, gone=False)
-        return RawReading(uptime_microseconds=uptime, counter_millijoules=counter, power=power)
+        return RawReading(
+            uptime_microseconds=uptime,
+            counter_millijoules=counter,
+            power=power,
+            ring_microseconds=self._ring_microseconds.get(uuid, 0),
+        )
 
     def _poll(self, handle: Any, uptime: int) -> tuple[Power, ...]:
         power = _ask(pynvml.nvmlDeviceGetPowerUsage, handle)
@@ -145,6 +151,7 @@ class Nvml:
         ]
         if series:
             self._last_sample[uuid] = series[-1][0] + offset
+            self._ring_microseconds.setdefault(uuid, series[-1][0] - series[0][0])
         # A wall clock that jumped puts samples into the future, or back before the last look.
         return tuple(point for point in sorted(series) if 0 < point[0] <= uptime + 1_000_000)
 
@@ -152,6 +159,7 @@ class Nvml:
         """Let go of NVML, so that a GPU can be reset."""
         self._handles = {}
         self._last_sample = {}
+        self._ring_microseconds = {}
         _ask(pynvml.nvmlShutdown)
 
 

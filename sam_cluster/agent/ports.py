@@ -56,12 +56,14 @@ class Inventory:
 class RawReading:
     """What one look at a GPU gave. `counter_millijoules` is None on a GPU without the counter.
 
-    `power` is what was drawn since the look before: (uptime, milliwatts), in the order of time.
+    `power` is what was drawn since the look before: (uptime, milliwatts), in the order of time;
+    `ring_microseconds` how much time the driver itself keeps of it, 0 where it keeps none.
     """
 
     uptime_microseconds: int
     counter_millijoules: int | None
     power: tuple[Power, ...] = ()
+    ring_microseconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The node's own directories, and who may write to them.
 
-    SPOOL/               0755 root
+    SPOOL/               0711 root
     SPOOL/journal/       0700 root: journals of open runs, what is known of GPUs, status.json
     SPOOL/outbox/NODE/   0700 service user: sealed shards on their way to the store
 """
@@ -61,7 +61,9 @@ class Spool:
 
     def prepare_outbox(self, account: Account, node: str) -> str:
         """Make the outbox of a node and give it to the service user. Raises OSError."""
-        os.makedirs(self.path, mode=0o755, exist_ok=True)
+        os.makedirs(self.path, mode=0o700, exist_ok=True)
+        if account.switch:
+            os.chmod(self.path, 0o711)  # the service user goes through it, and cannot list it
         for path in (self.outbox, os.path.join(self.outbox, node)):
             try:
                 os.mkdir(path, 0o700)

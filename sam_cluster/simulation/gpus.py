@@ -17,6 +17,9 @@ from sam_cluster.core.model import Reason
 from sam_cluster.energy.power import Power
 
 
+RING_MICROSECONDS = 3_600_000_000
+
+
 class SimulatedGpu:
     """One GPU: constant power from each call of `set_power` to the next.
 
@@ -64,6 +67,7 @@ class SimulatedGpu:
             uptime_microseconds=self._since,
             counter_millijoules=counter if self.has_counter else None,
             power=tuple(power),
+            ring_microseconds=RING_MICROSECONDS,
         )
 
     def _fill(self, until: int) -> None:

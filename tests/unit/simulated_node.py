@@ -34,9 +34,7 @@ class SimulatedNode:
         self.config = Config()
         self.gpus = [
             SimulatedGpu(
-                GpuInfo(
-                    uuid=uuid_of(i), index=i, name="Simulated", minor=i, power_limit_milliwatts=400_000
-                ),
+                GpuInfo(uuid=uuid_of(i), index=i, name="Simulated", minor=i, power_limit_milliwatts=400_000),
                 self.clock,
                 50_000,
             )

@@ -147,7 +147,8 @@ def test_after_a_reboot_the_run_closes_at_its_last_reading(node: SimulatedNode) 
     node.step()
     (shard,) = node.shards()
     assert Flag.NO_END in shard.flags
-    assert energy_of(shard) == 60 * 50_000
+    assert energy_of(shard) == pytest.approx(60 * 50_000, abs=10 * 50_000)
+    assert energy_of(shard) <= 60 * 50_000
 
 
 def test_a_run_whose_step_daemon_is_gone_ends_when_it_went(node: SimulatedNode) -> None:

@@ -1,0 +1,1 @@
+"""What Slurm's accounting says of jobs: one interface, from sacct, from a saved file, or from pyslurm."""
