@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from .journal import SUFFIX, Journal
+from .journal import Journal
 from .spool import Account, Spool
 
 #: At most so many journals are handed to one child.
@@ -33,30 +33,36 @@ class Children:
         self._account = account
         self._report = report
         self._sealing: subprocess.Popen[bytes] | None = None
-        self._publishing: subprocess.Popen[bytes] | None = None
         self._names: list[str] = []
         self._not_before = 0
         self._tries = 0
+        self._publishing: subprocess.Popen[bytes] | None = None
+        self._publish_at: int | None = 0 if self._is_waiting() else None
 
     @property
     def gave_up(self) -> bool:
-        """Whether sealing failed so often that the next agent shall try."""
+        """Whether sealing failed so often that an agent need not stay for it."""
         return self._tries >= MOST_TRIES
 
-    def seal(self, names: list[str], node: str, uptime: int) -> None:
+    def is_about_to_publish(self, uptime: int) -> bool:
+        """Whether something sealed waits for a child that publishes, and may not see it, to end."""
+        since = self._publish_at
+        return self._publishing is not None and since is not None and 0 <= uptime - since < RETRY_MICROSECONDS
+
+    def seal(self, names: list[str], uptime: int) -> None:
         """Seal these parts, unless a child is at it or the last attempt failed a moment ago."""
-        if self._sealing or not names or uptime < self._not_before or self.gave_up:
+        if self._sealing or not names or uptime < self._not_before:
             return
+        first = self._tries % len(names)  # one that cannot be sealed keeps none of the others
         descriptors: list[int] = []
         try:
             account = self._account()
-            outbox = self._spool.prepare_outbox(account, node)
-            self._names = names[:BATCH]
+            outbox = self._spool.prepare_outbox(account)
+            self._names = [*names[first:], *names[:first]][:BATCH]
             for name in self._names:
-                path = os.path.join(self._journal.path, name + SUFFIX)
-                descriptors.append(os.open(path, os.O_RDONLY | os.O_NOFOLLOW))
+                descriptors.append(os.open(self._journal.file(name), os.O_RDONLY | os.O_NOFOLLOW))
             words = [f"{number}:{name}" for number, name in zip(descriptors, self._names, strict=True)]
-            self._sealing = self._start(account, "seal", [outbox, *words], descriptors, subprocess.PIPE)
+            self._sealing = _start(account, "seal", [outbox, *words], descriptors)
         except Exception as error:  # whatever it is, the meter goes on
             self._failed(uptime, f"cannot seal: {error}")
         finally:
@@ -65,54 +71,76 @@ class Children:
 
     def collect(self, uptime: int) -> tuple[list[str], list[str]]:
         """What the sealing child did, when it is over: names sealed, and names of broken journals."""
-        if self._publishing and self._publishing.poll() is not None:
-            self._publishing = None
-        child = self._sealing
-        if child is None or child.poll() is None:
+        if self._sealing is None or self._sealing.poll() is None:
             return [], []
-        assert child.stdout is not None
-        with child.stdout as stdout:
-            lines = [line.split(" ", 2) for line in stdout.read().decode("utf-8", "replace").splitlines()]
+        code, lines = _outcome(self._sealing)
         self._sealing = None
-        sealed = [line[1] for line in lines if line[0] == "sealed" and line[1] in self._names]
-        broken = [line[1] for line in lines if line[0] == "broken" and line[1] in self._names]
+        done: dict[str, list[str]] = {"sealed": [], "broken": []}
         for line in lines:
-            if line[0] == "broken":
-                self._report(f"journal set aside: {' '.join(line[1:])}")
-        if child.returncode or not (sealed or broken):
-            self._failed(uptime, f"sealing ended with {child.returncode}")
+            verb, _, rest = line.partition(" ")
+            name = rest.partition(" ")[0]
+            if verb in done and name in self._names:
+                done[verb].append(name)
+            if verb == "broken":
+                self._report(f"journal set aside: {rest}")
+        if code or not (done["sealed"] or done["broken"]):
+            self._failed(uptime, f"sealing ended with {code}: {lines[-1] if lines else ''}")
         else:
             self._tries = 0
-        return sealed, broken
+        if done["sealed"]:
+            self._publish_at = uptime
+        return done["sealed"], done["broken"]
 
-    def publish(self) -> None:
-        """Bring what is sealed to the store, unless a child is at it."""
-        if self._publishing is None:
-            try:
-                words = [self._spool.outbox, self._store]
-                self._publishing = self._start(self._account(), "publish", words, [], subprocess.DEVNULL)
-            except Exception as error:  # the next one will try again
-                self._report(f"cannot publish: {error}")
+    def publish(self, uptime: int) -> None:
+        """Bring what is sealed to the store, in a while again where that failed. A child that is at it
+        looks again before it ends."""
+        if self._publishing is not None and self._publishing.poll() is not None:
+            code, lines = _outcome(self._publishing)
+            self._publishing = None
+            if code:
+                self._report(lines[-1] if lines else f"publishing ended with {code}")
+                self._publish_at = uptime + RETRY_MICROSECONDS
+        if self._publishing is not None or self._publish_at is None or uptime < self._publish_at:
+            return
+        self._publish_at = None
+        try:
+            self._publishing = _start(self._account(), "publish", [self._spool.path, self._store], [])
+        except Exception as error:  # whatever it is, the meter goes on
+            self._report(f"cannot publish: {error}")
+            self._publish_at = uptime + RETRY_MICROSECONDS
 
     def _failed(self, uptime: int, text: str) -> None:
         self._tries += 1
         self._not_before = uptime + RETRY_MICROSECONDS
         self._report(text)
 
-    def _start(
-        self, account: Account, module: str, words: list[str], descriptors: list[int], stdout: int
-    ) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-I", "-m", f"sam_cluster.agent.{module}", *words],
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=subprocess.DEVNULL,
-            pass_fds=descriptors,
-            cwd="/",
-            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
-            start_new_session=True,
-            umask=0o027,
-            user=account.uid if account.switch else None,
-            group=account.gid if account.switch else None,
-            extra_groups=[] if account.switch else None,
-        )
+    def _is_waiting(self) -> bool:
+        try:
+            return bool(self._spool.waiting())
+        except OSError:
+            return False
+
+
+def _start(account: Account, module: str, words: list[str], descriptors: list[int]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-I", "-m", f"sam_cluster.agent.{module}", *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        pass_fds=descriptors,
+        cwd="/",
+        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+        start_new_session=True,
+        umask=0o027,
+        user=account.uid if account.switch else None,
+        group=account.gid if account.switch else None,
+        extra_groups=[] if account.switch else None,
+    )
+
+
+def _outcome(child: subprocess.Popen[bytes]) -> tuple[int, list[str]]:
+    """The exit code of a child that ended, and the lines it printed."""
+    assert child.stdout is not None
+    with child.stdout as stdout:
+        lines = stdout.read().decode("utf-8", "replace").splitlines()
+    return child.returncode, lines

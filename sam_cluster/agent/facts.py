@@ -29,9 +29,13 @@ VARIABLES = (
     "GPU_DEVICE_ORDINAL",
 )
 SLUID = re.compile(r"[A-Za-z0-9]{4,32}")
+#: What may be a part of a path, and of a table's key.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 WORD = re.compile(r"[^\x00-\x1f\x7f]{1,128}")
-INDEX_RANGE = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?")
+NUMBER = re.compile(r"[0-9]{1,18}")
+INDEX_RANGE = re.compile(r"([0-9]{1,4})-([0-9]{1,4})")
 MOST_GPUS = 64
+NO_DEVICES = "NoDevFiles"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,19 +65,19 @@ def run_facts(environ: Mapping[str, str], cluster: str | None = None) -> RunFact
         raise EventError(f"no job id: SLURM_JOB_ID is {environ.get('SLURM_JOB_ID', 'not set')!r}")
     sluid = environ.get("SLURM_JOB_SLUID", "")
     key = RunKey(
-        cluster=cluster or _word(environ, "SLURM_CLUSTER_NAME") or "cluster",
+        cluster=cluster or _text(environ, "SLURM_CLUSTER_NAME", NAME) or "cluster",
         job_id=job_id,
         restart=_number(environ, "SLURM_JOB_RESTART_COUNT") or 0,
         sluid=sluid if SLUID.fullmatch(sluid) else None,
     )
     return RunFacts(
         key=key,
-        node=_word(environ, "SLURMD_NODENAME"),
+        node=_text(environ, "SLURMD_NODENAME", NAME),
         devices=_devices(environ),
         uid=_number(environ, "SLURM_JOB_UID"),
-        user=_word(environ, "SLURM_JOB_USER"),
-        account=_word(environ, "SLURM_JOB_ACCOUNT"),
-        partition=_word(environ, "SLURM_JOB_PARTITION"),
+        user=_text(environ, "SLURM_JOB_USER", WORD),
+        account=_text(environ, "SLURM_JOB_ACCOUNT", WORD),
+        partition=_text(environ, "SLURM_JOB_PARTITION", WORD),
         nodes_expected=_number(environ, "SLURM_JOB_NUM_NODES"),
         het_job_id=_number(environ, "SLURM_HET_JOB_ID"),
         start_time_seconds=_number(environ, "SLURM_JOB_START_TIME"),
@@ -82,35 +86,34 @@ def run_facts(environ: Mapping[str, str], cluster: str | None = None) -> RunFact
 
 
 def _number(environ: Mapping[str, str], name: str) -> int | None:
-    text = environ.get(name, "")
-    return int(text) if re.fullmatch(r"\d{1,18}", text) else None
+    text = _text(environ, name, NUMBER)
+    return int(text) if text else None
 
 
-def _word(environ: Mapping[str, str], name: str) -> str | None:
+def _text(environ: Mapping[str, str], name: str, pattern: re.Pattern[str]) -> str | None:
     text = environ.get(name, "")
-    return text if WORD.fullmatch(text) else None
+    return text if pattern.fullmatch(text) else None
 
 
 def _devices(environ: Mapping[str, str]) -> tuple[str, ...]:
     """UUIDs where CUDA_VISIBLE_DEVICES holds them (Slurm from 25.11 on, and MIG always), else indices.
 
-    An index in SLURM_JOB_GPUS is Slurm's GRES index; ranges such as 0-3 are taken apart.
+    An index in SLURM_JOB_GPUS is Slurm's GRES index; ranges such as 0-3 are taken apart. A word that is
+    none of these is kept: it names a GPU that cannot be found.
     """
     visible = _split(environ.get("CUDA_VISIBLE_DEVICES", ""))
-    if any(word.startswith(("GPU-", "MIG-")) for word in visible):
-        return visible
-    named = environ.get("SLURM_JOB_GPUS") or environ.get("GPU_DEVICE_ORDINAL")
+    named = _split(environ.get("SLURM_JOB_GPUS") or environ.get("GPU_DEVICE_ORDINAL") or "")
+    if not named or any(word.startswith(("GPU-", "MIG-")) for word in visible):
+        named = visible
     devices: list[str] = []
-    for word in _split(named) if named else visible:
-        match = INDEX_RANGE.fullmatch(word)
-        if match and match[2]:
+    for word in named:
+        if match := INDEX_RANGE.fullmatch(word):
             devices += [str(index) for index in range(int(match[1]), int(match[2]) + 1)[:MOST_GPUS]]
-        elif match or word.startswith(("GPU-", "MIG-")):
+        elif word != NO_DEVICES:
             devices.append(word)
-        elif word != "NoDevFiles":
-            devices.append(word[:MOST_GPUS])
     return tuple(dict.fromkeys(devices))[:MOST_GPUS]
 
 
-def _split(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
+def _split(text: str) -> list[str]:
+    words = (word.strip() for word in text.split(","))
+    return [word for word in words if WORD.fullmatch(word)]

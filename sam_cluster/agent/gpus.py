@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from sam_cluster.core.config import Config
@@ -11,8 +11,8 @@ from sam_cluster.energy.boundary import Reading
 
 from .identity import resolve
 from .journal import Journal
-from .meter import GpuMeter, MeterState
-from .ports import Answer, Clock, Inventory, Opened, OpenFailed, RawReading, Readers, ReadFailed
+from .meter import GpuMeter, Mark, MeterState
+from .ports import Clock, Inventory, Opened, OpenFailed, RawReading, Read, Readers, ReadFailed
 
 STATE_FILE = "gpus.json"
 RETRY_MICROSECONDS = 10_000_000
@@ -45,7 +45,7 @@ class Gpus:
         self._next_read = 0
         self._states: dict[str, MeterState] = {}
         self._load()
-        self._saved = {uuid: state.chain for uuid, state in self._states.items()}
+        self._saved = self._divisions()
 
     def open(self) -> None:
         """Ask for NVML, unless it is there, asked for already, or let go of on request."""
@@ -67,13 +67,13 @@ class Gpus:
         self._not_before = self._clock.uptime_microseconds() + RELEASE_MICROSECONDS
 
     def read(self, uuid: str) -> None:
-        """Ask for a reading now."""
-        if self._inventory is not None and uuid in self.meters:
+        """Ask for a reading now. What went wrong before it says nothing of it."""
+        if self._inventory is not None and uuid in self.meters and uuid not in self._lost:
+            self._trouble.pop(uuid, None)
             self._readers.read(uuid)
 
-    def answers(self) -> list[Answer]:
-        """What NVML said since the last call, taken note of."""
-        answers = []
+    def answers(self) -> Iterator[Read]:
+        """What NVML read since the last call, one by one; what else it said is taken note of."""
         for answer in self._readers.answers():
             if isinstance(answer, Opened):
                 self._opened(answer.inventory)
@@ -81,13 +81,24 @@ class Gpus:
                 self._trouble[None] = answer.reason
                 self._asked_to_open = False
                 self._not_before = self._clock.uptime_microseconds() + RETRY_MICROSECONDS
+            elif self._inventory is None or answer.uuid not in self.meters:
+                continue
             elif isinstance(answer, ReadFailed):
-                self._trouble[answer.uuid] = answer.reason
-            elif self._inventory is not None and answer.uuid in self.meters:
+                self._failed(answer)
+            else:
                 self._trouble.pop(answer.uuid, None)
                 self._adapt_interval(answer.reading)
-                answers.append(answer)
-        return list[Answer](answers)
+                yield answer
+
+    def _failed(self, answer: ReadFailed) -> None:
+        self._trouble[answer.uuid] = answer.reason
+        if not answer.gone:
+            return
+        if answer.reason is Reason.GPU_LOST:
+            self._lost.add(answer.uuid)  # the others go on
+        else:  # NVML as a whole must be opened anew, and not in a hurry
+            self.close()
+            self._not_before = self._opened_at + RETRY_MICROSECONDS
 
     def resolve(self, devices: Iterable[str]) -> tuple[GpuHeld, ...] | None:
         """Which GPUs these words name; None while NVML has not said what there is."""
@@ -107,7 +118,7 @@ class Gpus:
         if self._inventory is None or uptime < self._next_read:
             return
         self._next_read = uptime + self._series_interval
-        for uuid in {uuid for uuids in runs for uuid in uuids}:
+        for uuid in {uuid for uuids in runs for uuid in uuids} - self._lost:
             self._readers.read(uuid)
 
     def next_poll(self) -> int:
@@ -124,17 +135,20 @@ class Gpus:
         now = self._clock.uptime_microseconds()
         return kept is None or now - kept >= self._interval - self._series_interval // 2
 
-    def refuses(self, uuids: Iterable[str]) -> bool:
-        """Whether NVML said no: to all, or to each of these GPUs. Silence is no answer."""
+    def refuses(self, uuid: str | None, *, ever_read: bool) -> bool:
+        """Whether NVML said that of a GPU (of NVML as a whole: None) no reading will come. Silence is no
+        answer, and what was read before may be read again, unless it is lost."""
         if self._inventory is None:
-            return None in self._trouble and not self._asked_to_open
-        return all(uuid in self._trouble for uuid in uuids)
+            return not ever_read and None in self._trouble and not self._asked_to_open
+        return uuid in self._lost or (not ever_read and uuid in self._trouble)
 
     def trouble_of(self, uuid: str | None) -> Reason:
         """Why there is no reading of a GPU (of NVML as a whole: None)."""
+        if reason := self._trouble.get(uuid):
+            return reason
         if self._readers.overdue():
             return Reason.NVML_HUNG
-        return self._trouble.get(uuid) or self._trouble.get(None) or Reason.NO_READING
+        return self._trouble.get(None, Reason.NO_READING)
 
     def remember(self, uuid: str, last: Reading) -> None:
         """A journal holds a later reading of this GPU than was kept of it."""
@@ -143,22 +157,27 @@ class Gpus:
             self._states[uuid] = replace(state, last=last)
 
     def save(self) -> bool:
-        """Keep what is known of each GPU for the next agent, where a boundary came to it. (Its later
-        readings are in the journals of the runs that hold it.) False: not possible now."""
-        if all(meter.chain == self._saved.get(uuid) for uuid, meter in self.meters.items()):
-            return True
+        """Keep what is known of each GPU for the next agent, where a boundary or a segment came to it.
+        (Its later readings are in the journals of the runs that hold it.) False: not possible now."""
         self._keep_states()
-        chains = {uuid: state.chain for uuid, state in self._states.items()}
+        divisions = self._divisions()
+        if divisions == self._saved:
+            return True
         document = {uuid: state.to_json() for uuid, state in self._states.items()}
         if not self._journal.write_state(STATE_FILE, document):
             return False
-        self._saved = chains
+        self._saved = divisions
         return True
+
+    def _divisions(self) -> dict[str, tuple[str, Mark | None]]:
+        return {uuid: (state.segment, state.chain) for uuid, state in self._states.items()}
 
     def _opened(self, inventory: Inventory) -> None:
         self._asked_to_open = False
+        self._opened_at = self._clock.uptime_microseconds()
         self._keep_states()
-        self._trouble.pop(None, None)
+        self._trouble = {}
+        self._lost = set()
         self._inventory = inventory
         self.driver_version = inventory.driver_version
         self.meters = {}

@@ -7,6 +7,7 @@ are of one kind and whole. Else there is no GPU, with a reason; never "all GPUs"
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from sam_cluster.core.model import GpuHeld, Reason, Rung
@@ -14,6 +15,7 @@ from sam_cluster.core.model import GpuHeld, Reason, Rung
 from .ports import GpuInfo
 
 DEVICE_FILE = "/dev/nvidia"
+INDEX = re.compile(r"[0-9]{1,4}")
 
 
 def resolve(
@@ -29,7 +31,7 @@ def _resolve_one(word: str, gpus: tuple[GpuInfo, ...], site_map: Mapping[int, st
         return _by_uuid(word, word, gpus, Rung.UUID)
     if word.startswith("MIG-"):
         return _by_mig_uuid(word, gpus)
-    if not word.isdecimal():
+    if not INDEX.fullmatch(word):
         return _unresolved(word)
     index = int(word)
     if (named := site_map.get(index)) is not None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import ctypes
 import os
 
+IN_MOVED_FROM = 0x00000040
 IN_MOVED_TO = 0x00000080
-IN_DELETE_SELF = 0x00000400
-IN_MOVE_SELF = 0x00000800
+IN_CREATE = 0x00000100
+IN_DELETE = 0x00000200
 IN_NONBLOCK = os.O_NONBLOCK
 IN_CLOEXEC = os.O_CLOEXEC
 
 
 class Inotify:
-    """A descriptor that becomes readable when a file is renamed into the watched directory, or when that
-    directory itself goes away."""
+    """A descriptor that becomes readable when a file is renamed into a watched directory, or when that
+    directory itself comes or goes: the kernel is silent of that to who holds it open, so that the one
+    above it is watched as well."""
 
     def __init__(self) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
@@ -23,11 +25,14 @@ class Inotify:
             raise OSError(ctypes.get_errno(), "inotify_init1")
 
     def watch(self, directory: int) -> None:
-        """Watch an open directory: the very one, whatever its path leads to by now. Raises OSError."""
-        path = b"/proc/self/fd/%d" % directory
-        mask = IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF
-        if self._libc.inotify_add_watch(self.descriptor, path, mask) < 0:
-            raise OSError(ctypes.get_errno(), "inotify_add_watch")
+        """Watch an open directory: this very one, whatever its path leads to by now. Raises OSError."""
+        path = f"/proc/self/fd/{directory}"
+        self._add(path, IN_MOVED_TO)
+        self._add(f"{path}/..", IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)
+
+    def _add(self, path: str, mask: int) -> None:
+        if self._libc.inotify_add_watch(self.descriptor, os.fsencode(path), mask) < 0:
+            raise OSError(ctypes.get_errno(), f"inotify_add_watch: {path}")
 
     def drain(self) -> None:
         """Take what was reported; what it was is looked up in the directory."""

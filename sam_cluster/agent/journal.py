@@ -2,8 +2,8 @@
 
     3f2a91c0 {"r":"run",…}\\n          CRC-32 of the JSON, a space, the JSON
 
-A torn last line is dropped, and no more. A record is: `run` (the head of a part), `gpus`, `boundary`,
-`sample`, `end` (its epilog came), `close` (this part is complete).
+A torn last line is dropped, and no more. A record is: `run` (the head of a part), `gpus`, `flags`,
+`boundary`, `sample`, `end` (its epilog came), `close` (this part is complete).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Record = dict[str, Any]
 
 SUFFIX = ".journal"
 #: Of what cannot be written, samples are given up first, from this many bytes on.
-MOST_UNWRITTEN_BYTES = 8 * 1024 * 1024
+MOST_UNWRITTEN_BYTES = 1024 * 1024
 
 
 def encode(record: Record) -> bytes:
@@ -27,8 +27,8 @@ def encode(record: Record) -> bytes:
     return b"%08x %s\n" % (zlib.crc32(text), text)
 
 
-def decode(content: bytes) -> Iterator[Record]:
-    """The records that a file holds, up to the first line that is torn or altered."""
+def decode_lines(content: bytes) -> Iterator[tuple[bytes, Record]]:
+    """The lines that a file holds, and their records, up to the first line that is torn or altered."""
     for line in content.splitlines(keepends=True):
         checksum, space, text = line.partition(b" ")
         if not space or not text.endswith(b"\n"):
@@ -39,29 +39,40 @@ def decode(content: bytes) -> Iterator[Record]:
             record = json.loads(text)
         except ValueError:
             return
-        yield record
+        yield line, record
+
+
+def decode(content: bytes) -> Iterator[Record]:
+    """The records that a file holds, up to the first line that is torn or altered."""
+    return (record for _, record in decode_lines(content))
 
 
 class JournalPart:
     """The journal of one part of a run. What could not be written yet is kept and tried again.
 
-    Records other than samples are kept in memory as well, until the part is gone, so that a file
-    that was removed under the agent can be written anew.
+    Lines other than samples are kept in memory as well, until the part is gone, so that a file that was
+    removed under the agent can be written anew.
     """
 
-    def __init__(self, directory: Journal, name: str) -> None:
+    def __init__(self, directory: Journal, name: str, lines: Iterable[tuple[bytes, Record]] = ()) -> None:
+        """`lines` are those that an earlier agent left of it."""
         self.name = name
         self._directory = directory
         self._essential: list[bytes] = []
+        self._written_bytes = 0
+        for line, record in lines:
+            self._written_bytes += len(line)
+            if record["r"] != "sample":
+                self._essential.append(line)
         self._unwritten: list[bytes] = []
         self._unwritten_bytes = 0
         self._sync_wanted = False
         self._descriptor: int | None = None
 
-    def add(self, record: Record, *, sample: bool = False) -> None:
+    def add(self, record: Record) -> None:
         """Append a record; it is on disk after the next `flush` that returns True."""
         line = encode(record)
-        if not sample:
+        if record["r"] != "sample":
             self._essential.append(line)
             self._sync_wanted = True
         elif self._unwritten_bytes > MOST_UNWRITTEN_BYTES:
@@ -71,48 +82,47 @@ class JournalPart:
 
     def flush(self) -> bool:
         """Write what is not written; all but samples safe from a loss of power, too. False: not now."""
+        if not self._unwritten and not self._sync_wanted and self._is_in_place():
+            return True
         try:
-            self._reopen_if_gone()
+            descriptor = self._opened()
             if self._unwritten:
-                self._write(b"".join(self._unwritten))
+                self._write(descriptor, b"".join(self._unwritten))
                 self._unwritten, self._unwritten_bytes = [], 0
-            if self._sync_wanted and self._descriptor is not None:
-                os.fdatasync(self._descriptor)
+            if self._sync_wanted:
+                os.fdatasync(descriptor)
                 self._sync_wanted = False
         except OSError:
             self.close()
             return False
         return True
 
-    def _reopen_if_gone(self) -> None:
-        if self._descriptor is not None and os.fstat(self._descriptor).st_nlink == 0:
-            self.close()
-            self._unwritten = list(self._essential)
-        if self._descriptor is None and self._unwritten:
+    def _is_in_place(self) -> bool:
+        """Whether all that was written is still there."""
+        status = self._directory.status(self.name)
+        return status is not None and status.st_size == self._written_bytes
+
+    def _opened(self) -> int:
+        """The file, holding just what was written to it: what is torn is cut off, for nothing after it
+        would be read; a file that is gone is made anew from what is kept in memory."""
+        if self._descriptor is not None:
+            mine, there = os.fstat(self._descriptor), self._directory.status(self.name)
+            if there is None or (there.st_dev, there.st_ino) != (mine.st_dev, mine.st_ino):
+                self.close()
+        if self._descriptor is None:
             self._descriptor = self._directory.open_part(self.name)
+            if os.fstat(self._descriptor).st_size < self._written_bytes:
+                self._unwritten, self._written_bytes = list(self._essential), 0
+                self._sync_wanted = True
+            os.ftruncate(self._descriptor, self._written_bytes)
+        return self._descriptor
 
-    def _write(self, content: bytes) -> None:
-        """All or nothing: a line half written is cut off again, for nothing after it would be read."""
-        assert self._descriptor is not None
-        size = os.fstat(self._descriptor).st_size
+    def _write(self, descriptor: int, content: bytes) -> None:
+        """All or nothing: of a line half written nothing counts, and closing leaves it to be cut off."""
         written = 0
-        try:
-            while written < len(content):
-                written += os.write(self._descriptor, content[written:])
-        except OSError:
-            os.ftruncate(self._descriptor, size)
-            raise
-
-    def adopt(self, records: Iterable[Record]) -> None:
-        """Go on with a file that an earlier agent wrote; a torn last line is cut off."""
-        whole = 0
-        for record in records:
-            line = encode(record)
-            whole += len(line)
-            if record["r"] != "sample":
-                self._essential.append(line)
-        self._descriptor = self._directory.open_part(self.name)
-        os.ftruncate(self._descriptor, whole)
+        while written < len(content):
+            written += os.write(descriptor, content[written:])
+        self._written_bytes += written
 
     def close(self) -> None:
         """Let go of the file."""
@@ -127,11 +137,22 @@ class Journal:
     def __init__(self, path: str) -> None:
         self.path = path
 
+    def file(self, name: str) -> str:
+        """The path of a part."""
+        return os.path.join(self.path, name + SUFFIX)
+
     def open_part(self, name: str) -> int:
         """Open a part for appending; make it, and the directory, where they are not there."""
         os.makedirs(self.path, mode=0o700, exist_ok=True)
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        return os.open(os.path.join(self.path, name + SUFFIX), flags, 0o600)
+        return os.open(self.file(name), flags, 0o600)
+
+    def status(self, name: str) -> os.stat_result | None:
+        """Of the file that a part's path leads to; None where there is none."""
+        try:
+            return os.stat(self.file(name), follow_symlinks=False)
+        except OSError:
+            return None
 
     def names(self) -> list[str]:
         """The parts that lie there."""
@@ -143,20 +164,26 @@ class Journal:
 
     def read(self, name: str) -> list[Record]:
         """The records of a part. Raises OSError."""
-        with open(os.path.join(self.path, name + SUFFIX), "rb") as file:
-            return list(decode(file.read()))
+        return [record for _, record in self.read_lines(name)]
+
+    def read_lines(self, name: str) -> list[tuple[bytes, Record]]:
+        """The lines of a part, and their records. Raises OSError."""
+        with open(self.file(name), "rb") as file:
+            return list(decode_lines(file.read()))
 
     def remove(self, name: str) -> None:
-        """Done with a part: it is sealed."""
+        """Done with a part: it is sealed. Where it cannot be removed, the next agent seals it again."""
         try:
-            os.unlink(os.path.join(self.path, name + SUFFIX))
-        except FileNotFoundError:
+            os.unlink(self.file(name))
+        except OSError:
             pass
 
     def set_aside(self, name: str) -> None:
         """Keep a part that cannot be sealed under a name that is not looked at again."""
-        path = os.path.join(self.path, name + SUFFIX)
-        os.replace(path, path + ".bad")
+        try:
+            os.replace(self.file(name), self.file(name) + ".bad")
+        except OSError:
+            pass
 
     def read_state(self, name: str) -> Any:
         """A small document kept beside the journals; None where there is none that can be read."""
@@ -172,7 +199,7 @@ class Journal:
         try:
             os.makedirs(self.path, mode=0o700, exist_ok=True)
             with open(temporary, "w", encoding="ascii") as file:
-                json.dump(document, file)
+                file.write(json.dumps(document))
             os.replace(temporary, os.path.join(self.path, name))
         except OSError:
             return False

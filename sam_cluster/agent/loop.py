@@ -23,6 +23,9 @@ from .workers import ThreadedReaders
 
 STATUS_FILE = "status.json"
 PROBLEMS_KEPT = 20
+SWEEP_MICROSECONDS = 600_000_000
+RETRY_MICROSECONDS = 1_000_000
+LONGEST_WAIT_MILLISECONDS = 60_000
 
 
 class Agent:
@@ -39,37 +42,39 @@ class Agent:
     ) -> None:
         self._clock = clock
         self._node_name = node
+        self._boot_id = boot_id
         self._readers = readers
         self._problems: list[str] = []
         self._reported: tuple[object, ...] = ()
-        self._events_path = str(config.events)
         self._taken: list[str] = []  # events that are taken, and not yet on disk in the journal
+        self._next_sweep = 0
         self._stopping = False
         spool = Spool(str(config.spool))
         self._journal = Journal(spool.journal)
         self._node = NodeMeter(config, node, boot_id, clock, readers, self._journal, live_jobs)
         self._children = Children(spool, self._journal, str(config.store), account, self._report)
         self._inotify = Inotify()
-        self._events = self._open_events()
+        self._events: EventDirectory | None = None
+        self._events_path = str(config.events)
         self._wake_reading, self._wake_writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def run(self, lock: AgentLock) -> None:
-        """Meter until no run is open and all is sealed, or until SIGTERM."""
+        """Meter until no run is open and all is sealed, until SIGTERM, or until another agent has the
+        lock (whose file was removed): then nothing more is written."""
         self._catch_signals()
-        self._node.resume()
-        self._events.sweep(self._clock.now_microseconds())
-        while True:
+        for name in self._node.resume():
+            self._report(f"journal set aside: {name} holds no run")
+        while lock.keep():
             self._step()
             if self._stopping:
                 break
             if self._is_done():
                 lock.release()
-                self._look_at_events()
-                if self._is_done() or not lock.acquire():
+                if not self._is_event_there() or not lock.acquire():
                     break
                 continue
             self._wait()
-        self._node.flush()
+        lock.release()
         self._node.close()
 
     def _catch_signals(self) -> None:
@@ -80,51 +85,65 @@ class Agent:
     def _stop(self, number: int, frame: object) -> None:
         self._stopping = True
 
-    def _open_events(self) -> EventDirectory:
-        directory = EventDirectory(self._events_path)
-        self._inotify.watch(self._events_path)
-        return directory
-
     def _step(self) -> None:
         uptime = self._clock.uptime_microseconds()
-        self._look_at_events()
+        if events := self._opened_events():
+            self._look_at(events, uptime)
         self._node.step()
-        if self._node.flush():
-            for name in self._taken:
-                self._events.remove(name)
-            self._taken = []
+        is_on_disk = self._node.flush()
+        if is_on_disk and events:
+            self._taken = [name for name in self._taken if not events.remove(name)]
         sealed, broken = self._children.collect(uptime)
         for name in sealed:
             self._node.sealed(name)
         for name in broken:
             self._node.broken(name)
-        if sealed:
-            self._children.publish()
-        if not self._taken:  # what is not on disk cannot be handed to a child
-            self._children.seal(self._node.sealable(), self._node_name, uptime)
+        if is_on_disk:
+            self._children.seal(self._node.sealable(), uptime)
+        self._children.publish(uptime)
         self._write_status()
 
-    def _look_at_events(self) -> None:
-        if os.fstat(self._events.descriptor).st_nlink == 0:  # removed, and perhaps made anew
+    def _opened_events(self) -> EventDirectory | None:
+        """The directory of events, opened anew where it is another one by now; None: not possible now."""
+        if self._events is not None and self._events.is_in_place():
+            return self._events
+        if self._events is not None:
             self._events.close()
-            self._events = self._open_events()
-        events, bad = self._events.take()
+            self._events = None
+        try:
+            events = EventDirectory(self._events_path)
+            self._inotify.watch(events.descriptor)
+        except (OSError, EventError) as error:
+            self._report(f"no events can be seen: {error}")
+            return None
+        self._events = events
+        return events
+
+    def _look_at(self, events: EventDirectory, uptime: int) -> None:
+        if uptime >= self._next_sweep:
+            self._next_sweep = uptime + SWEEP_MICROSECONDS
+            events.sweep(self._clock.now_microseconds())
+        found, bad = events.take(self._boot_id, self._taken)
         for name in bad:
-            self._events.set_aside(name)
+            events.set_aside(name)
             self._report(f"event set aside: {name}")
-        for event in events:
-            if event.name in self._taken:
-                continue
+        for event in found:
             try:
                 self._node.event(event)
             except EventError as error:
-                self._events.set_aside(event.name)
+                events.set_aside(event.name)
                 self._report(str(error))
             else:
                 self._taken.append(event.name)
 
+    def _is_event_there(self) -> bool:
+        events = self._opened_events()
+        return bool(events and events.names())
+
     def _is_done(self) -> bool:
         if self._node.open_runs or self._taken:
+            return False
+        if self._children.is_about_to_publish(self._clock.uptime_microseconds()):
             return False
         return self._children.gave_up or not self._node.sealable()
 
@@ -132,10 +151,10 @@ class Agent:
         poll = select.poll()
         for descriptor in (self._inotify.descriptor, self._readers.wake, self._wake_reading):
             poll.register(descriptor, select.POLLIN)
-        until = self._node.next_step_microseconds() - self._clock.uptime_microseconds()
-        if self._taken or self._node.sealable():
-            until = min(until, 1_000_000)
-        poll.poll(min(max(until // 1000 + 1, 1), 60_000))
+        wait = self._node.next_step_microseconds() - self._clock.uptime_microseconds()
+        if self._taken or self._events is None or self._node.sealable():
+            wait = min(wait, RETRY_MICROSECONDS)
+        poll.poll(min(max(wait // 1000 + 1, 1), LONGEST_WAIT_MILLISECONDS))
         self._inotify.drain()
         try:
             os.read(self._wake_reading, 4096)
@@ -143,8 +162,9 @@ class Agent:
             pass
 
     def _report(self, text: str) -> None:
-        self._problems = [*self._problems, f"{self._clock.now_microseconds() // 1_000_000} {text}"]
-        self._problems = self._problems[-PROBLEMS_KEPT:]
+        if not self._problems or not self._problems[-1].endswith(f" {text}"):
+            self._problems.append(f"{self._clock.now_microseconds() // 1_000_000} {text}")
+            self._problems = self._problems[-PROBLEMS_KEPT:]
 
     def _write_status(self) -> None:
         """For `sam-agent status`; written when it changes."""

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sam_cluster.core.model import Sample
+from sam_cluster.core.units import millijoules_from_power
 from sam_cluster.energy.boundary import Brought, Reading, bring_to
 from sam_cluster.energy.power import Power, integrate
 
@@ -15,6 +16,10 @@ from .ports import RawReading
 READINGS_KEPT = 512
 MARKS_KEPT = 64
 SERIES_KEPT_MICROSECONDS = 150_000_000
+#: No GPU draws more. A counter that moves further was not counting in between: it was replaced, or misread.
+MOST_MILLIWATTS = 10_000_000
+#: A counter moves in steps, so that a reading may hold what was drawn a little earlier.
+STEP_MICROSECONDS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +33,11 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """The counter went down: the last reading of the segment that ended."""
+    """A segment ended: its last reading, and whether the counter has restarted from nothing since."""
 
     segment: str
     last: Reading
+    from_zero: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,11 +116,11 @@ class GpuMeter:
         )
 
     def resume(self, state: MeterState) -> None:
-        """Go on from what was kept. The segment goes on where the boot and the driver are the same;
-        whether the counter did is seen at the next reading."""
+        """Go on from what was kept. The segment goes on where the boot and, as far as it is known, the
+        driver are the same; whether the counter did is seen at the next reading."""
         self.chain = state.chain
-        same_boot = state.boot_id == self._boot_id and state.driver_version == self._driver_version
-        if same_boot and not state.power_only:
+        versions = {state.driver_version, self._driver_version} - {None}
+        if state.boot_id == self._boot_id and len(versions) < 2 and not state.power_only:
             self.segment = state.segment
             self._readings.append(replace(state.last, power_milliwatts=None))
             if state.chain and state.chain.segment == state.segment:
@@ -130,11 +136,12 @@ class GpuMeter:
         uptime = raw.uptime_microseconds
         power_energy = integrate(self._recent(last), last.uptime_microseconds, uptime) if last else None
         power = self._series[-1][1] if self._series else None
+        power_only = raw.counter_millijoules is None
+        restart = self._break_before(raw, power_only=power_only)
+        self.power_only = power_only
         counter = raw.counter_millijoules
         if counter is None:
-            self.power_only = True
-            counter = self._made_up_counter(last, uptime, power_energy, power)
-        restart = self._restart_before(counter)
+            counter = self._made_up_counter(None if restart else last, uptime, power_energy, power)
         if self.segment is None:
             self.segment = f"{self._boot_id[:8]}.{uptime}"
         reading = Reading(uptime, counter, power)
@@ -143,13 +150,22 @@ class GpuMeter:
         self._unkept_energy = None if unkept is None or power_energy is None else unkept + power_energy
         return self._sample(reading, raw, at_microseconds) if keep else None, restart
 
-    def _restart_before(self, counter: int) -> Restart | None:
-        """A counter that goes down has restarted; it never wraps."""
-        last = self.last
-        if last is None or counter >= last.counter_millijoules:
+    def _break_before(self, raw: RawReading, *, power_only: bool) -> Restart | None:
+        """Whether a reading does not go on from the last one. A counter that goes down has restarted; it
+        never wraps."""
+        last, counter = self.last, raw.counter_millijoules
+        if last is None or self.segment is None:
             return None
-        assert self.segment is not None
-        restart = Restart(self.segment, last)
+        from_zero = False
+        if power_only == self.power_only:
+            if counter is None:
+                return None
+            span = raw.uptime_microseconds - last.uptime_microseconds + STEP_MICROSECONDS
+            most = millijoules_from_power(MOST_MILLIWATTS, span)
+            if 0 <= counter - last.counter_millijoules <= most:
+                return None
+            from_zero = counter < last.counter_millijoules and counter <= most
+        restart = Restart(self.segment, last, from_zero)
         self.segment = None
         self._readings.clear()
         self._marks.clear()

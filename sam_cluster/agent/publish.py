@@ -2,7 +2,7 @@
 renamed, and only then removed here. Done twice, it changes nothing.
 
 A process of its own, that nobody waits for: a store that hangs keeps it, and nothing else.
-`python -m sam_cluster.agent.publish OUTBOX STORE`.
+`python -m sam_cluster.agent.publish SPOOL STORE`.
 """
 
 from __future__ import annotations
@@ -14,39 +14,38 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-SUFFIX = ".parquet"
+from .spool import SHARD_SUFFIX, Spool
+
 LOCK = ".lock"
 
 
-def publish(outbox: str, store: str, step: Callable[[str], None] = lambda name: None) -> int:
+def publish(spool: Spool, store: str, step: Callable[[str], None] = lambda name: None) -> int:
     """Move what is sealed to the store; how many shards were moved.
 
-    `step` is called with the name of each step before it is taken. Nothing is done where another
-    process is at it. Raises OSError where the store is not there: STORE/inbox is made with the store
-    and never here, for under a missing mount the shards would stay on the node's own disk.
+    `step` is called with the name of each step before it is taken. Where another process is at it,
+    nothing is done: it looks again before it ends. Raises OSError where something could not be moved:
+    STORE/inbox is made with the store and never here, for under a missing mount the shards would stay
+    on the node's own disk.
     """
-    with _locked(outbox) as mine:
-        if not mine:
-            return 0
-        inbox = os.path.join(store, "inbox")
-        os.stat(inbox)
-        moved = 0
-        for node, name in waiting(outbox):
-            directory = os.path.join(inbox, node)
-            os.makedirs(directory, mode=0o750, exist_ok=True)
-            _move(os.path.join(outbox, node, name), directory, name, step)
-            moved += 1
-        return moved
-
-
-def waiting(outbox: str) -> list[tuple[str, str]]:
-    """What is sealed and still here: node and file name, in order."""
-    found = []
-    for entry in os.scandir(outbox):
-        if entry.is_dir(follow_symlinks=False):
-            names = os.listdir(entry.path)
-            found += [(entry.name, name) for name in names if name.endswith(SUFFIX) and name[0] != "."]
-    return sorted(found)
+    moved = 0
+    failed: dict[tuple[str, str], OSError] = {}
+    while [shard for shard in spool.waiting() if shard not in failed]:
+        with _locked(spool.outbox) as mine:
+            if not mine:
+                return moved
+            inbox = os.path.join(store, "inbox")
+            os.stat(inbox)
+            for node, name in spool.waiting():
+                directory = os.path.join(inbox, node)
+                try:
+                    os.makedirs(directory, mode=0o750, exist_ok=True)
+                    _move(os.path.join(spool.outbox, node, name), directory, name, step)
+                    moved += 1
+                except OSError as error:  # one that cannot be moved keeps none of the others
+                    failed[node, name] = error
+    for error in failed.values():
+        raise error
+    return moved
 
 
 def _move(source: str, directory: str, name: str, step: Callable[[str], None]) -> None:
@@ -61,6 +60,7 @@ def _move(source: str, directory: str, name: str, step: Callable[[str], None]) -
         os.fsync(copy.fileno())
     step("rename")
     os.rename(temporary, os.path.join(directory, _free_name(directory, name, content)))
+    _sync(directory)
     step("remove")
     os.unlink(source)
     step("done")
@@ -74,7 +74,16 @@ def _free_name(directory: str, name: str, content: bytes) -> str:
                 return name
     except FileNotFoundError:
         return name
-    return f"{name.removesuffix(SUFFIX)}.{hashlib.sha256(content).hexdigest()[:16]}{SUFFIX}"
+    return f"{name.removesuffix(SHARD_SUFFIX)}.{hashlib.sha256(content).hexdigest()[:16]}{SHARD_SUFFIX}"
+
+
+def _sync(path: str) -> None:
+    """A rename in a directory is safe from a loss of power, too. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -91,11 +100,11 @@ def _locked(outbox: str) -> Iterator[bool]:
 
 def main(arguments: list[str]) -> int:
     """Publish; 1 where the store is not there now."""
-    outbox, store = arguments
+    spool, store = arguments
     try:
-        publish(outbox, store)
+        publish(Spool(spool), store)
     except OSError as error:
-        sys.stderr.write(f"sam-agent: not published: {error}\n")
+        sys.stdout.write(f"not published: {error}\n")
         return 1
     return 0
 

@@ -26,6 +26,10 @@ class Instant:
         """What is added to uptime to give UTC."""
         return self.at_microseconds - self.uptime_microseconds
 
+    def later(self, microseconds: int) -> Instant:
+        """The moment so much after it."""
+        return Instant(self.uptime_microseconds + microseconds, self.at_microseconds + microseconds)
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -78,21 +82,31 @@ class OpenRun:
         """Whether it has begun to be metered on a GPU, and has not ended there."""
         return uuid in self.since and uuid not in self.finished
 
+    def waits_for(self, uuid: str, kind: Kind) -> bool:
+        """Whether such a boundary of a GPU has no value yet."""
+        return any(item.gpu_uuid == uuid and item.kind is kind for item in self.waiting)
+
     def begin(self) -> None:
         """Journal the head of this part."""
         self.log.add({
             "r": "run", "facts": asdict(self.facts), "node": self.node, "boot_id": self.boot_id,
             "started": asdict(self.started), "part": self.part, "version": __version__,
             "since": {uuid: asdict(mark) for uuid, mark in self.since.items()},
-            "finished": sorted(self.finished),
+            "finished": sorted(self.finished), "flags": sorted(self.flags),
         })  # fmt: skip
+
+    def flag(self, *flags: Flag) -> None:
+        """Something that a reader of its figure should know."""
+        if new := set(flags) - self.flags:
+            self.flags |= new
+            self.log.add({"r": "flags", "flags": sorted(new)})
 
     def hold(self, gpus: tuple[GpuHeld, ...], driver_version: str | None) -> None:
         """These are its GPUs."""
         self.gpus, self.driver_version = gpus, driver_version
-        if any(gpu.rung is Rung.ASSUMED_INDEX for gpu in gpus):
-            self.flags.add(Flag.ASSUMED_GPU)
         self.log.add({"r": "gpus", "gpus": [asdict(gpu) for gpu in gpus], "driver": driver_version})
+        if any(gpu.rung is Rung.ASSUMED_INDEX for gpu in gpus):
+            self.flag(Flag.ASSUMED_GPU)
 
     def end(self, ended: Instant, restart: int | None) -> None:
         """Its epilog came."""
@@ -122,7 +136,7 @@ class OpenRun:
     def sample(self, sample: Sample) -> None:
         """Keep a tick."""
         self.last_samples[sample.gpu_uuid] = sample
-        self.log.add({"r": "sample", **asdict(sample)}, sample=True)
+        self.log.add({"r": "sample", **asdict(sample)})
 
     def close_part(
         self, *, final: bool, at: Instant, reasons: dict[str, Reason], reason: Reason | None
@@ -145,20 +159,23 @@ class OpenRun:
         return complete
 
     @classmethod
-    def from_records(cls, records: list[Record], journal: Journal) -> OpenRun:
+    def from_lines(cls, lines: list[tuple[bytes, Record]], journal: Journal) -> OpenRun:
         """The run that an earlier agent left. Raises KeyError, TypeError, ValueError where it is none."""
-        head = records[0]
+        head = lines[0][1]
         run = cls(
             _facts(head["facts"]), head["node"], head["boot_id"], Instant(**head["started"]), journal,
             head["part"],
         )  # fmt: skip
         run.since = {uuid: Mark(**mark) for uuid, mark in head["since"].items()}
         run.finished = set(head["finished"])
-        for record in records[1:]:
+        run.flags = {Flag(flag) for flag in head["flags"]}
+        for _, record in lines[1:]:
             kind = record["r"]
             if kind == "gpus":
                 run.gpus = tuple(_gpu(gpu) for gpu in record["gpus"])
                 run.driver_version = record["driver"]
+            elif kind == "flags":
+                run.flags |= {Flag(flag) for flag in record["flags"]}
             elif kind == "end":
                 run.ended, run.epilog_restart = Instant(**record["ended"]), record["restart"]
             elif kind == "sample":
@@ -172,7 +189,7 @@ class OpenRun:
                     )
                 if boundary.kind is Kind.END:
                     run.finished.add(boundary.gpu_uuid)
-        run.log.adopt(records)
+        run.log = JournalPart(journal, run.name, lines)
         return run
 
 

@@ -2,75 +2,109 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from sam_cluster.core.model import Boundary, Flag, Kind
 
-from .meter import GpuMeter, Restart
+from .meter import GpuMeter, Mark, Restart
 from .run import Instant, OpenRun, Waiting
 
 
-def settle(run: OpenRun, item: Waiting, meter: GpuMeter | None, *, is_held: bool) -> bool:
-    """Give a boundary that waits its value, where the readings reach; False: not yet.
+def settle_all(runs: Sequence[OpenRun], meters: Mapping[str, GpuMeter]) -> None:
+    """Give each boundary that waits its value, where the readings reach, in the order of time."""
+    waiting = [(item, run) for run in runs for item in run.waiting]
+    for item, run in sorted(waiting, key=lambda pair: pair[0].instant):
+        meter = meters.get(item.gpu_uuid)
+        is_held = any(other.holds(item.gpu_uuid) for other in runs)
+        if meter is not None and _is_settled(run, item, meter, is_held=is_held):
+            run.waiting.remove(item)
 
-    `is_held`: another run holds the GPU, so that before a start there was no idle time.
+
+def _is_settled(run: OpenRun, item: Waiting, meter: GpuMeter, *, is_held: bool) -> bool:
+    """Whether a boundary has its value now, or never will have one; False: not yet.
+
+    `is_held`: some run holds the GPU, so that before a start there was no idle time.
     """
-    last = meter.last if meter else None
-    uptime, at = item.instant.uptime_microseconds, item.instant.at_microseconds
-    if meter is None or meter.segment is None or last is None or last.uptime_microseconds < uptime:
+    last = meter.last
+    if meter.segment is None or last is None or last.uptime_microseconds < item.instant.uptime_microseconds:
         return False
-    is_start = item.kind is Kind.START
-    if not is_start and item.gpu_uuid not in run.since:
-        return False  # its start comes first
-    flags = {Flag.POWER_ONLY} if meter.power_only else set()
-    chain = None if is_held or not is_start else meter.chain
-    brought = meter.at(uptime)
-    if brought is None:  # the first reading is too far off to say what was before it
-        first = meter.first
-        assert first is not None
-        at += first.uptime_microseconds - uptime
-        uptime, energy, counter = first.uptime_microseconds, first.counter_millijoules, None
-        lag = doubt = 0
-        flags.add(Flag.LATE_START)
-    else:
-        energy, counter = brought.energy_millijoules, brought.counter_millijoules
-        lag, doubt = brought.lag_microseconds, brought.uncertainty_millijoules
-        if brought.interpolated:
-            flags.add(Flag.INTERPOLATED)
-    run.flags |= flags
+    if item.kind is Kind.START:
+        _start(run, item, meter, None if is_held else meter.chain)
+        return True
+    since = run.since.get(item.gpu_uuid)
+    if since is None:  # its start comes first; where that gave nothing, nothing is to be ended
+        return not run.waits_for(item.gpu_uuid, Kind.START)
+    passed = item.instant.uptime_microseconds - since.uptime_microseconds
+    if item.kind is Kind.END:
+        # Never before what is counted already: an hour may have begun while the event was on its way.
+        _settle(run, item, meter, item.instant.later(max(-passed, 0)))
+    elif passed > 0 and meter.at(item.instant.uptime_microseconds):
+        _settle(run, item, meter, item.instant)
+    return True
+
+
+def _start(run: OpenRun, item: Waiting, meter: GpuMeter, chain: Mark | None) -> None:
+    """A start is at its instant, or, where the first reading is too far off to say what was before it, at
+    that reading; where that is past the run's end, there is no figure."""
+    if meter.at(item.instant.uptime_microseconds):
+        _settle(run, item, meter, item.instant, chain)
+        return
+    assert meter.first is not None
+    instant = item.instant.later(meter.first.uptime_microseconds - item.instant.uptime_microseconds)
+    if run.ended is None or instant < run.ended:
+        _settle(run, item, meter, instant, chain, Flag.LATE_START)
+
+
+def _settle(
+    run: OpenRun, item: Waiting, meter: GpuMeter, instant: Instant, chain: Mark | None = None, *flags: Flag
+) -> None:
+    brought = meter.at(instant.uptime_microseconds)
+    assert brought is not None and meter.segment is not None
+    since = run.since.get(item.gpu_uuid)
+    energy = max(brought.energy_millijoules, since.energy_millijoules if since else 0)
+    found = {*flags}
+    if brought.interpolated:
+        found.add(Flag.INTERPOLATED)
+    if meter.power_only:
+        found.add(Flag.POWER_ONLY)
+    run.flag(*found)
     run.settle(
         Boundary(
             gpu_uuid=item.gpu_uuid,
             kind=item.kind,
-            at_microseconds=at,
-            uptime_microseconds=uptime,
+            at_microseconds=instant.at_microseconds,
+            uptime_microseconds=instant.uptime_microseconds,
             segment=meter.segment,
             energy_millijoules=energy,
-            counter_millijoules=energy if counter is None else counter,
-            lag_microseconds=lag,
-            uncertainty_millijoules=doubt,
+            counter_millijoules=brought.counter_millijoules,
+            lag_microseconds=brought.lag_microseconds,
+            uncertainty_millijoules=brought.uncertainty_millijoules,
             previous_segment=chain.segment if chain else None,
             previous_uptime_microseconds=chain.uptime_microseconds if chain else None,
             previous_energy_millijoules=chain.energy_millijoules if chain else None,
-            flags=tuple(sorted(flags)),
+            flags=tuple(sorted(found)),
         )
     )
-    meter.mark(uptime, energy)
-    return True
+    meter.mark(instant.uptime_microseconds, energy)
 
 
 def follow_segment(run: OpenRun, meter: GpuMeter, restart: Restart | None, wall_offset: int) -> None:
-    """The counter restarted under a run: its energy is counted up to the last reading before, and
-    from nothing after. What was drawn between that reading and the restart is not known."""
+    """A new segment began under a run: its energy is counted up to the last reading before. After it, it
+    is counted from nothing where the counter restarted from there, else from the first reading. What was
+    drawn in between is not known."""
     since = run.since[meter.uuid]
-    if meter.segment is None or since.segment == meter.segment:
+    if meter.segment is None or meter.first is None or since.segment == meter.segment:
         return
-    instant = Instant(since.uptime_microseconds, since.uptime_microseconds + wall_offset)
+    at = since.uptime_microseconds
     if restart and restart.segment == since.segment:
-        last = restart.last.uptime_microseconds
-        instant = max(instant, Instant(last, last + wall_offset))
+        at = max(at, restart.last.uptime_microseconds)
         energy = max(since.energy_millijoules, restart.last.counter_millijoules)
-        run.settle(_plain(meter.uuid, Kind.SEGMENT, restart.segment, instant, energy))
-    run.settle(_plain(meter.uuid, Kind.SEGMENT, meter.segment, instant, 0))
-    run.flags.add(Flag.COUNTER_RESET)
+        run.settle(_plain(meter.uuid, Kind.SEGMENT, restart.segment, Instant(at, at + wall_offset), energy))
+    energy = 0
+    if not (restart and restart.from_zero):
+        at, energy = max(at, meter.first.uptime_microseconds), meter.first.counter_millijoules
+    run.settle(_plain(meter.uuid, Kind.SEGMENT, meter.segment, Instant(at, at + wall_offset), energy))
+    run.flag(Flag.COUNTER_RESET)
 
 
 def end_at_last_reading(run: OpenRun, uuid: str, meter: GpuMeter | None) -> Instant:
@@ -83,11 +117,12 @@ def end_at_last_reading(run: OpenRun, uuid: str, meter: GpuMeter | None) -> Inst
         last = meter.last
         if last.uptime_microseconds > uptime:
             energy, uptime = max(energy, last.counter_millijoules), last.uptime_microseconds
+        meter.mark(uptime, energy)
     elif sample and sample.counter_millijoules is not None and sample.uptime_microseconds > uptime:
         energy, uptime = max(energy, sample.counter_millijoules), sample.uptime_microseconds
         offset = sample.at_microseconds - uptime
     instant = Instant(uptime, uptime + offset)
-    run.flags.add(Flag.EARLY_END)
+    run.flag(Flag.EARLY_END)
     run.settle(_plain(uuid, Kind.END, since.segment, instant, energy, Flag.EARLY_END))
     return instant
 

@@ -2,7 +2,7 @@
 
     SPOOL/               0711 root
     SPOOL/journal/       0700 root: journals of open runs, what is known of GPUs, status.json
-    SPOOL/outbox/NODE/   0700 service user: sealed shards on their way to the store
+    SPOOL/outbox/NODE/   0700 service user: sealed shards on their way to the store, by the run's node
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import pwd
 from dataclasses import dataclass
 
 from sam_cluster.core.errors import ConfigError
+
+SHARD_SUFFIX = ".parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +61,33 @@ class Spool:
         """Sealed shards, the service user's."""
         return os.path.join(self.path, "outbox")
 
-    def prepare_outbox(self, account: Account, node: str) -> str:
-        """Make the outbox of a node and give it to the service user. Raises OSError."""
+    def prepare_outbox(self, account: Account) -> str:
+        """Make the outbox and give it to the service user. Raises OSError."""
         os.makedirs(self.path, mode=0o700, exist_ok=True)
         if account.switch:
-            os.chmod(self.path, 0o711)  # the service user goes through it, and cannot list it
-        for path in (self.outbox, os.path.join(self.outbox, node)):
-            try:
-                os.mkdir(path, 0o700)
-            except FileExistsError:
-                continue
-            if account.switch:
-                os.chown(path, account.uid, account.gid, follow_symlinks=False)
-        return os.path.join(self.outbox, node)
+            os.chmod(self.path, 0o711)  # noqa: S103: the service user goes through it, and cannot list it
+        try:
+            os.mkdir(self.outbox, 0o700)
+        except FileExistsError:
+            pass
+        descriptor = os.open(self.outbox, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            if account.switch and os.fstat(descriptor).st_uid != account.uid:
+                os.fchown(descriptor, account.uid, account.gid)
+        finally:
+            os.close(descriptor)
+        return self.outbox
+
+    def waiting(self) -> list[tuple[str, str]]:
+        """What is sealed and still here: node and file name, in order. Raises OSError."""
+        found = []
+        for entry in os.scandir(self.outbox):
+            if entry.is_dir(follow_symlinks=False):
+                names = os.listdir(entry.path)
+                found += [(entry.name, name) for name in names if is_shard(name)]
+        return sorted(found)
+
+
+def is_shard(name: str) -> bool:
+    """Whether a file of an outbox is a whole shard: one under way has a hidden name."""
+    return name.endswith(SHARD_SUFFIX) and not name.startswith(".")

@@ -14,18 +14,17 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from .config_keys import GROUP_KEYS, SECTIONS, TASK_KEYS, Reader, absolute_path, gpu_device
 from .errors import ConfigError
 
 DEFAULT_DIRECTORY = Path("/etc/sam-cluster")
-ELECTRICITY_UNITS = ("kWh", "Wh", "MJ", "J")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
@@ -88,98 +87,6 @@ class Config:
             if name == task.name or name in task.aliases:
                 return task
         return Task(name=name)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError("a text in quotes")
-    return value
-
-
-def _path(value: Any) -> Path:
-    path = Path(_text(value))
-    if not path.is_absolute():
-        raise ValueError("an absolute path in quotes")
-    return path
-
-
-def _number(value: Any, *, least: float = 0.0, above: bool = False) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
-        raise ValueError(f"a number of at least {least:g}")
-    if value == float("inf") or (above and value == least):
-        raise ValueError(f"a finite number above {least:g}")
-    return float(value)
-
-
-def _above_zero(value: Any) -> float:
-    return _number(value, above=True)
-
-
-def _pue(value: Any) -> float:
-    return _number(value, least=1.0)
-
-
-def _share(value: Any) -> float:
-    if _number(value) > 1:
-        raise ValueError("a share between 0 and 1")
-    return float(value)
-
-
-def _count(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError("a whole number of at least 1")
-    return value
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise ValueError("a list of texts")
-    return tuple(_text(item) for item in value)
-
-
-def _day(value: Any) -> date:
-    if type(value) is not date:
-        raise ValueError("a date such as 2026-01-01, without quotes")
-    return value
-
-
-def _unit(value: Any) -> str:
-    if value not in ELECTRICITY_UNITS:
-        raise ValueError("one of " + ", ".join(ELECTRICITY_UNITS))
-    return str(value)
-
-
-def _gpu(value: Any) -> str:
-    if not re.fullmatch(r"GPU-[0-9A-Fa-f-]+|/dev/nvidia[0-9]+", _text(value)):
-        raise ValueError('a GPU\'s UUID ("GPU-…") or device file ("/dev/nvidia0")')
-    return str(value)
-
-
-Reader = Callable[[Any], Any]
-SECTIONS: dict[str, dict[str, tuple[str, Reader]]] = {
-    "cluster": {"name": ("cluster_name", _text)},
-    "paths": {"spool": ("spool", _path), "events": ("events", _path), "store": ("store", _path)},
-    "agent": {"interval_seconds": ("interval_seconds", _above_zero), "publish_as": ("publish_as", _text)},
-    "sam": {"alpha": ("alpha", _above_zero), "beta": ("beta", _above_zero), "unit": ("unit", _unit)},
-    "report": {
-        "timezone": ("timezone", _text),
-        "carbon_g_per_kwh": ("carbon_g_per_kwh", _number),
-        "price_per_kwh": ("price_per_kwh", _number),
-        "pue": ("pue", _pue),
-    },
-}
-GROUP_KEYS: dict[str, tuple[str, Reader]] = {
-    "accounts": ("accounts", _texts),
-    "members": ("members", _count),
-    "share": ("share", _share),
-    "from": ("since", _day),
-}
-TASK_KEYS: dict[str, tuple[str, Reader]] = {
-    "metric": ("metric", _text),
-    "dataset": ("dataset", _text),
-    "split": ("split", _text),
-    "aliases": ("aliases", _texts),
-}
 
 
 class _Source:
@@ -248,7 +155,7 @@ def _read_gpus(table: Any, source: _Source) -> dict[int, str]:
         if not key.isdecimal():
             raise source.error("gpus", key, f"unknown key {key!r} in [gpus]; a key is a GRES index")
         try:
-            found[int(key)] = _gpu(value)
+            found[int(key)] = gpu_device(value)
         except ValueError as wanted:
             raise source.error("gpus", key, f"{key} in [gpus] must be {wanted}") from None
     return found
@@ -304,7 +211,7 @@ def load(environ: Mapping[str, str], path: Path | None = None) -> Config:
     for variable, name in (("SAM_CLUSTER_STORE", "store"), ("SAM_CLUSTER_EVENTS", "events")):
         if value := environ.get(variable):
             try:
-                changes[name] = _path(value)
+                changes[name] = absolute_path(value)
             except ValueError as wanted:
                 raise ConfigError(f"{variable} must be {wanted}, not {value!r}") from None
     return replace(config, **changes)

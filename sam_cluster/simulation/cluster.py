@@ -8,44 +8,61 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sam_cluster.accounting.sacct_columns import columns
-from sam_cluster.core.config import Config, Group, Task
+from sam_cluster.core.config import Config
 
 from .node import IDLE_MILLIWATTS, SimulatedNode
+from .people import UIDS, hand_in
 from .schedule import Placed, schedule
-from .workload import DAY, HOUR, LABS, Plan, month
+from .workload import DAY, HOUR, LABS, month
 
 CLUSTER = "demo"
 NODES = ("gpu01", "gpu02", "gpu03")
 GPUS_PER_NODE = 4
 MONTH = datetime(2026, 10, 1, tzinfo=UTC)
 DELIMITER = "|simulated-sacct|"
-TICK_SECONDS = 600.0
+TICK_SECONDS = 600
 #: What went wrong in that month: a node rebooted, the shards of one job on one node were lost.
 CRASHED_NODE = "gpu02"
 LOST_NODE = "gpu03"
 
 
-def configuration(store: Path, spool: Path) -> Config:
-    """The cluster's configuration."""
-    return Config(
-        cluster_name=CLUSTER,
-        store=store,
-        spool=spool,
-        events=spool / "events",
-        interval_seconds=TICK_SECONDS,
-        groups=tuple(
-            Group(name=lab.name, accounts=(lab.name,), members=len(lab.members), share=lab.share)
-            for lab in LABS
-        ),
-        tasks=(
-            Task(name="imagenet-1k", metric="top-1", dataset="ILSVRC2012", split="val"),
-            Task(name="mnli", metric="accuracy", dataset="MultiNLI", split="matched"),
-            Task(name="contact-map", metric="precision", dataset="held-out chains", split="test"),
-        ),
-        carbon_g_per_kwh=230.0,
-        price_per_kwh=0.28,
-        pue=1.2,
+def configuration(store: Path, spool: Path) -> str:
+    """The cluster's configuration file."""
+    groups = "".join(
+        f"[groups.{lab.name}]\nmembers = {len(lab.members)}\nshare = {lab.share}\n\n"
+        for lab in LABS
     )
+    return f"""# A simulated cluster: no figure of it was measured on a GPU.
+[cluster]
+name = "{CLUSTER}"
+
+[paths]
+spool = "{spool}"
+store = "{store}"
+
+[agent]
+interval_seconds = {TICK_SECONDS}
+
+{groups}[tasks.imagenet-1k]
+metric = "top-1"
+dataset = "ILSVRC2012"
+split = "val"
+
+[tasks.mnli]
+metric = "accuracy"
+dataset = "MultiNLI"
+split = "matched"
+
+[tasks.contact-map]
+metric = "precision"
+dataset = "held-out chains"
+split = "test"
+
+[report]
+carbon_g_per_kwh = 230
+price_per_kwh = 0.28
+pue = 1.2
+"""
 
 
 class SimulatedMonth:
@@ -87,7 +104,19 @@ class SimulatedMonth:
         for at, _, act in sorted(entries, key=lambda entry: entry[:2]):
             node.run_until(at)
             act()
-        node.run_until(self.start + max(self.days * DAY, max(run.end for run in self.runs)))
+        node.run_until(self.end)
+
+    def hand_in_results(self, box: Path) -> int:
+        """Two in three of the finished trainings, and the sweep, are handed in; how many were."""
+        done = [plan for plan in self.plans if plan.accuracy is not None]
+        chosen = [plan for number, plan in enumerate(done) if number % 3 != 2 or plan.spent]
+        ends = {run.plan.job_id: self.start + run.end for run in self.runs}
+        return hand_in(chosen, CLUSTER, box, ends)
+
+    @property
+    def end(self) -> int:
+        """When the last run is over, and the month too."""
+        return self.start + max(self.days * DAY, max(run.end for run in self.runs))
 
     def sacct_text(self) -> str:
         """What sacct would print of the month."""
@@ -99,7 +128,6 @@ class SimulatedMonth:
     def _sacct_row(self, run: Placed) -> dict[str, str]:
         plan = run.plan
         gpus = sum(len(indices) for indices in run.gpus.values())
-        member = [member for lab in LABS for member in lab.members].index(plan.user)
         return {
             "JobID": plan.shown_id,
             "JobIDRaw": str(plan.job_id),
@@ -113,7 +141,7 @@ class SimulatedMonth:
             "Suspended": "00:00:00",
             "AllocNodes": str(len(run.gpus)),
             "NodeList": ",".join(sorted(run.gpus)),
-            "UID": str(10_000 + member),
+            "UID": str(UIDS[plan.user]),
             "User": plan.user,
             "Partition": "gpu",
             "QOS": "normal",
@@ -128,8 +156,10 @@ class SimulatedMonth:
         return str((self.start + offset) // 1_000_000)
 
 
-def _environ(run: Placed, node: str) -> dict[str, str]:
+def _environ(run: Placed, node: SimulatedNode) -> dict[str, str]:
+    """What a prolog of Slurm 25.11 sees, where it knows the GPUs' UUIDs."""
     plan = run.plan
+    indices = run.gpus[node.name]
     return {
         "SLURM_JOB_ID": str(plan.job_id),
         "SLURM_JOB_RESTART_COUNT": str(run.restart),
@@ -138,19 +168,20 @@ def _environ(run: Placed, node: str) -> dict[str, str]:
         "SLURM_JOB_ACCOUNT": plan.lab,
         "SLURM_JOB_PARTITION": "gpu",
         "SLURM_JOB_NUM_NODES": str(len(run.gpus)),
-        "SLURM_JOB_GPUS": ",".join(map(str, run.gpus[node])),
+        "SLURM_JOB_GPUS": ",".join(map(str, indices)),
+        "CUDA_VISIBLE_DEVICES": ",".join(node.gpus[index].info.uuid for index in indices),
     }
 
 
 def _starter(node: SimulatedNode, run: Placed) -> Callable[[], None]:
-    return lambda: node.hook("prolog", _environ(run, node.name))
+    return lambda: node.hook("prolog", _environ(run, node))
 
 
 def _ender(node: SimulatedNode, run: Placed) -> Callable[[], None]:
     def end() -> None:
         for index in run.gpus[node.name]:
             node.gpus[index].set_power(IDLE_MILLIWATTS)
-        node.hook("epilog", _environ(run, node.name))
+        node.hook("epilog", _environ(run, node))
 
     return end
 
@@ -171,9 +202,3 @@ def _power_steps(
         if at < end:
             steps.append((at, 2, change))
     return steps
-
-
-def results(plans: list[Plan]) -> list[Plan]:
-    """The jobs whose researchers handed in an accuracy: about two in three of those that finished."""
-    done = [plan for plan in plans if plan.accuracy is not None]
-    return [plan for number, plan in enumerate(done) if number % 3 != 2 or plan.spent]

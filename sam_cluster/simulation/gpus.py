@@ -16,7 +16,6 @@ from sam_cluster.agent.ports import (
 from sam_cluster.core.model import Reason
 from sam_cluster.energy.power import Power
 
-
 RING_MICROSECONDS = 3_600_000_000
 
 

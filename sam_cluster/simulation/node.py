@@ -82,7 +82,8 @@ class SimulatedNode:
             environ={"SLURMD_NODENAME": self.name, **environ},
         )
         self._agent.event(event)
-        self._step()
+        self._step()  # NVML is opened, and asked for a reading
+        self._step()  # the reading is there
 
     def run_until(self, at_microseconds: int) -> None:
         """Time passes; the agent wakes when it asked to."""

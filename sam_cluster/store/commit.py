@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -35,8 +35,8 @@ from .index import (
     write_durably,
 )
 from .paths import StorePaths
-from .rows import extents, in_order
-from .schemas import TABLES
+from .rows import by_day, extents, in_order, joined
+from .schemas import KEYS, TABLES
 from .sweep import sweep
 from .tables import Snapshot, Where, commit_path
 
@@ -90,6 +90,31 @@ class Transaction:
         """Put these rows in place of all that are filed under the day (None: of a table without days)."""
         schema = TABLES[table]
         self._staged.setdefault(table, {})[day] = in_order(table, rows.select(schema.names).cast(schema))
+
+    def exchange(self, table: str, *, removed: pa.Table, added: pa.Table) -> None:
+        """Take rows out, by the table's keys, and put others in; their days are written anew."""
+        out, put = by_day(table, removed), by_day(table, added)
+        for day in {**out, **put}:
+            rows = self.read_day(table, day)
+            if day in out:
+                keys = joined(out[day], KEYS[table])
+                rows = rows.filter(pc.invert(pc.is_in(joined(rows, KEYS[table]), keys.combine_chunks())))
+            self.replace_day(table, day, pa.concat_tables([rows, put[day]]) if day in put else rows)
+
+    def days(self, table: str, *, before: date | None = None, after: date | None = None) -> Iterator[date]:
+        """The days with rows before one, the latest first; or after one, the earliest first."""
+        staged = {day: rows for day, rows in self._staged.get(table, {}).items() if day is not None}
+        known = self.base.months(table)
+        months = {*known, *(month_of(day) for day in staged)}
+        for name in sorted(months, reverse=before is not None):
+            if (before and name > month_of(before)) or (after and name < month_of(after)):
+                continue
+            files = self.base.files_of(known[name]) if name in known else []
+            days = {file.day for file in files if file.day and file.day not in staged}
+            days |= {day for day, rows in staged.items() if month_of(day) == name and len(rows)}
+            for day in sorted(days, reverse=before is not None):
+                if (not before or day < before) and (not after or day > after):
+                    yield day
 
     def folded(self, digests: Iterable[str]) -> None:
         """Name shards that this commit takes in."""

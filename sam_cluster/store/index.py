@@ -193,8 +193,8 @@ def _load_named(path: Path) -> dict[str, Any]:
         return _load(path)
     except FileNotFoundError:
         raise StoreError(
-            f"{path} is missing, although a commit names it; it was removed by other hands: "
-            "restore it from a backup, or aggregate again into a fresh store"
+            f"{path} is missing, although a commit names it. A state is kept for an hour after the next one: "
+            "begin again. If it stays missing, restore it from a backup"
         ) from None
 
 

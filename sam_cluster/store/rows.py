@@ -37,6 +37,12 @@ def from_rows(table: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(list(rows), schema=TABLES[table])
 
 
+def to_rows(rows: pa.Table) -> list[dict[str, Any]]:
+    """Rows as dictionaries; instants are integers (microseconds UTC)."""
+    plain = pa.table({name: _plain(rows[name]) for name in rows.column_names})
+    return list(plain.to_pylist())
+
+
 def empty(table: str) -> pa.Table:
     """No rows."""
     return TABLES[table].empty_table()
@@ -51,8 +57,7 @@ def in_order(table: str, rows: pa.Table) -> pa.Table:
 def rows_digest(rows: pa.Table) -> str:
     """A digest of the rows whatever their order, chunks and encoding: SHA-256 over them, one JSON array a
     row, sorted. Instants count as integer microseconds."""
-    plain = pa.table({name: _plain(rows[name]) for name in rows.column_names})
-    lines = sorted(json.dumps(list(row.values()), sort_keys=True) for row in plain.to_pylist())
+    lines = sorted(json.dumps(list(row.values()), sort_keys=True) for row in to_rows(rows))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -117,6 +122,13 @@ def among(rows: pa.Table, columns: Sequence[str], wanted: Iterable[Sequence[obje
     """Which rows have one of the wanted combinations of values in these columns."""
     keys = ["\x1f".join("" if value is None else str(value) for value in values) for values in wanted]
     return pc.is_in(joined(rows, columns), pa.array(keys, pa.string()))
+
+
+def once(table: str, rows: pa.Table) -> pa.Table:
+    """The first row of each key."""
+    keys = joined(rows, KEYS[table]).to_pylist()
+    first = {key: at for at, key in reversed(list(enumerate(keys)))}
+    return rows.take(pa.array(sorted(first.values()), pa.int64()))
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:

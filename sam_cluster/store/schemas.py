@@ -222,7 +222,8 @@ DAY_COLUMN: dict[str, str] = {
 #: What a table's rows are sorted by, and by which at most one row exists.
 KEYS: dict[str, tuple[str, ...]] = {
     "shards": ("cluster", "run_id", "node", "started_at", "part"),
-    "readings": ("cluster", "node", "gpu_uuid", "at", "uptime_microseconds", "run_id", "kind", "part"),
+    "readings": ("cluster", "node", "gpu_uuid", "at", "uptime_microseconds", "segment", "run_id",
+                 "started_at", "kind", "part"),
     "samples": ("cluster", "node", "gpu_uuid", "at", "uptime_microseconds", "run_id"),
     "usage": ("cluster", "run_id", "node", "started_at", "gpu_uuid", "hour"),
     "gaps": ("cluster", "node", "gpu_uuid", "to_at", "segment", "to_uptime_microseconds"),

@@ -10,17 +10,21 @@ import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO
+from types import UnionType
+from typing import Any, BinaryIO, TypeVar, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sam_cluster.core.errors import ShardError
-from sam_cluster.core.model import Boundary, Flag, GpuHeld, Kind, Reason, RunKey, Rung, Sample, Shard
+from sam_cluster.core.model import Boundary, Flag, GpuHeld, Kind, Reason, Rung, RunKey, Sample, Shard
 
 FOOTER_KEY = b"sam_cluster.shard"
 VERSION_KEY = b"sam_cluster.shard_version"
 SHARD_VERSION = 1
+INT64 = (-(2**63), 2**63 - 1)
+
+T = TypeVar("T")
 
 SAMPLE_ROWS = pa.schema([
     pa.field("gpu_uuid", pa.dictionary(pa.int32(), pa.string())),
@@ -51,22 +55,34 @@ def write(shard: Shard, sink: BinaryIO) -> None:
 def read_summary(path: Path) -> tuple[Shard, str]:
     """The shard without its samples, from the footer, and the SHA-256 of the whole file.
 
-    Raises ShardError for a file that is torn, foreign, or of another version.
+    Raises ShardError for a file that is torn, foreign, or of another version, OSError where the disk
+    does not give it.
     """
+    content = path.read_bytes()
+    return parse_summary(content, str(path)), hashlib.sha256(content).hexdigest()
+
+
+def parse_summary(content: bytes, where: str) -> Shard:
+    """The shard without its samples, from a file's bytes. Raises ShardError, naming `where`."""
     try:
-        content = path.read_bytes()
         metadata = pq.read_metadata(pa.BufferReader(content)).metadata or {}
     except (OSError, pa.ArrowException) as error:
-        raise ShardError(f"{path}: not a readable Parquet file: {_first_line(error)}") from None
-    return _from_metadata(metadata, str(path)), hashlib.sha256(content).hexdigest()
+        raise ShardError(f"{where}: not a readable Parquet file: {_first_line(error)}") from None
+    return _from_metadata(metadata, where)
+
+
+def read_sample_rows(path: Path) -> pa.Table:
+    """The samples of a shard as rows of SAMPLE_ROWS, by GPU and time. Raises ShardError, OSError."""
+    with path.open("rb") as file:
+        try:
+            rows = pq.ParquetFile(file).read(columns=SAMPLE_ROWS.names)
+            return rows.select(SAMPLE_ROWS.names).cast(SAMPLE_ROWS.remove_metadata())
+        except (KeyError, ValueError, pa.ArrowException) as error:
+            raise ShardError(f"{path}: its samples cannot be read: {_first_line(error)}") from None
 
 
 def read_samples(path: Path) -> tuple[Sample, ...]:
-    """The samples of a shard, by GPU and time. Raises ShardError as `read_summary` does."""
-    try:
-        rows = pq.read_table(path, schema=SAMPLE_ROWS).to_pylist()
-    except (OSError, pa.ArrowException) as error:
-        raise ShardError(f"{path}: its samples cannot be read: {_first_line(error)}") from None
+    """The samples of a shard, by GPU and time. Raises as `read_sample_rows` does."""
     return tuple(
         Sample(
             gpu_uuid=row["gpu_uuid"],
@@ -76,7 +92,7 @@ def read_samples(path: Path) -> tuple[Sample, ...]:
             power_energy_millijoules=row["power_energy_millijoules"],
             power_milliwatts=row["power_milliwatts"],
         )
-        for row in rows
+        for row in read_sample_rows(path).to_pylist()
     )
 
 
@@ -98,29 +114,53 @@ def _from_metadata(metadata: dict[bytes, bytes], where: str) -> Shard:
         raise ShardError(f"{where}: a shard of version {version!r}; this release reads {SHARD_VERSION}")
     try:
         return _from_document(json.loads(metadata[FOOTER_KEY]))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ShardError(f"{where}: its footer does not hold a shard: {_first_line(error)}") from None
 
 
 def _from_document(document: dict[str, Any]) -> Shard:
     gpus = tuple(
-        GpuHeld(**{**gpu, "rung": Rung(gpu["rung"]), "reason": _optional(Reason, gpu["reason"])})
+        _made(GpuHeld, {**gpu, "rung": Rung(gpu["rung"]), "reason": _optional(Reason, gpu["reason"])})
         for gpu in document["gpus"]
     )
     boundaries = tuple(
-        Boundary(**{**row, "kind": Kind(row["kind"]), "flags": _flags(row["flags"])})
+        _made(Boundary, {**row, "kind": Kind(row["kind"]), "flags": _flags(row["flags"])})
         for row in document["boundaries"]
     )
-    return Shard(
-        **{
+    return _made(
+        Shard,
+        {
             **document,
-            "key": RunKey(**document["key"]),
+            "key": _made(RunKey, document["key"]),
             "gpus": gpus,
             "boundaries": boundaries,
             "flags": _flags(document["flags"]),
             "reason": _optional(Reason, document["reason"]),
-        }
+        },
     )
+
+
+def _made(kind: type[T], values: dict[str, Any]) -> T:
+    """A dataclass whose fields have the types they say: a footer can hold anything."""
+    for name, value in values.items():
+        if type(value) not in FIELD_TYPES[kind][name]:
+            raise TypeError(f"{name} is {value!r:.60}")
+        if type(value) is int and not INT64[0] <= value <= INT64[1]:
+            raise ValueError(f"{name} is {value!r:.60}")
+        if isinstance(value, str):
+            value.encode("utf-8")  # a lone surrogate could not be written to a table
+    return kind(**values)
+
+
+def _types_of(hint: Any) -> tuple[type, ...]:
+    one_of = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    return tuple(get_origin(one) or one for one in one_of)
+
+
+FIELD_TYPES: dict[type, dict[str, tuple[type, ...]]] = {
+    kind: {name: _types_of(hint) for name, hint in get_type_hints(kind).items()}
+    for kind in (Shard, RunKey, GpuHeld, Boundary)
+}
 
 
 def _flags(words: list[str]) -> tuple[Flag, ...]:

@@ -77,8 +77,11 @@ def _named(current: Snapshot, directory: str) -> set[str]:
 
 
 def _remove(path: Path, before_microseconds: int) -> None:
-    if path.is_file() and path.stat().st_mtime_ns // 1_000 < before_microseconds:
-        path.unlink(missing_ok=True)
+    try:
+        if path.is_file() and path.stat().st_mtime_ns // 1_000 < before_microseconds:
+            path.unlink()
+    except FileNotFoundError:
+        return  # another writer removed it
 
 
 def _disk_time(directory: Path) -> int:

@@ -183,8 +183,8 @@ class Snapshot:
         except (OSError, KeyError, pa.ArrowException) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise StoreError(
-                f"{path}, which commit {self.number} names, cannot be read: {reason}; "
-                "restore it from a backup, or aggregate again into a fresh store"
+                f"{path}, which commit {self.number} names, cannot be read: {reason}. A state is kept for an "
+                "hour after the next one: begin again. If it stays so, restore the file from a backup"
             ) from None
 
     @property

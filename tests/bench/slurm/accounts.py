@@ -16,10 +16,13 @@ ACCOUNTS = ("vision", "nlp", "bio")
 MEMBERSHIPS = {"alice": ("vision",), "bob": ("nlp",), "carol": ("bio", "vision")}
 """Unix user to accounts, the default account first."""
 
+SERVICE_USER = "samcluster"
+"""Unix user that shards are published and aggregated as; Slurm knows nothing of it."""
+
 
 def create_unix_users() -> None:
     """Makes the system users that are absent. They stay: another bench may run at the same time."""
-    for user in MEMBERSHIPS:
+    for user in (*MEMBERSHIPS, SERVICE_USER):
         if not _exists(user):
             made = subprocess.run(
                 ("useradd", "--system", "--user-group", "--no-create-home", "--home-dir=/nonexistent",

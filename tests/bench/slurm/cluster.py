@@ -194,4 +194,5 @@ def _sweep() -> None:
 
 def _remove(root: Path) -> None:
     kill_marked(root)
+    unmount_below(root)
     shutil.rmtree(root)

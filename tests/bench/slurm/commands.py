@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import pwd
 import subprocess
-import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.bench.slurm.processes import BenchError
+from tests.bench.slurm.processes import BenchError, wait_until
 
 TERMINAL = frozenset(
     {
@@ -107,13 +106,13 @@ class SlurmCommands:
             found.update(item for item in self.job_states().items() if _leader(item[0]) in wanted)
             return {_leader(name) for name in found} == wanted and set(found.values()) <= set(states)
 
-        _poll(reached, timeout_seconds, lambda: f"jobs {sorted(wanted)} are not {sorted(states)}: {found}")
+        wait_until(reached, timeout_seconds, lambda: f"jobs {sorted(wanted)} are not {sorted(states)}: {found}")
         return found
 
     def wait_started(self, job: int, *, timeout_seconds: float = 30.0) -> None:
         """Waits until the script of a single job runs: slurmctld says RUNNING before it is launched."""
         output = self.work / f"slurm-{job}.out"
-        _poll(output.exists, timeout_seconds, lambda: f"{output} is not there: {self.job_states()}")
+        wait_until(output.exists, timeout_seconds, lambda: f"{output} is not there: {self.job_states()}")
 
     def wait_accounted(self, jobs: int | Iterable[int], *, timeout_seconds: float = 30.0) -> None:
         """Waits until accounting has the whole of jobs that have ended, which takes up to five seconds:
@@ -127,7 +126,7 @@ class SlurmCommands:
             ended = all(row["State"].split()[0] in TERMINAL and row["Eligible"] != "Unknown" for row in rows)
             return ended and {_leader(row["JobID"]) for row in rows} == wanted
 
-        _poll(complete, timeout_seconds, lambda: f"accounting of {sorted(wanted)} is incomplete: {rows}")
+        wait_until(complete, timeout_seconds, lambda: f"accounting of {sorted(wanted)} is incomplete: {rows}")
 
     def sacct(self, *options: str, fields: str) -> list[dict[str, str]]:
         """Rows of accounting, one a job or array task, only of a job's last run unless `options` have
@@ -156,15 +155,7 @@ class SlurmCommands:
             found = self.node_states()
             return all(found.get(node) in wanted for node, wanted in states.items())
 
-        _poll(reached, timeout_seconds, failure)
-
-
-def _poll(reached: Callable[[], bool], timeout_seconds: float, failure: Callable[[], str]) -> None:
-    deadline = time.monotonic() + timeout_seconds
-    while not reached():
-        if time.monotonic() > deadline:
-            raise BenchError(f"after {timeout_seconds:g} s {failure()}")
-        time.sleep(0.1)
+        wait_until(reached, timeout_seconds, failure)
 
 
 def _names(jobs: int | Iterable[int]) -> set[str]:

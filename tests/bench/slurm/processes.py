@@ -74,6 +74,15 @@ class Daemon:
         return f"--- {path}\n" + "\n".join(text.splitlines()[-lines:])
 
 
+def wait_until(reached: Callable[[], bool], timeout_seconds: float, failure: Callable[[], str]) -> None:
+    """Waits until something is so; BenchError with what `failure` says once the time is over."""
+    deadline = time.monotonic() + timeout_seconds
+    while not reached():
+        if time.monotonic() > deadline:
+            raise BenchError(f"after {timeout_seconds:g} s {failure()}")
+        time.sleep(0.1)
+
+
 def kill_marked(directory: Path, *, timeout_seconds: float = 5.0) -> None:
     """Ends every process that has `directory` in its environment, its command line or as its working
     directory: job steps, jobs and agents leave their daemon's process group and session.

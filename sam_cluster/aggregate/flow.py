@@ -1,0 +1,208 @@
+"""What `sam-cluster aggregate` does: from the inbox, accounting and the drop box to the tables.
+
+    inbox ─► shards, readings ─► usage, gaps ─► runs, jobs ─► commit ─► samples ─► inbox emptied
+
+Only the days and jobs that something new touches are read and written. Nothing leaves the inbox before
+the commit that holds it, and folding it again changes nothing: at any point all of this may die.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import pyarrow as pa
+
+from sam_cluster.accounting.source import AccountingSource
+from sam_cluster.core.config import Config
+from sam_cluster.store.commit import CommitLost, Transaction, prepare
+from sam_cluster.store.index import Step, no_step
+from sam_cluster.store.paths import StorePaths
+from sam_cluster.store.tables import Tables
+from sam_cluster.submissions.munge import Munge
+
+from . import inbox
+from .accounting import Asked, ask, keep
+from .divide import redivide
+from .fold import Batch, Row, concat, read_batch
+from .inbox import InboxFile, Rejected
+from .jobs import resummarise, unlooked
+from .merge import Merge, merge
+from .notices import foreign_clusters, hidden_accounting
+from .results import Collected, Names, empty_box, fold_results, user_name
+from .samples import fold_samples, read_samples
+from .wiring import Answer, Executor, Item, Progress, batches, silent
+
+SHARDS_AT_ONCE = 20_000
+#: Another writer may win so many times before this one gives up.
+ATTEMPTS = 20
+#: A shard whose node's clock was never set does not say from when on to ask accounting (2000-01-01).
+CLOCK_WAS_SET_MICROSECONDS = 946_684_800_000_000
+
+Folded = TypeVar("Folded")
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What was done, in numbers, and what could not be."""
+
+    shards: int = 0  # taken into the tables
+    duplicates: int = 0  # that they held already
+    quarantined: int = 0
+    runs: int = 0  # made, or made anew
+    jobs: int = 0
+    results: int = 0  # taken from the drop box
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that there was is in the tables."""
+        return not self.problems
+
+
+def aggregate(
+    paths: StorePaths,
+    config: Config,
+    *,
+    accounting: AccountingSource | None,
+    now_microseconds: int,
+    executor: Executor,
+    progress: Progress = silent,
+    munge: Munge | None = None,
+    names: Names = user_name,
+    step: Step = no_step,
+) -> Outcome:
+    """Bring the tables up to date. Raises StoreError where the store cannot be used.
+
+    `accounting` None leaves accounting alone; `names` says who has a UID; `step` is called with the name of each step on the disk.
+    """
+    prepare(paths)
+    files, strays = inbox.look(paths)
+    work = _Work(paths, config, accounting, now_microseconds, executor, progress, munge, names, step)
+    work.set_aside(strays)
+    chunks = batches(files, SHARDS_AT_ONCE) or [()]
+    for number, chunk in enumerate(chunks, 1):
+        work.fold(chunk, is_last=number == len(chunks))
+    return work.outcome
+
+
+@dataclass(slots=True)
+class _Work:
+    """One call of `aggregate`."""
+
+    paths: StorePaths
+    config: Config
+    accounting: AccountingSource | None
+    now: int
+    executor: Executor
+    progress: Progress
+    munge: Munge | None
+    names: Names
+    step: Step
+    outcome: Outcome = field(default_factory=Outcome)
+    asked: Asked | None = None
+
+    def fold(self, files: Sequence[InboxFile], *, is_last: bool) -> None:
+        """Take some shards into the tables; with the last of them, what accounting and the drop box say."""
+        batch = concat(self._map("shards", read_batch, files))
+        self.set_aside(batch.rejected)
+        self.outcome.problems += [f"not read this time: {each}" for each in batch.unread]
+        self._ask(batch.shards, must=is_last)
+        merged, collected, runs, jobs = self._commit(
+            lambda transaction: self._fold(transaction, batch, is_last)
+        )
+        self.outcome.runs += runs
+        self.outcome.jobs += jobs
+        self.outcome.problems += collected.problems
+        self.outcome.shards += len(merged.new)
+        self.outcome.duplicates += sum(digest in merged.known for _, digest in batch.files)
+        self.outcome.results += collected.received
+        inbox.keep_superseded(self.paths, merged.superseded, merged.readings_removed)
+        empty_box(self.paths, collected)
+        self._fold_samples(batch)
+        self._empty_inbox(batch, merged)
+
+    def set_aside(self, rejected: Iterable[Rejected]) -> None:
+        """Move to quarantine what is no shard."""
+        for each in rejected:
+            if inbox.quarantine(self.paths, each):
+                self.outcome.quarantined += 1
+                self.outcome.problems.append(f"moved to quarantine: {each.path}: {each.reason}")
+
+    def _fold(
+        self, transaction: Transaction, batch: Batch, is_last: bool
+    ) -> tuple[Merge, Collected, int, int]:
+        """What changed, what the drop box held, and how many runs and jobs were made."""
+        asked = self.asked or Asked()
+        merged = merge(transaction, batch.shards, batch.readings)
+        merged.apply(transaction)
+        transaction.folded(merged.new)
+        changed = pa.concat_tables([merged.readings_removed, merged.readings_added])
+        touched = redivide(transaction, changed) | merged.jobs
+        if is_last:
+            touched |= unlooked(transaction, asked, keep(transaction, asked), self.now)
+        runs, jobs = resummarise(transaction, touched, asked, self.now)
+        collected = Collected()
+        if is_last:
+            collected = fold_results(transaction, self.paths, self.now, self.munge, self.names)
+            transaction.properties["problems"] = [*self.outcome.problems, *collected.problems]
+        return merged, collected, runs, jobs
+
+    def _fold_samples(self, batch: Batch) -> None:
+        """The samples of all shards that came, also of those that were known: a step of its own, so that
+        no figure waits for it."""
+        rows = {row["shard_digest"]: row for row in batch.shards}
+        shards = [(file, rows[digest]) for file, digest in batch.files]
+        read = self._map("samples", read_samples, shards)
+        self._commit(lambda transaction: fold_samples(transaction, read))
+        unread = {path for each in read for path in each.unread}
+        batch.files = [(file, digest) for file, digest in batch.files if file.path not in unread]
+        self.outcome.problems += [f"its samples were not read this time: {path}" for path in sorted(unread)]
+        self.set_aside(rejected for each in read for rejected in each.rejected)
+
+    def _empty_inbox(self, batch: Batch, merged: Merge) -> None:
+        for file, digest in batch.files:
+            self.step(f"empty {file.name}")
+            if digest in merged.beaten:
+                reason = f"shard {merged.beaten[digest]} says more of the same run, and is in the tables"
+                if inbox.quarantine(self.paths, Rejected(file.path, f"{file.node}.{file.name}", reason)):
+                    self.outcome.quarantined += 1
+            else:
+                file.path.unlink(missing_ok=True)
+
+    def _ask(self, shards: Sequence[Row], *, must: bool) -> None:
+        """Ask accounting once: when the earliest shards are known, or at the end."""
+        if self.accounting is None or self.asked or not (shards or must):
+            return
+        snapshot = Tables(self.paths).snapshot()
+        starts = [month.span.start_microseconds for month in snapshot.months("shards").values()]
+        starts += [row["started_at"] for row in shards]
+        known = [start for start in starts if start and start >= CLOCK_WAS_SET_MICROSECONDS]
+        self.progress("accounting", 0, 1)
+        self.asked = ask(self.accounting, snapshot.properties, min(known, default=None), self.now)
+        self.progress("accounting", 1, 1)
+        name = self.config.cluster_name
+        notices = [foreign_clusters(shards, name), hidden_accounting(snapshot, shards, self.asked, name)]
+        self.outcome.problems += [*self.asked.problems, *filter(None, notices)]
+
+    def _commit(self, fold: Callable[[Transaction], Folded]) -> Folded:
+        """Fold and commit; where another writer was first, fold onto what it made."""
+        for attempt in range(ATTEMPTS):
+            snapshot = Tables(self.paths).snapshot()
+            transaction = Transaction(snapshot, now_microseconds=self.now, step=self.step)
+            folded = fold(transaction)
+            try:
+                transaction.commit()
+            except CommitLost:
+                if attempt == ATTEMPTS - 1:
+                    raise
+            else:
+                break
+        return folded
+
+    def _map(
+        self, stage: str, function: Callable[[Sequence[Item]], Answer], items: Sequence[Item]
+    ) -> list[Answer]:
+        groups = batches(items)
+        return self.executor.map(function, groups, lambda done: self.progress(stage, done, len(groups)))

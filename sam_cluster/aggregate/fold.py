@@ -1,0 +1,172 @@
+"""From shards to rows of the tables `shards` and `readings`: plain functions, each batch by itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from sam_cluster.core.errors import ShardError
+from sam_cluster.core.model import Boundary, Flag, Kind, Shard
+from sam_cluster.energy.quality import run_flags
+from sam_cluster.energy.split import Holder, Reading, counted_back
+from sam_cluster.store.rows import empty, from_rows, to_rows
+from sam_cluster.store.shards import parse_summary
+from sam_cluster.store.soundness import complaint, key_of
+
+from .inbox import InboxFile, Rejected, read
+
+Row = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Batch:
+    """What some files hold. `unread` could not be read this time, and stay where they are."""
+
+    shards: list[Row] = field(default_factory=list)
+    readings: pa.Table = field(default_factory=lambda: empty("readings"))
+    files: list[tuple[InboxFile, str]] = field(default_factory=list)  # with the SHA-256 of each
+    rejected: list[Rejected] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+
+
+def read_batch(files: Sequence[InboxFile]) -> Batch:
+    """The rows of some shards. One that is torn, foreign or untrue costs nothing but itself."""
+    batch = Batch()
+    readings: list[Row] = []
+    for file in files:
+        try:
+            content = read(file.path)
+            shard = parse_summary(content, str(file.path))
+            if wrong := complaint(shard, file.node, file.name):
+                raise ShardError(wrong)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            batch.unread.append(f"{file.path}: {error.strerror or error}")
+            continue
+        except ShardError as error:
+            batch.rejected.append(Rejected(file.path, f"{file.node}.{file.name}", str(error)))
+            continue
+        digest = hashlib.sha256(content).hexdigest()
+        batch.files.append((file, digest))
+        batch.shards.append(shard_row(shard, digest))
+        readings.extend(reading_rows(shard, digest))
+    batch.readings = from_rows("readings", readings)
+    return batch
+
+
+def concat(batches: Iterable[Batch]) -> Batch:
+    """Several batches as one."""
+    parts = list(batches)
+    whole = Batch(readings=pa.concat_tables([empty("readings"), *(part.readings for part in parts)]))
+    for part in parts:
+        whole.shards += part.shards
+        whole.files += part.files
+        whole.rejected += part.rejected
+        whole.unread += part.unread
+    return whole
+
+
+def shard_row(shard: Shard, digest: str) -> Row:
+    """A shard as a row of the table `shards`."""
+    return {
+        "cluster": shard.key.cluster,
+        "run_id": shard.key.run_id,
+        "raw_job_id": shard.key.job_id,
+        "restart": shard.key.restart,
+        "sluid": shard.key.sluid,
+        "node": shard.node,
+        "part": shard.part,
+        "final": shard.final,
+        "boot_id": shard.boot_id,
+        "started_at": shard.started_at_microseconds,
+        "ended_at": shard.ended_at_microseconds,
+        "uid": shard.uid,
+        "user": shard.user,
+        "account": shard.account,
+        "partition": shard.partition,
+        "nodes_expected": shard.nodes_expected,
+        "het_job_id": shard.het_job_id,
+        "gpus": [asdict(gpu) for gpu in shard.gpus],
+        "flags": sorted(run_flags(shard.flags, shard.boundaries)),
+        "reason": shard.reason,
+        "agent_version": shard.agent_version,
+        "driver_version": shard.driver_version,
+        "shard_digest": digest,
+    }
+
+
+def reading_rows(shard: Shard, digest: str) -> list[Row]:
+    """A shard's boundaries as rows of the table `readings`, each instant on both clocks."""
+    boundaries = {key_of(boundary): boundary for boundary in shard.boundaries}.values()
+    at = {(b.gpu_uuid, b.segment, b.uptime_microseconds): b.at_microseconds for b in boundaries}
+    return [_reading_row(shard, boundary, at, digest) for boundary in boundaries]
+
+
+def _reading_row(
+    shard: Shard, boundary: Boundary, known_at: dict[tuple[str, str, int], int], digest: str
+) -> Row:
+    since_at, since = boundary.since_at_microseconds, boundary.since_uptime_microseconds
+    if since_at is None and since is not None:
+        since_at = known_at.get((boundary.gpu_uuid, boundary.segment, since))
+        if since_at is None:
+            since_at = counted_back(boundary.at_microseconds, boundary.uptime_microseconds - since)
+    previous_at, previous = boundary.previous_at_microseconds, boundary.previous_uptime_microseconds
+    if previous_at is None and previous is not None and boundary.previous_segment == boundary.segment:
+        previous_at = counted_back(boundary.at_microseconds, boundary.uptime_microseconds - previous)
+    return {
+        "cluster": shard.key.cluster,
+        "run_id": shard.key.run_id,
+        "raw_job_id": shard.key.job_id,
+        "node": shard.node,
+        "gpu_uuid": boundary.gpu_uuid,
+        "started_at": shard.started_at_microseconds,
+        "part": shard.part,
+        "kind": boundary.kind,
+        "at": boundary.at_microseconds,
+        "uptime_microseconds": boundary.uptime_microseconds,
+        "segment": boundary.segment,
+        "energy_millijoules": boundary.energy_millijoules,
+        "counter_millijoules": boundary.counter_millijoules,
+        "lag_microseconds": boundary.lag_microseconds,
+        "uncertainty_millijoules": boundary.uncertainty_millijoules,
+        "since_at": since_at,
+        "since_uptime_microseconds": since,
+        "since_energy_millijoules": boundary.since_energy_millijoules,
+        "previous_at": previous_at,
+        "previous_segment": boundary.previous_segment,
+        "previous_uptime_microseconds": previous,
+        "previous_energy_millijoules": boundary.previous_energy_millijoules,
+        "flags": sorted(boundary.flags),
+        "shard_digest": digest,
+    }
+
+
+def readings_by_gpu(rows: pa.Table) -> dict[tuple[str, str, str], list[Reading]]:
+    """Rows of the table `readings` as values, by cluster, node and GPU."""
+    found: dict[tuple[str, str, str], list[Reading]] = {}
+    for row in to_rows(rows):
+        found.setdefault((row["cluster"], row["node"], row["gpu_uuid"]), []).append(
+            Reading(
+                holder=Holder(row["run_id"], row["started_at"]),
+                kind=Kind(row["kind"]),
+                at_microseconds=row["at"],
+                uptime_microseconds=row["uptime_microseconds"],
+                segment=row["segment"],
+                energy_millijoules=row["energy_millijoules"],
+                uncertainty_millijoules=row["uncertainty_millijoules"],
+                since_at_microseconds=row["since_at"],
+                since_uptime_microseconds=row["since_uptime_microseconds"],
+                since_energy_millijoules=row["since_energy_millijoules"],
+                previous_at_microseconds=row["previous_at"],
+                previous_segment=row["previous_segment"],
+                previous_uptime_microseconds=row["previous_uptime_microseconds"],
+                previous_energy_millijoules=row["previous_energy_millijoules"],
+                flags=frozenset(map(Flag, row["flags"])),
+            )
+        )
+    return found

@@ -1,0 +1,115 @@
+"""The inbox and the quarantine: what lies there, what is moved aside, what is taken away.
+
+Nothing is deleted that was not folded: a bad file moves to quarantine, the reason beside it.
+
+    STORE/quarantine/NODE.FILE          STORE/quarantine/NODE.FILE.reason.txt
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sam_cluster.core.units import MICROSECONDS_PER_SECOND
+from sam_cluster.store.paths import StorePaths, parse_shard_name
+from sam_cluster.store.rows import to_rows
+
+REASON_SUFFIX = ".reason.txt"
+LONGEST_NAME = 180  # of 255 bytes, so that a number and the suffix still fit
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class InboxFile:
+    """A file that may be a shard."""
+
+    started_second: int  # as its name has it: shards of neighbouring days are folded together
+    node: str
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """What cannot be a shard, and why."""
+
+    path: Path
+    name: str  # to be known by in quarantine
+    reason: str
+
+
+def look(paths: StorePaths) -> tuple[list[InboxFile], list[Rejected]]:
+    """The shards in the inbox in the order of their runs' starts, and what cannot be one by its name or
+    kind. Files that begin with a dot are still being written. Raises OSError where there is no inbox."""
+    shards: list[InboxFile] = []
+    rejected: list[Rejected] = []
+    for node in sorted(os.scandir(paths.inbox), key=lambda entry: entry.name):
+        if node.name.startswith("."):
+            continue
+        if not node.is_dir(follow_symlinks=False):
+            reason = "a shard lies in the directory of its node"
+            rejected.append(Rejected(Path(node.path), node.name, reason))
+            continue
+        for entry in os.scandir(node.path):
+            if entry.name.startswith("."):
+                continue
+            parsed = parse_shard_name(entry.name)
+            name = f"{node.name}.{entry.name}"
+            if not entry.is_file(follow_symlinks=False):
+                rejected.append(Rejected(Path(entry.path), name, "not a regular file"))
+            elif parsed is None:
+                rejected.append(Rejected(Path(entry.path), name, "its name is not RUN-START.PART.parquet"))
+            else:
+                shards.append(InboxFile(parsed[1], node.name, entry.name, Path(entry.path)))
+    return sorted(shards), sorted(rejected, key=lambda each: each.name)
+
+
+def read(path: Path) -> bytes:
+    """The bytes of a file in the inbox, through no link. Raises OSError."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(f"{path} is not a regular file")
+        return file.read()
+
+
+def quarantine(paths: StorePaths, rejected: Rejected) -> Path | None:
+    """Move it aside under a name of its own; None where it has gone meanwhile."""
+    for number in count():
+        name = rejected.name[:LONGEST_NAME] + (f".{number}" if number else "")
+        target = paths.quarantine / name
+        reason = paths.quarantine / f"{name}{REASON_SUFFIX}"
+        try:
+            # The reason comes first: it takes the name, also against another process.
+            with reason.open("x", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(f"{rejected.path}: {rejected.reason}\n")
+        except FileExistsError:
+            continue
+        try:
+            rejected.path.rename(target)
+        except FileNotFoundError:
+            reason.unlink()
+            return None
+        return target
+    return None
+
+
+def keep_superseded(paths: StorePaths, shards: Iterable[dict[str, Any]], readings: pa.Table) -> None:
+    """Write into quarantine what the tables gave up for a shard that says more; its file is gone."""
+    for shard in shards:
+        digest = shard["shard_digest"]
+        boundaries = to_rows(readings.filter(pc.equal(readings["shard_digest"], digest)))
+        second = shard["started_at"] // MICROSECONDS_PER_SECOND
+        name = f"{shard['node']}.{shard['run_id']}-{second}.{shard['part']}.{digest[:16]}.json"
+        reason = f"shard {digest} was in the tables; another one says more of the same run\n"
+        (paths.quarantine / f"{name}{REASON_SUFFIX}").write_text(reason, encoding="utf-8")
+        document = json.dumps({"shard": shard, "readings": boundaries}, sort_keys=True, indent=1)
+        (paths.quarantine / name).write_text(document, encoding="utf-8")

@@ -1,0 +1,109 @@
+"""The tables `runs` and `jobs`, made anew for the job numbers of which something new is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import pyarrow as pa
+
+from sam_cluster.store.commit import Transaction
+from sam_cluster.store.rows import among, from_rows, to_rows
+
+from .accounting import Asked, merged
+from .fold import Row
+from .join import attempts, group_jobs, group_shards
+from .summarise import SHARD_MARGIN_MICROSECONDS, had_gpus, job_row, outline, run_row
+
+Job = tuple[str, int]  # cluster and Slurm's own number
+
+#: Up to when jobs were looked through for those that should have sent a shard.
+LOOKED_UNTIL = "no_shard_until_microseconds"
+
+USAGE_COLUMNS = (
+    "cluster", "run_id", "raw_job_id", "node", "started_at", "gpu_uuid", "held_microseconds",
+    "device_energy_millijoules", "energy_millijoules", "uncertainty_millijoules", "flags",
+)  # fmt: skip
+
+
+def resummarise(
+    transaction: Transaction, touched: Iterable[Job], asked: Asked, now_microseconds: int
+) -> tuple[int, int]:
+    """Bring `runs` and `jobs` up to date for these jobs, also with accounting that is not stored yet.
+    Returns how many rows of each they have now."""
+    jobs = set(touched)
+    if not jobs:
+        return 0, 0
+    shards = _by_job(_of(transaction, "shards", jobs))
+    hours = _by_run(_of(transaction, "usage", jobs, USAGE_COLUMNS))
+    stored = _by_job(_of(transaction, "accounting", jobs))
+    fresh = asked.by_job
+    new_runs: list[Row] = []
+    new_jobs: list[Row] = []
+    for job in sorted(jobs):
+        records = merged(stored.get(job, ()), fresh.get(job, ()))
+        runs, rows = summary(shards.get(job, ()), hours, records, now_microseconds)
+        new_runs += runs
+        new_jobs += rows
+    for table, rows in (("runs", new_runs), ("jobs", new_jobs)):
+        transaction.exchange(table, removed=_of(transaction, table, jobs), added=from_rows(table, rows))
+    return len(new_runs), len(new_jobs)
+
+
+def summary(
+    shards: Iterable[Row],
+    hours: Mapping[tuple[str, str, str, int], list[Row]],
+    records: list[Row],
+    now_microseconds: int,
+) -> tuple[list[Row], list[Row]]:
+    """The rows of `runs` and of `jobs` of one job number."""
+    groups = group_shards(shards)
+    outlines = [outline(group) for group in groups]
+    group_of = {id(each): group for each, group in zip(outlines, groups, strict=True)}
+    found = attempts(outlines, [group[0]["sluid"] for group in groups], records)
+    for attempt in found:
+        attempt.runs = [
+            run_row(group_of[id(each)], _hours_of(group_of[id(each)], hours), attempt.record)
+            for each in attempt.runs
+        ]
+    rows = [job_row(job, now_microseconds) for job in group_jobs(found)]
+    return [run for attempt in found for run in attempt.runs], [row for row in rows if row]
+
+
+def unlooked(transaction: Transaction, asked: Asked, changed: set[Job], now_microseconds: int) -> set[Job]:
+    """Jobs that should have sent a shard by now, and of which that was not known the last time."""
+    until = now_microseconds - SHARD_MARGIN_MICROSECONDS
+    since = transaction.properties.get(LOOKED_UNTIL, asked.since)
+    if asked.until is None or since is None:
+        return changed
+    rows = transaction.read("accounting", start_microseconds=since, end_microseconds=until + 1)
+    due = [row for row in to_rows(rows) if had_gpus(row) and since <= row["ended_at"] <= until]
+    if due:
+        transaction.properties[LOOKED_UNTIL] = max(until, since)
+    return changed | {(row["cluster"], row["raw_job_id"]) for row in due}
+
+
+def _of(
+    transaction: Transaction, table: str, jobs: set[Job], columns: tuple[str, ...] | None = None
+) -> pa.Table:
+    rows = transaction.read(table, raw_job_ids={number for _, number in jobs}, columns=columns)
+    return rows.filter(among(rows, ["cluster", "raw_job_id"], jobs))
+
+
+def _by_job(rows: pa.Table) -> dict[Job, list[Row]]:
+    found: dict[Job, list[Row]] = {}
+    for row in to_rows(rows):
+        found.setdefault((row["cluster"], row["raw_job_id"]), []).append(row)
+    return found
+
+
+def _by_run(rows: pa.Table) -> dict[tuple[str, str, str, int], list[Row]]:
+    found: dict[tuple[str, str, str, int], list[Row]] = {}
+    for row in to_rows(rows):
+        key = row["cluster"], row["run_id"], row["node"], row["started_at"]
+        found.setdefault(key, []).append(row)
+    return found
+
+
+def _hours_of(shards: list[Row], hours: Mapping[tuple[str, str, str, int], list[Row]]) -> list[Row]:
+    keys = {(row["cluster"], row["run_id"], row["node"], row["started_at"]) for row in shards}
+    return [row for key in sorted(keys) for row in hours.get(key, ())]

@@ -1,0 +1,68 @@
+"""The table `samples`: the time series of shards by day, a step after the energy is committed.
+
+A reading is there once, whichever shards it came in; of two that differ the smaller values count, so
+that the order in which they came does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from sam_cluster.core.errors import ShardError
+from sam_cluster.store.commit import Transaction
+from sam_cluster.store.rows import by_day, empty
+from sam_cluster.store.schemas import KEYS, SAMPLES
+from sam_cluster.store.shards import read_sample_rows
+
+from .fold import Row
+from .inbox import InboxFile, Rejected
+
+MEASURES = ("counter_millijoules", "power_energy_millijoules", "power_milliwatts")
+
+
+@dataclass(slots=True)
+class SampleBatch:
+    """The samples of some shards, and the shards whose samples cannot be read."""
+
+    rows: pa.Table = field(default_factory=lambda: empty("samples"))
+    rejected: list[Rejected] = field(default_factory=list)
+    unread: list[Path] = field(default_factory=list)
+
+
+def read_samples(shards: Sequence[tuple[InboxFile, Row]]) -> SampleBatch:
+    """The samples of some shards as rows of the table."""
+    batch = SampleBatch()
+    parts = [batch.rows]
+    for file, shard in shards:
+        try:
+            rows = read_sample_rows(file.path)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            batch.unread.append(file.path)
+            continue
+        except ShardError as error:
+            reason = f"{error}; its energy is in the tables"
+            batch.rejected.append(Rejected(file.path, f"{file.node}.{file.name}", reason))
+            continue
+        columns: dict[str, Any] = {name: rows[name] for name in rows.column_names}
+        for name in ("cluster", "run_id", "node"):
+            columns[name] = pa.repeat(pa.scalar(shard[name], pa.string()), len(rows))
+        parts.append(pa.table({name: columns[name] for name in SAMPLES.names}).cast(SAMPLES))
+    batch.rows = pa.concat_tables(parts)
+    return batch
+
+
+def fold_samples(transaction: Transaction, batches: Sequence[SampleBatch]) -> None:
+    """Bring the table up to date with samples, those it holds already included."""
+    rows = pa.concat_tables([empty("samples"), *(batch.rows for batch in batches)])
+    for day, fresh in by_day("samples", rows).items():
+        both = pa.concat_tables([transaction.read_day("samples", day), fresh])
+        grouped = both.group_by(list(KEYS["samples"])).aggregate([(name, "min") for name in MEASURES])
+        named = grouped.rename_columns([name.removesuffix("_min") for name in grouped.column_names])
+        transaction.replace_day("samples", day, named)

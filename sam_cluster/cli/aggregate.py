@@ -1,0 +1,92 @@
+"""sam-cluster aggregate: what came into the store, into its tables."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sam_cluster.cli import options
+from sam_cluster.core.errors import EXIT_DONE, EXIT_INCOMPLETE, StoreError
+from sam_cluster.core.times import utc_microseconds
+
+if TYPE_CHECKING:
+    from sam_cluster.accounting.source import AccountingSource
+    from sam_cluster.aggregate.flow import Outcome
+
+HELP = "fold what the nodes sent into the tables, with what accounting and the drop box say"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's flags."""
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--scheduler", metavar="ADDRESS", help="compute on a Dask cluster (default: threads)")
+    where.add_argument("--slurm", action="store_true", help="compute in Slurm jobs that Dask starts")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--no-accounting", action="store_true", help="leave Slurm's accounting alone")
+    source.add_argument("--accounting", type=Path, metavar="FILE", help="what sacct printed elsewhere, saved")
+    options.add_store(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Aggregates; exit code 3 where something could not be taken in, with the reasons on stderr."""
+    from sam_cluster.aggregate.flow import aggregate
+    from sam_cluster.aggregate.wiring import open_executor
+    from sam_cluster.report.text import visible
+    from sam_cluster.store.paths import StorePaths
+    from sam_cluster.submissions.munge import Munge
+
+    config = options.config_of(args)
+    if not config.store.is_dir():
+        raise StoreError(
+            f"there is no directory {config.store}; make it, or name the store by --store or in [paths] of "
+            "the configuration"
+        )
+    with open_executor(scheduler=args.scheduler, slurm=args.slurm) as executor:
+        outcome = aggregate(
+            StorePaths(config.store),
+            config,
+            accounting=_source(args),
+            now_microseconds=utc_microseconds(args.now),
+            executor=executor,
+            progress=_progress(),
+            munge=Munge.installed(),
+        )
+    for problem in outcome.problems:
+        print(f"sam-cluster: {visible(problem)}", file=sys.stderr)
+    print(_summary(outcome), file=sys.stderr)
+    return EXIT_DONE if outcome.complete else EXIT_INCOMPLETE
+
+
+def _source(args: argparse.Namespace) -> AccountingSource | None:
+    from sam_cluster.accounting.sacct import SacctSource
+    from sam_cluster.accounting.saved import SavedSource
+
+    if args.no_accounting:
+        return None
+    return SavedSource(args.accounting) if args.accounting else SacctSource(args.environ)
+
+
+def _summary(outcome: Outcome) -> str:
+    parts = [
+        f"{outcome.shards} shards folded",
+        f"{outcome.duplicates} known before",
+        f"{outcome.quarantined} to quarantine",
+        f"{outcome.runs} runs and {outcome.jobs} jobs brought up to date",
+        f"{outcome.results} results taken",
+    ]
+    return ", ".join(parts)
+
+
+def _progress() -> Callable[[str, int, int], None]:
+    """A line that is written over, on a terminal; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        return lambda stage, done, of: None
+
+    def show(stage: str, done: int, of: int) -> None:
+        end = "\n" if done == of else ""
+        print(f"\r{stage}: {done} of {of}", end=end, file=sys.stderr, flush=True)
+
+    return show

@@ -1,0 +1,89 @@
+"""sam-cluster jobs: energy per job, like sacct."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sam_cluster.cli import options
+from sam_cluster.cli.show import Column, show, words
+from sam_cluster.core.config import Config
+from sam_cluster.core.errors import EXIT_DONE, EXIT_INCOMPLETE
+from sam_cluster.core.times import Period
+from sam_cluster.report import numbers
+
+HELP = "energy per job, like sacct: the jobs that overlap a period, or those named"
+
+
+def _gpu_hours(seconds: float) -> str:
+    return numbers.gpu_hours(round(seconds * 1_000_000))
+
+
+def _to_the_second(instant: str) -> str:
+    return instant[:19]
+
+
+COLUMNS = (
+    Column("JobID", "job_id"),
+    Column("User", "user"),
+    Column("Account", "account"),
+    Column("Group", "group"),
+    Column("State", "state"),
+    Column("Start", "start", _to_the_second),
+    Column("End", "end", _to_the_second),
+    Column("Nodes", "nodes", right=True),
+    Column("GPUs", "gpus", right=True),
+    Column("GPU-hours", "gpu_seconds", _gpu_hours, right=True),
+    Column("kWh", "energy_millijoules", numbers.kwh, right=True),
+    Column("Quality", "quality"),
+    Column("Flags", "flags", words),
+)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's flags."""
+    options.add_selection(parser)
+    options.add_period(parser, "midnight today; with -j all times")
+    options.add_store(parser)
+    options.add_format(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the jobs; exit code 3 where one that was named is not in the tables."""
+    from sam_cluster.report.documents import JOB_KEYS, job_object
+    from sam_cluster.report.reading import read_jobs
+    from sam_cluster.report.records import names
+
+    config = options.config_of(args)
+    zone = options.zone_of(config)
+    period = options.period_of(args, config, None if args.jobs else _today(args, config))
+    selection = options.selection_of(args, period)
+    jobs = read_jobs(options.snapshot_of(config), config, selection)
+    rows = [job_object(job, zone) for job in jobs]
+    shown = list(_with_runs(rows)) if args.format == "table" else rows
+    show(shown, JOB_KEYS, COLUMNS, args.format, sys.stdout)
+    absent = [wanted for wanted in selection.job_ids if not any(names(wanted, job.job_id) for job in jobs)]
+    if absent:
+        print(f"not in the tables (as selected): {', '.join(absent)}", file=sys.stderr)
+    return EXIT_INCOMPLETE if absent else EXIT_DONE
+
+
+def _today(args: argparse.Namespace, config: Config) -> Period:
+    zone = options.zone_of(config)
+    midnight = args.now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    return Period(midnight, args.now, "today")
+
+
+def _with_runs(rows: list[dict[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Each job, and below it its runs where it has several: a requeued job is their sum."""
+    for row in rows:
+        yield row
+        for run in row["runs"] if len(row["runs"]) > 1 else ():
+            empty = dict.fromkeys(column.key for column in COLUMNS)
+            yield {
+                **empty,
+                **{key: run[key] for key in empty if key in run},
+                "job_id": f"  run {run['restart']}",
+            }

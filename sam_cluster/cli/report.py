@@ -1,0 +1,116 @@
+"""sam-cluster report: a lab's page as HTML, with CSV and JSON beside it."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sam_cluster import __version__
+from sam_cluster.cli import options
+from sam_cluster.core.config import Config
+from sam_cluster.core.errors import EXIT_DONE, EXIT_INCOMPLETE, StoreError, UsageError
+from sam_cluster.core.times import Period, from_utc_microseconds, parse_period
+
+if TYPE_CHECKING:
+    from sam_cluster.report.view import PeriodView, Provenance
+    from sam_cluster.store.tables import Snapshot
+
+HELP = "a lab's page: HTML with CSV, JSON and a manifest beside it"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's flags."""
+    parser.add_argument(
+        "--group", metavar="NAME", required=True, help="the lab: its name, or a Slurm account"
+    )
+    options.add_period(parser, "the last full month")
+    parser.add_argument(
+        "-o", "--out", type=Path, default=Path(), metavar="DIR", help="where to (default: here)"
+    )
+    options.add_store(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Writes the files and prints their names; exit code 3 where figures are missing or may still grow."""
+    from sam_cluster.report.bundle import group_files
+    from sam_cluster.report.group import group_view
+
+    config = options.config_of(args)
+    zone = options.zone_of(config)
+    last_month = parse_period("last-month", zone, args.now)
+    period = options.period_of(args, config, last_month) or last_month
+    tables = options.snapshot_of(config)
+    data = _provenance(tables)
+    view = group_view(tables, config, args.group, _period_view(period, config, data), data)
+    if not view.jobs and not view.results.tasks:
+        _check_name(args.group, tables, config, period)
+    for path in write(group_files(view), args.out):
+        print(path)
+    if view.period.is_preliminary:
+        print("preliminary: the tables do not yet reach to the end of the period", file=sys.stderr)
+    if view.totals.amount.is_partial:
+        print("incomplete: some energy is not known; the page says of which jobs", file=sys.stderr)
+    return EXIT_INCOMPLETE if view.period.is_preliminary or view.totals.amount.is_partial else EXIT_DONE
+
+
+def _provenance(tables: Snapshot) -> Provenance:
+    from sam_cluster.report.view import Provenance
+
+    if tables.number == 0:
+        raise StoreError(
+            f"nothing was aggregated into {tables.paths.root} yet; run sam-cluster aggregate first"
+        )
+    return Provenance(
+        commit=tables.number,
+        committed_at=from_utc_microseconds(tables.committed_at_microseconds),
+        digest=hashlib.sha256(tables.manifest.to_json()).hexdigest(),
+        version=__version__,
+    )
+
+
+def _period_view(period: Period, config: Config, data: Provenance) -> PeriodView:
+    from sam_cluster.report.view import PeriodView
+
+    return PeriodView(
+        label=period.name,
+        start=period.start,
+        end=period.end,
+        timezone=config.timezone,
+        is_preliminary=period.open_at(data.committed_at),
+    )
+
+
+def _check_name(group: str, tables: Snapshot, config: Config, period: Period) -> None:
+    """Raises UsageError for a lab that is neither configured nor has any job in the period."""
+    from sam_cluster.report.reading import read_jobs
+    from sam_cluster.report.records import Selection
+
+    configured = {known.name for known in config.groups}
+    if group in configured:
+        return
+    jobs = read_jobs(tables, config, Selection(start=period.start, end=period.end))
+    known = sorted(configured | {job.group for job in jobs if job.group is not None})
+    raise UsageError(
+        f"there is no lab {group!r}, configured or with a job in {period.name}; "
+        f"there {'are ' + ', '.join(known) if known else 'is none'}"
+    )
+
+
+def write(files: dict[str, bytes], directory: Path) -> list[Path]:
+    """Writes each file under another name first, so that a reader sees the old one or the new one whole."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        part = directory / f".{name}.{secrets.token_hex(8)}.part"
+        try:
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "wb") as file:
+                file.write(content)
+            part.replace(directory / name)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+    return [directory / name for name in files]

@@ -1,0 +1,49 @@
+"""sam-cluster results: what was submitted, with its electricity and SAM."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from sam_cluster.cli import options
+from sam_cluster.cli.show import Column, show, words
+from sam_cluster.core.errors import EXIT_DONE
+from sam_cluster.report import numbers
+
+HELP = "submitted results with their electricity and SAM, superseded and rejected ones too"
+
+COLUMNS = (
+    Column("Task", "task"),
+    Column("Model", "model"),
+    Column("User", "user"),
+    Column("Group", "group"),
+    Column("Accuracy", "accuracy", numbers.accuracy, right=True),
+    Column("kWh", "energy_millijoules", numbers.kwh, right=True),
+    Column("Quality", "quality"),
+    Column("SAM", "sam", numbers.number, right=True),
+    Column("SAM undefined", "sam_reason"),
+    Column("Verdict", "verdict"),
+    Column("JobIDs", "job_ids", words),
+    Column("ID", "submission_id"),
+)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's flags."""
+    options.add_selection(parser)
+    options.add_period(parser, "all times; a result counts when the last of its jobs ended")
+    options.add_store(parser)
+    options.add_format(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the results."""
+    from sam_cluster.report.documents import RESULT_KEYS, result_object
+    from sam_cluster.report.results import choose, read_results
+
+    config = options.config_of(args)
+    zone = options.zone_of(config)
+    selection = options.selection_of(args, options.period_of(args, config, None))
+    results = choose(read_results(options.snapshot_of(config), config), selection)
+    show([result_object(result, zone) for result in results], RESULT_KEYS, COLUMNS, args.format, sys.stdout)
+    return EXIT_DONE

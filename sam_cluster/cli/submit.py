@@ -1,0 +1,112 @@
+"""sam-cluster submit: hands in a result, from inside a job or afterwards."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pwd
+import sys
+from collections.abc import Mapping
+
+from sam_cluster.cli import job_owners, options
+from sam_cluster.cli.slurm_commands import asking
+from sam_cluster.core.accuracy import parse_accuracy
+from sam_cluster.core.errors import EXIT_DONE, SubmissionError, UsageError
+from sam_cluster.store.paths import StorePaths
+from sam_cluster.submissions.drop import compose, drop
+from sam_cluster.submissions.judge import Ground, Status, judge_jobs
+from sam_cluster.submissions.model import parse_job_ids
+from sam_cluster.submissions.munge import Munge
+
+HELP = "hand in a result: an accuracy, the task, and every job that was spent on it"
+
+HINTS: dict[Ground | None, str] = {
+    Ground.NO_SUCH_JOB: "; Slurm may also hide a job of somebody else, and without Slurm a job is known "
+    "from the next sam-cluster aggregate on"
+}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's flags."""
+    parser.add_argument(
+        "--accuracy",
+        required=True,
+        metavar="V",
+        help="a fraction (0.763) or a percentage with its sign (76.3%%)",
+    )
+    parser.add_argument(
+        "--task", required=True, help="what it was measured on; results are compared within it"
+    )
+    parser.add_argument("--metric", help="such as top-1 (default: the configured task's)")
+    parser.add_argument("--dataset", help="(default: the configured task's)")
+    parser.add_argument("--split", help="such as val (default: the configured task's)")
+    parser.add_argument("--model", metavar="NAME", help="the model, as it shall stand on the page")
+    parser.add_argument("--note", metavar="TEXT", help="anything that a reader should know")
+    parser.add_argument(
+        "--jobs",
+        metavar="ID,…",
+        help="every job that was spent on it, also the failed ones (default: this job)",
+    )
+    parser.add_argument("--supersedes", metavar="ID", help="the result that this one corrects")
+    options.add_store(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Puts the result into the drop box; the aggregator takes it from there.
+
+    Raises UsageError where no job can be told, SubmissionError for a job that is none or another's.
+    """
+    config = options.config_of(args)
+    accuracy = parse_accuracy(args.accuracy)
+    jobs = parse_job_ids(args.jobs) if args.jobs else this_job(args.environ)
+    author = _user_name(os.getuid())
+    known = job_owners.find(jobs, config, asking(args.environ), args.now)
+    cluster = args.environ.get("SLURM_CLUSTER_NAME") or config.cluster_name or known.cluster
+    if cluster is None:
+        raise UsageError(
+            "it cannot be told which cluster the jobs are of; set name in [cluster] of the configuration"
+        )
+    submission = compose(
+        now=args.now,
+        cluster=cluster,
+        jobs=jobs,
+        accuracy=accuracy,
+        task=args.task,
+        texts={
+            name: getattr(args, name)
+            for name in ("metric", "dataset", "split", "model", "note", "supersedes")
+        },
+    )
+    verdict = judge_jobs(submission, author, owners=known.owners, known_until=known.known_until)
+    if verdict.status is Status.REJECTED:
+        raise SubmissionError(f"not handed in: {verdict.text}{HINTS.get(verdict.ground, '')}")
+    drop(submission, StorePaths(config.store).submissions, Munge.installed())
+    print(submission.id)
+    told = f"handed in for job {', '.join(jobs)}; it counts when sam-cluster aggregate has run"
+    if verdict.status is Status.PENDING:
+        told += f" and nothing stands against it any more ({verdict.text})"
+    print(told, file=sys.stderr)
+    return EXIT_DONE
+
+
+def this_job(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The job that the command runs inside of, as users name it. Raises UsageError outside one."""
+    parts = (
+        ("SLURM_ARRAY_JOB_ID", "_", "SLURM_ARRAY_TASK_ID"),
+        ("SLURM_HET_JOB_ID", "+", "SLURM_HET_JOB_OFFSET"),
+    )
+    for whole, mark, part in parts:
+        if whole in environ and part in environ:
+            return parse_job_ids(f"{environ[whole]}{mark}{environ[part]}")
+    if "SLURM_JOB_ID" in environ:
+        return parse_job_ids(environ["SLURM_JOB_ID"])
+    raise UsageError("this is not inside a Slurm job; name every job that was spent on the result by --jobs")
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        raise SubmissionError(
+            f"UID {uid} has no name on this machine, so whose jobs are its own cannot be told"
+        ) from None

@@ -1,0 +1,108 @@
+"""The keys of the configuration file: what each is called inside, and what it may hold.
+
+A reader gives the value, or raises ValueError whose text completes "must be …".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+ELECTRICITY_UNITS = ("kWh", "Wh", "MJ", "J")
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("a text in quotes")
+    return value
+
+
+def absolute_path(value: Any) -> Path:
+    """An absolute path."""
+    path = Path(_text(value))
+    if not path.is_absolute():
+        raise ValueError("an absolute path in quotes")
+    return path
+
+
+def _number(value: Any, *, least: float = 0.0, above: bool = False) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
+        raise ValueError(f"a number of at least {least:g}")
+    if value == float("inf") or (above and value == least):
+        raise ValueError(f"a finite number above {least:g}")
+    return float(value)
+
+
+def _above_zero(value: Any) -> float:
+    return _number(value, above=True)
+
+
+def _pue(value: Any) -> float:
+    return _number(value, least=1.0)
+
+
+def _share(value: Any) -> float:
+    if _number(value) > 1:
+        raise ValueError("a share between 0 and 1")
+    return float(value)
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError("a whole number of at least 1")
+    return value
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ValueError("a list of texts")
+    return tuple(_text(item) for item in value)
+
+
+def _day(value: Any) -> date:
+    if type(value) is not date:
+        raise ValueError("a date such as 2026-01-01, without quotes")
+    return value
+
+
+def _unit(value: Any) -> str:
+    if value not in ELECTRICITY_UNITS:
+        raise ValueError("one of " + ", ".join(ELECTRICITY_UNITS))
+    return str(value)
+
+
+def gpu_device(value: Any) -> str:
+    """A GPU's UUID, or its device file."""
+    if not re.fullmatch(r"GPU-[0-9A-Fa-f-]+|/dev/nvidia[0-9]+", _text(value)):
+        raise ValueError('a GPU\'s UUID ("GPU-…") or device file ("/dev/nvidia0")')
+    return str(value)
+
+
+Reader = Callable[[Any], Any]
+SECTIONS: dict[str, dict[str, tuple[str, Reader]]] = {
+    "cluster": {"name": ("cluster_name", _text)},
+    "paths": {name: (name, absolute_path) for name in ("spool", "events", "store")},
+    "agent": {"interval_seconds": ("interval_seconds", _above_zero), "publish_as": ("publish_as", _text)},
+    "sam": {"alpha": ("alpha", _above_zero), "beta": ("beta", _above_zero), "unit": ("unit", _unit)},
+    "report": {
+        "timezone": ("timezone", _text),
+        "carbon_g_per_kwh": ("carbon_g_per_kwh", _number),
+        "price_per_kwh": ("price_per_kwh", _number),
+        "pue": ("pue", _pue),
+    },
+}
+GROUP_KEYS: dict[str, tuple[str, Reader]] = {
+    "accounts": ("accounts", _texts),
+    "members": ("members", _count),
+    "share": ("share", _share),
+    "from": ("since", _day),
+}
+TASK_KEYS: dict[str, tuple[str, Reader]] = {
+    "metric": ("metric", _text),
+    "dataset": ("dataset", _text),
+    "split": ("split", _text),
+    "aliases": ("aliases", _texts),
+}

@@ -1,0 +1,151 @@
+"""Pieces of a GPU's energy to hours of runs: each holder's part, in each UTC hour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from sam_cluster.core.model import Flag, Quality
+from sam_cluster.core.units import MICROSECONDS_PER_HOUR, apportion
+
+from .quality import OUTER_KINDS, quality
+from .split import Holder, Piece, Reading
+
+Weight = Callable[[Holder], int]
+
+
+def equal_weight(holder: Holder) -> int:
+    """Every holder counts the same."""
+    return 1
+
+
+@dataclass(slots=True)
+class Usage:
+    """What a run used of a GPU in one hour. The energies are None where none of it is known."""
+
+    holder: Holder
+    hour_microseconds: int
+    held_microseconds: int = 0
+    device_energy_millijoules: int | None = None
+    energy_millijoules: int | None = None
+    uncertainty_millijoules: int = 0
+    holders: int = 1
+    flags: set[Flag] = field(default_factory=set)
+
+    @property
+    def quality(self) -> Quality:
+        """How good the hour's figure is."""
+        return quality(self.flags, known=self.energy_millijoules is not None)
+
+    def join(self, other: Usage) -> None:
+        """Add what the run used of the GPU in the same hour on another segment of its counter."""
+        if other.energy_millijoules is not None and other.device_energy_millijoules is not None:
+            self.add(0, other.device_energy_millijoules, other.energy_millijoules, other.holders, ())
+        self.held_microseconds += other.held_microseconds
+        self.uncertainty_millijoules += other.uncertainty_millijoules
+        self.flags |= other.flags
+
+    def add(self, held: int, device: int, part: int, holders: int, flags: Iterable[Flag]) -> None:
+        """Add a piece of the hour, or a piece's part in it."""
+        self.held_microseconds += held
+        self.device_energy_millijoules = (self.device_energy_millijoules or 0) + device
+        self.energy_millijoules = (self.energy_millijoules or 0) + part
+        self.holders = max(self.holders, holders)
+        self.flags.update(flags)
+
+
+def usage(readings: Sequence[Reading], pieces: Iterable[Piece], weight: Weight = equal_weight) -> list[Usage]:
+    """The hours of all runs on one segment of one GPU, by run and hour.
+
+    A piece over the border of an hour is apportioned by time and flagged; within each hour its energy is
+    shared by weight, in the order of the holders: the parts add up to the piece, to the millijoule. An
+    interval without a figure gives hours without energy, and flags those that it shares with others.
+    """
+    hours: dict[tuple[Holder, int], Usage] = {}
+
+    def at(holder: Holder, hour: int) -> Usage:
+        if (holder, hour) not in hours:
+            hours[holder, hour] = Usage(holder, hour)
+        return hours[holder, hour]
+
+    for piece in pieces:
+        if not piece.holders:
+            continue
+        weights = [weight(holder) for holder in piece.holders]
+        for hour, held, device, flags in _by_hour(piece):
+            for holder, part in zip(piece.holders, apportion(device, weights), strict=True):
+                at(holder, hour).add(held, device, part, len(piece.holders), flags)
+    for reading in readings:
+        if reading.has_interval and not reading.has_figure:
+            for hour, held in _interval_hours(reading):
+                at(reading.holder, hour).held_microseconds += held
+                at(reading.holder, hour).flags.add(Flag.GPU_MISSING)
+    _flag(readings, hours)
+    _add_uncertainties(readings, hours)
+    return [hours[key] for key in sorted(hours)]
+
+
+def _by_hour(piece: Piece) -> Iterator[tuple[int, int, int, frozenset[Flag]]]:
+    """The hours of a piece: hour, time held, energy, flags."""
+    hours, weights = _overlaps(piece.from_at_microseconds, piece.to_at_microseconds)
+    if len(hours) == 1:
+        yield hours[0], piece.span_microseconds, piece.energy_millijoules, piece.flags
+        return
+    flags = piece.flags | {Flag.INTERPOLATED}
+    held = apportion(piece.span_microseconds, weights)
+    energy = apportion(piece.energy_millijoules, weights)
+    yield from zip(hours, held, energy, [flags] * len(hours), strict=True)
+
+
+def _overlaps(start: int, end: int) -> tuple[list[int], list[int]]:
+    """The hours between two instants, and how much of each."""
+    first = _hour_of(start)
+    hours = list(range(first, max(end, first + 1), MICROSECONDS_PER_HOUR))
+    return hours, [max(min(end, hour + MICROSECONDS_PER_HOUR) - max(start, hour), 0) for hour in hours]
+
+
+def _interval_hours(reading: Reading) -> list[tuple[int, int]]:
+    """The hours of a run's interval up to a reading, and how long it held the GPU in each."""
+    assert reading.since_uptime_microseconds is not None
+    hours, weights = _overlaps(*reading.interval)
+    span = reading.uptime_microseconds - reading.since_uptime_microseconds
+    return list(zip(hours, apportion(span, weights), strict=True))
+
+
+def _flag(readings: Iterable[Reading], hours: dict[tuple[Holder, int], Usage]) -> None:
+    """What is flagged at a boundary holds for the intervals on both sides of it."""
+    at_boundary: dict[tuple[Holder, int], set[Flag]] = {}
+    for reading in readings:
+        key = reading.holder, reading.uptime_microseconds
+        at_boundary.setdefault(key, set()).update(reading.flags)
+    for reading in readings:
+        if not reading.has_interval:
+            continue
+        assert reading.since_uptime_microseconds is not None
+        before = at_boundary.get((reading.holder, reading.since_uptime_microseconds), set())
+        if flags := before | reading.flags:
+            for hour, _ in _interval_hours(reading):
+                if found := hours.get((reading.holder, hour)):
+                    found.flags.update(flags)
+
+
+def _add_uncertainties(readings: Iterable[Reading], hours: dict[tuple[Holder, int], Usage]) -> None:
+    """The uncertainties count where a run's energy begins and ends; at an hour mark what one hour has too
+    much the other has too little."""
+    doubt: dict[tuple[Holder, int], int] = {}
+    for reading in readings:
+        if reading.kind in OUTER_KINDS:
+            key = reading.holder, reading.uptime_microseconds
+            doubt[key] = max(doubt.get(key, 0), reading.uncertainty_millijoules)
+    for reading in readings:
+        since = reading.since_uptime_microseconds
+        if not reading.has_figure or since is None:
+            continue
+        spanned = _interval_hours(reading)
+        for uptime, hour in ((since, spanned[0][0]), (reading.uptime_microseconds, spanned[-1][0])):
+            if found := hours.get((reading.holder, hour)):
+                found.uncertainty_millijoules += doubt.get((reading.holder, uptime), 0)
+
+
+def _hour_of(instant: int) -> int:
+    return instant // MICROSECONDS_PER_HOUR * MICROSECONDS_PER_HOUR

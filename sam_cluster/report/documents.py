@@ -1,0 +1,111 @@
+"""Jobs and results as JSON objects: base units, each named in its key; null is unknown."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from ..core.times import iso
+from ..core.units import MICROSECONDS_PER_SECOND, kwh_from_millijoules
+from .records import Job, Run
+from .results import Result
+
+JOB_KEYS = (
+    "cluster", "job_id", "name", "user", "account", "group", "state", "start", "end", "nodes", "gpus",
+    "gpu_seconds", "energy_millijoules", "energy_kwh", "uncertainty_millijoules", "quality", "flags",
+    "reasons",
+)  # fmt: skip
+
+RESULT_KEYS = (
+    "submission_id", "submitted_at", "cluster", "job_ids", "jobs_unknown", "user", "account", "group", "task",
+    "metric", "dataset", "split", "model", "note", "accuracy", "energy_millijoules", "energy_kwh", "quality",
+    "sam", "sam_reason", "sam_at_most", "alpha", "beta", "unit", "verdict", "reason", "superseded_by",
+    "digest",
+)  # fmt: skip
+
+
+def job_object(job: Job, zone: ZoneInfo) -> dict[str, Any]:
+    """A job with the keys JOB_KEYS, and its runs under `runs`."""
+    return {
+        "cluster": job.cluster,
+        "job_id": job.job_id,
+        "name": job.name,
+        "user": job.user,
+        "account": job.account,
+        "group": job.group,
+        "state": job.state,
+        "start": _instant(job.started_at, zone),
+        "end": _instant(job.ended_at, zone),
+        "nodes": job.nodes,
+        "gpus": job.gpus,
+        "gpu_seconds": _seconds(job.gpu_microseconds),
+        "energy_millijoules": job.energy_millijoules,
+        "energy_kwh": _kwh(job.energy_millijoules),
+        "uncertainty_millijoules": job.uncertainty_millijoules,
+        "quality": job.quality.value,
+        "flags": list(job.flags),
+        "reasons": list(job.reasons),
+        "runs": [_run_object(run, zone) for run in job.runs],
+    }
+
+
+def _run_object(run: Run, zone: ZoneInfo) -> dict[str, Any]:
+    return {
+        "run_id": run.run_id,
+        "restart": run.restart,
+        "start": _instant(run.started_at, zone),
+        "end": _instant(run.ended_at, zone),
+        "nodes_expected": run.nodes_expected,
+        "nodes_metered": run.nodes_metered,
+        "energy_millijoules": run.energy_millijoules,
+        "quality": run.quality.value,
+        "flags": list(run.flags),
+        "reasons": list(run.reasons),
+    }
+
+
+def result_object(result: Result, zone: ZoneInfo) -> dict[str, Any]:
+    """A result with the keys RESULT_KEYS."""
+    return {
+        "submission_id": result.submission_id,
+        "submitted_at": _instant(result.submitted_at, zone),
+        "cluster": result.cluster,
+        "job_ids": list(result.job_ids),
+        "jobs_unknown": list(result.jobs_unknown),
+        "user": result.user,
+        "account": result.account,
+        "group": result.group,
+        "task": result.task,
+        "metric": result.metric,
+        "dataset": result.dataset,
+        "split": result.split,
+        "model": result.model,
+        "note": result.note,
+        "accuracy": result.accuracy,
+        "energy_millijoules": result.energy_millijoules,
+        "energy_kwh": _kwh(result.energy_millijoules),
+        "quality": result.quality.value,
+        "sam": result.sam,
+        "sam_reason": result.sam_reason.value if result.sam_reason else None,
+        "sam_at_most": result.sam_at_most,
+        "alpha": result.alpha,
+        "beta": result.beta,
+        "unit": result.unit,
+        "verdict": result.verdict,
+        "reason": result.reason,
+        "superseded_by": result.superseded_by,
+        "digest": result.digest,
+    }
+
+
+def _instant(instant: datetime | None, zone: ZoneInfo) -> str | None:
+    return None if instant is None else iso(instant, zone)
+
+
+def _kwh(energy_millijoules: int | None) -> float | None:
+    return None if energy_millijoules is None else kwh_from_millijoules(energy_millijoules)
+
+
+def _seconds(microseconds: int | None) -> float | None:
+    return None if microseconds is None else microseconds / MICROSECONDS_PER_SECOND

@@ -1,0 +1,133 @@
+"""The lines of a page's tables: by quality, day, ending, person, task, and what is missing."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+from ..core.model import Flag, Quality, Reason
+from . import words
+from .ledger import Amount
+from .records import Job, Run
+from .results import Result
+from .spending import Spent, attempts
+from .view import CoverageLine, DayLine, EndingLine, JobLine, MissingLine, PersonLine, TaskView, added, part
+
+MOST_DAYS = 62
+
+
+def coverage(listed: Sequence[JobLine]) -> tuple[CoverageLine, ...]:
+    whole = sum(line.gpu_microseconds or 0 for line in listed)
+    found = []
+    for quality in Quality:
+        ours = [line for line in listed if line.job.quality is quality]
+        time = sum(line.gpu_microseconds or 0 for line in ours)
+        share = time / whole if whole else None
+        found.append(CoverageLine(quality=quality, jobs=len(ours), gpu_microseconds=time, gpu_share=share))
+    return tuple(found)
+
+
+def days(spent: Spent, every_day: Sequence[date]) -> tuple[DayLine, ...]:
+    """Energy by local day, by month where that would be too many lines; also of days without any."""
+    name = "%Y-%m-%d %a" if len(every_day) <= MOST_DAYS else "%Y-%m"
+    by_name: dict[str, list[Amount]] = {day.strftime(name): [] for day in every_day}
+    for entry in sorted((e for entries in spent.values() for e in entries), key=lambda e: e.day):
+        by_name.setdefault(entry.day.strftime(name), []).append(entry.amount)
+    sums = {label: added(amounts) for label, amounts in by_name.items()}
+    most = max((amount.known_millijoules for amount in sums.values()), default=0)
+    return tuple(
+        DayLine(label=label, amount=amount, share=amount.known_millijoules / most if most else 0.0)
+        for label, amount in sorted(sums.items())
+    )
+
+
+def endings(listed: Sequence[JobLine], spent: Spent, whole: Amount) -> tuple[EndingLine, ...]:
+    found: dict[str, list[Amount]] = defaultdict(list)
+    for line in listed:
+        run_ids = [run_id for run_id, *_ in attempts(line.job)]
+        for run_id in run_ids:
+            entries = spent.get((line.job.cluster, run_id), [])
+            if not entries and len(run_ids) > 1:
+                continue  # an attempt that lies outside the period
+            way = _ending(line.job) if run_id == run_ids[-1] else "requeued"
+            found[way].append(added(entry.amount for entry in entries))
+    return tuple(
+        EndingLine(
+            ending=way, runs=len(found[way]), amount=added(found[way]), share=part(added(found[way]), whole)
+        )
+        for way in words.ENDING_WORDS
+        if way in found
+    )
+
+
+def _ending(job: Job) -> str:
+    return "running" if job.state is None and Flag.OPEN in job.flags else words.ending(job.state)
+
+
+def people(listed: Sequence[JobLine], whole: Amount) -> tuple[PersonLine, ...]:
+    by_user: dict[str | None, list[JobLine]] = defaultdict(list)
+    for line in listed:
+        by_user[line.job.user].append(line)
+    people = [
+        PersonLine(
+            user=user,
+            jobs=len(ours),
+            gpu_microseconds=sum(line.gpu_microseconds or 0 for line in ours),
+            amount=added(line.amount for line in ours),
+            share=part(added(line.amount for line in ours), whole),
+        )
+        for user, ours in by_user.items()
+    ]
+    return tuple(sorted(people, key=lambda p: (-p.amount.known_millijoules, p.user or "")))
+
+
+def tasks(results: Sequence[Result]) -> tuple[TaskView, ...]:
+    by_task: dict[tuple[str | None, ...], list[Result]] = defaultdict(list)
+    for result in results:
+        by_task[result.task, result.metric, result.dataset, result.split].append(result)
+    return tuple(
+        TaskView(
+            task=task,
+            metric=metric,
+            dataset=dataset,
+            split=split,
+            scored=tuple(sorted((r for r in ours if r.sam is not None), key=lambda r: -(r.sam or 0.0))),
+            unscored=tuple(sorted((r for r in ours if r.sam is None), key=lambda r: -(r.accuracy or 0.0))),
+        )
+        for (task, metric, dataset, split), ours in sorted(
+            by_task.items(), key=lambda item: tuple(word or "" for word in item[0])
+        )
+    )
+
+
+def flags_of(job: Job) -> set[str]:
+    return {*job.flags, *(flag for run in job.runs for flag in run.flags)}
+
+
+def missing(jobs: Sequence[Job]) -> tuple[MissingLine, ...]:
+    flags = Counter(flag for job in jobs for flag in flags_of(job))
+    reasons = Counter(reason for job in jobs for reason in {*job.reasons, *_reasons_of(job.runs)})
+    meanings = {word.value: text for known in (words.FLAGS, words.REASONS) for word, text in known.items()}
+    both = Counter({word: max(flags[word], reasons[word]) for word in {*flags, *reasons}})
+    order = [*(flag.value for flag in Flag), *(reason.value for reason in Reason)]
+    return tuple(
+        MissingLine(word=word, meaning=meanings.get(word, words.NOT_KNOWN_HERE), count=count)
+        for word, count in sorted(both.items(), key=lambda item: (_place(item[0], order), item[0]))
+    )
+
+
+def _place(word: str, order: Sequence[str]) -> int:
+    return order.index(word) if word in order else len(order)
+
+
+def _reasons_of(runs: Iterable[Run]) -> set[str]:
+    return {reason for run in runs for reason in run.reasons}
+
+
+def left_out(results: Sequence[Result]) -> tuple[MissingLine, ...]:
+    counted = Counter("superseded" if r.superseded_by else r.verdict for r in results if not r.counts)
+    return tuple(
+        MissingLine(word=word, meaning=words.LEFT_OUT.get(word, words.NOT_KNOWN_HERE), count=counted[word])
+        for word in sorted(counted)
+    )

@@ -1,0 +1,137 @@
+"""Jobs and their runs, read from the tables: chosen as rows, so that few become values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..core.config import Config
+from ..core.model import Quality
+from ..core.times import utc_microseconds
+from .records import EARLIEST, Job, Run, Selection, TableReader, base_id, overlaps
+
+Runs = dict[tuple[str, str], list[Run]]
+
+
+def read_jobs(tables: TableReader, config: Config, selection: Selection) -> list[Job]:
+    """The selected jobs with their runs, by start. A job is its lab's on the day it ended."""
+    rows = _candidates(tables, selection)
+    rows = _where(rows, "user", selection.users)
+    rows = _where(rows, "account", selection.accounts)
+    if selection.job_ids:
+        wanted = set(selection.job_ids)
+        meant = [bool({job_id, base_id(job_id)} & wanted) for job_id in rows["job_id"].to_pylist()]
+        rows = rows.filter(pa.array(meant, pa.bool_()))
+    groups = groups_of(rows, config)
+    if selection.group is not None:
+        chosen = [group == selection.group for group in groups]
+        rows, groups = rows.filter(pa.array(chosen, pa.bool_())), [g for g in groups if g == selection.group]
+    runs = _runs_of(tables, rows)
+    jobs = [_job(row, group, runs) for row, group in zip(rows.to_pylist(), groups, strict=True)]
+    if selection.start is not None and selection.end is not None:
+        jobs = [job for job in jobs if overlaps(job, selection.start, selection.end)]
+    return sorted(
+        jobs, key=lambda job: (job.started_at or job.ended_at or EARLIEST, job.cluster, job.raw_job_id)
+    )
+
+
+def groups_of(rows: pa.Table, config: Config) -> list[str | None]:
+    """The lab of each row that has `account`, `started_at` and `ended_at`."""
+    zone = ZoneInfo(config.timezone)
+    days = local_days(pc.coalesce(rows["ended_at"], rows["started_at"]), zone).to_pylist()
+    pairs = list(zip(rows["account"].to_pylist(), days, strict=True))
+    known = {(account, day): config.group_of(account, on=day) for account, day in set(pairs)}
+    return [known[pair] for pair in pairs]
+
+
+def local_days(instants: pa.ChunkedArray, zone: ZoneInfo) -> pa.ChunkedArray:
+    """The day of each instant in a time zone, as a date."""
+    local = pc.local_timestamp(instants.cast(pa.timestamp("us", tz=zone.key)))
+    return pc.floor_temporal(local, unit="day").cast(pa.date32())
+
+
+def _candidates(tables: TableReader, selection: Selection) -> pa.Table:
+    # A plain id is Slurm's own number of a plain job: few files hold it. The number of an array's last
+    # task is the array's id too, and then its other tasks have to be looked for everywhere.
+    if selection.job_ids and all(wanted.isdecimal() for wanted in selection.job_ids):
+        rows = tables.read("jobs", raw_job_ids=[int(wanted) for wanted in selection.job_ids])
+        if set(rows["job_id"].to_pylist()) == set(selection.job_ids):
+            return rows
+    return tables.read(
+        "jobs",
+        start_microseconds=utc_microseconds(selection.start) if selection.start else None,
+        end_microseconds=utc_microseconds(selection.end) if selection.end else None,
+    )
+
+
+def _where(rows: pa.Table, column: str, wanted: Iterable[str]) -> pa.Table:
+    values = tuple(wanted)
+    return rows.filter(pc.is_in(rows[column], pa.array(values, pa.string()))) if values else rows
+
+
+def _runs_of(tables: TableReader, rows: pa.Table) -> Runs:
+    ids = {run_id for each in rows["run_ids"].to_pylist() for run_id in each or ()}
+    if not ids:
+        return {}
+    raw_job_ids = rows["raw_job_id"].unique().to_pylist()
+    runs: Runs = {}
+    for row in tables.read("runs", raw_job_ids=raw_job_ids, run_ids=sorted(ids)).to_pylist():
+        runs.setdefault((row["cluster"], row["run_id"]), []).append(_run(row))
+    return runs
+
+
+def _nearest(candidates: list[Run], row: dict[str, Any]) -> list[Run]:
+    """Of the runs that a job number had whenever it was used, the one in the time of the job."""
+
+    def seconds_apart(run: Run) -> float:
+        if None in (run.started_at, run.ended_at, row["started_at"], row["ended_at"]):
+            return 0.0
+        gaps: tuple[timedelta, ...] = (run.started_at - row["ended_at"], row["started_at"] - run.ended_at)
+        return max(0.0, *(gap.total_seconds() for gap in gaps))
+
+    return sorted(candidates, key=seconds_apart)[:1]
+
+
+def _run(row: dict[str, Any]) -> Run:
+    return Run(
+        run_id=row["run_id"],
+        restart=row["restart"],
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        nodes_expected=row["nodes_expected"],
+        nodes_metered=row["nodes_metered"],
+        energy_millijoules=row["energy_millijoules"],
+        quality=Quality(row["quality"]),
+        flags=tuple(row["flags"] or ()),
+        reasons=tuple(row["reasons"] or ()),
+    )
+
+
+def _job(row: dict[str, Any], group: str | None, runs: Runs) -> Job:
+    found = [_nearest(runs.get((row["cluster"], run_id), []), row) for run_id in row["run_ids"] or ()]
+    return Job(
+        cluster=row["cluster"],
+        job_id=row["job_id"],
+        raw_job_id=row["raw_job_id"],
+        name=row["job_name"],
+        user=row["user"],
+        account=row["account"],
+        group=group,
+        state=row["state"],
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        nodes=row["nodes"],
+        gpus=row["gpus"],
+        gpu_microseconds=row["gpu_microseconds"],
+        energy_millijoules=row["energy_millijoules"],
+        uncertainty_millijoules=row["uncertainty_millijoules"],
+        quality=Quality(row["quality"]),
+        flags=tuple(row["flags"] or ()),
+        reasons=tuple(row["reasons"] or ()),
+        runs=tuple(run for candidates in found for run in candidates),
+    )

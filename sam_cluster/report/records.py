@@ -1,0 +1,104 @@
+"""Jobs and their runs as values: what `jobs` lists and a page is made from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+import pyarrow as pa
+
+from ..core.model import Quality
+
+EARLIEST = datetime.min.replace(tzinfo=UTC)
+
+
+class TableReader(Protocol):
+    """One commit of the tables: rows whose extent in time overlaps [start, end), of these jobs and runs.
+
+    A row that ends at `start` is among them.
+    """
+
+    def read(
+        self,
+        table: str,
+        *,
+        start_microseconds: int | None = None,
+        end_microseconds: int | None = None,
+        raw_job_ids: Collection[int] | None = None,
+        run_ids: Collection[str] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pa.Table: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One attempt of a job. Energies are millijoules, None where unknown."""
+
+    run_id: str
+    restart: int | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    nodes_expected: int | None
+    nodes_metered: int | None
+    energy_millijoules: int | None
+    quality: Quality
+    flags: tuple[str, ...]
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job with its lab and its runs in the order of time."""
+
+    cluster: str
+    job_id: str
+    raw_job_id: int
+    name: str | None
+    user: str | None
+    account: str | None
+    group: str | None
+    state: str | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    nodes: int | None
+    gpus: int | None
+    gpu_microseconds: int | None
+    energy_millijoules: int | None
+    uncertainty_millijoules: int | None
+    quality: Quality
+    flags: tuple[str, ...]
+    reasons: tuple[str, ...]
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which jobs: empty means all. Of a period those that overlap it, the end excluded."""
+
+    job_ids: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    group: str | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+def base_id(job_id: str) -> str:
+    """The id that an array or a heterogeneous job is known by as a whole: 123 of 123_4 and of 123+1."""
+    return re.split(r"[_+]", job_id, maxsplit=1)[0]
+
+
+def names(wanted: str, job_id: str) -> bool:
+    """Whether an id as a user writes it means this job: itself, or the array or het job it is a part of."""
+    return wanted in (job_id, base_id(job_id))
+
+
+def overlaps(job: Job, start: datetime, end: datetime) -> bool:
+    """Whether a job was there in the period; a job without a start counts where it ended."""
+    begun = job.started_at or job.ended_at
+    if begun is None or begun >= end:
+        return False
+    return job.ended_at is None or job.ended_at > start or begun >= start

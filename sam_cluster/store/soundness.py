@@ -1,0 +1,72 @@
+"""Whether a shard that can be read can also be believed.
+
+The checks are those without which one bad shard could cost more than itself: a name that is no part of
+a path, an instant outside any table's days, a counter that runs backwards inside a segment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from sam_cluster.core.model import Boundary, Kind, Shard
+from sam_cluster.core.units import MICROSECONDS_PER_DAY
+
+from .paths import is_safe_name, parse_shard_name, shard_name
+
+#: 1970 to 2100, in days: a clock that was never set is borne, one that overflows a date is not.
+LAST_INSTANT = 47_482 * MICROSECONDS_PER_DAY
+RUN_ID = re.compile(r"[A-Za-z0-9.]{1,128}")
+DEVICE = re.compile(r"[A-Za-z0-9./_-]{1,128}")
+
+
+def complaint(shard: Shard, node: str, file_name: str) -> str | None:
+    """Why a shard that lies in the inbox of `node` under this name cannot be folded; None where it can."""
+    return next(_complaints(shard, node, file_name), None)
+
+
+def _complaints(shard: Shard, node: str, file_name: str) -> Iterator[str]:
+    run_id, start = shard.key.run_id, shard.started_at_microseconds
+    if shard.node != node:
+        yield f"it is of node {shard.node!a:.80}, but lies in the directory of {node!a:.80}"
+    if not is_safe_name(shard.node) or not is_safe_name(shard.key.cluster):
+        yield f"its node {shard.node!a:.80} or cluster {shard.key.cluster!a:.80} is no name"
+    if not RUN_ID.fullmatch(run_id):
+        yield f"its run {run_id!a:.80} is no run's name"
+    if parse_shard_name(file_name) != parse_shard_name(shard_name(run_id, start, shard.part)):
+        yield f"it holds {shard_name(run_id, start, shard.part)}, and its name says otherwise"
+    if not (0 <= start <= LAST_INSTANT and 0 <= shard.ended_at_microseconds <= LAST_INSTANT):
+        yield "it begins or ends outside the years 1970 to 2099"
+    seen: dict[tuple[object, ...], Boundary] = {}
+    for boundary in shard.boundaries:
+        yield from _boundary_complaints(boundary)
+        if seen.setdefault(key_of(boundary), boundary) != boundary:
+            yield f"it says two things of its {boundary.kind} at uptime {boundary.uptime_microseconds}"
+
+
+def key_of(boundary: Boundary) -> tuple[object, ...]:
+    """What no two boundaries of a shard have in common."""
+    return (
+        boundary.gpu_uuid,
+        boundary.kind,
+        boundary.at_microseconds,
+        boundary.uptime_microseconds,
+        boundary.segment,
+    )
+
+
+def _boundary_complaints(boundary: Boundary) -> Iterator[str]:
+    what = f"its {boundary.kind} at uptime {boundary.uptime_microseconds} of {boundary.gpu_uuid!a:.80}"
+    if not DEVICE.fullmatch(boundary.gpu_uuid) or not DEVICE.fullmatch(boundary.segment):
+        yield f"{what} has no GPU's or segment's name"
+    instants = (boundary.at_microseconds, boundary.since_at_microseconds, boundary.previous_at_microseconds)
+    if any(instant is not None and not 0 <= instant <= LAST_INSTANT for instant in instants):
+        yield f"{what} is outside the years 1970 to 2099"
+    since, energy = boundary.since_uptime_microseconds, boundary.energy_millijoules
+    if since is not None and since > boundary.uptime_microseconds:
+        yield f"{what} comes before the run's boundary before it"
+    if since is not None and boundary.kind is Kind.START:
+        yield f"{what} has a boundary of the run before it"
+    before = boundary.since_energy_millijoules
+    if energy is not None and before is not None and energy < before:
+        yield f"{what} has less energy than the run's boundary before it"

@@ -1,0 +1,124 @@
+"""Tables in memory with the store's own selection, and rows that are right but for what a test names."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from sam_cluster.core.model import Quality
+from sam_cluster.core.units import millijoules_from_kwh
+from sam_cluster.store.rows import from_rows
+from sam_cluster.store.schemas import TABLES
+from sam_cluster.store.tables import Where
+
+Row = dict[str, Any]
+
+
+class MemoryTables:
+    """What the reports ask of a snapshot, answered from rows in memory."""
+
+    def __init__(self, rows: Mapping[str, Iterable[Row]]) -> None:
+        self.tables = {name: from_rows(name, rows.get(name, ())) for name in TABLES}
+
+    def read(
+        self,
+        table: str,
+        *,
+        start_microseconds: int | None = None,
+        end_microseconds: int | None = None,
+        raw_job_ids: Collection[int] | None = None,
+        run_ids: Collection[str] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pa.Table:
+        where = Where(table, start_microseconds, end_microseconds, raw_job_ids, run_ids)
+        return where.selected([self.tables[table]], columns)
+
+
+def at(text: str) -> datetime:
+    """An instant of UTC: `2026-10-03 14:00`."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def job_rows(
+    raw_job_id: int,
+    start: str,
+    hours: int,
+    kwh: float | None,
+    *,
+    job_id: str | None = None,
+    user: str = "ada",
+    account: str = "vision",
+    state: str = "COMPLETED",
+    gpus: int = 1,
+    quality: Quality = Quality.MEASURED,
+    **more: Any,
+) -> dict[str, list[Row]]:
+    """A job of one run, its run and its hours, all of which use the same; `more` changes the job's row."""
+    begun = at(start)
+    ended = begun + timedelta(hours=hours)
+    energy = None if kwh is None else millijoules_from_kwh(kwh)
+    run_id = f"{raw_job_id}.0"
+    common = {
+        "cluster": "lab",
+        "raw_job_id": raw_job_id,
+        "started_at": begun,
+        "user": user,
+        "account": account,
+    }
+    figures = {"energy_millijoules": energy, "uncertainty_millijoules": 0, "quality": quality.value}
+    words = {"flags": more.pop("flags", []), "reasons": more.pop("reasons", [])}
+    job = {
+        **common, **figures, **words, "ended_at": ended, "job_id": job_id or str(raw_job_id),
+        "job_name": "train", "state": state, "nodes": 1, "gpus": gpus,
+        "gpu_microseconds": gpus * hours * 3_600_000_000, "run_ids": [run_id],
+    }  # fmt: skip
+    run = {
+        **common, **figures, **words, "ended_at": ended, "run_id": run_id, "restart": 0, "nodes_expected": 1,
+        "nodes_metered": 1, "gpus": gpus, "gpus_metered": gpus,
+    }  # fmt: skip
+    usage = hour_rows(run_id, begun, hours, energy, gpus=gpus, quality=quality)
+    return {"jobs": [{**job, **more}], "runs": [run], "usage": usage}
+
+
+def hour_rows(
+    run_id: str,
+    begun: datetime,
+    hours: int,
+    energy: int | None,
+    *,
+    gpus: int = 1,
+    quality: Quality = Quality.MEASURED,
+) -> list[Row]:
+    """An energy in millijoules over whole hours, the same in each but for what is left over in the first."""
+    whole, rest = divmod(energy or 0, max(hours, 1))
+    return [
+        {
+            "cluster": "lab", "run_id": run_id, "node": "n1", "gpu_uuid": "GPU-1",
+            "hour": begun + timedelta(hours=n), "held_microseconds": gpus * 3_600_000_000,
+            "energy_millijoules": None if energy is None else whole + (rest if n == 0 else 0),
+            "quality": quality.value, "flags": [],
+        }
+        for n in range(hours)
+    ]  # fmt: skip
+
+
+def result_row(number: int, accuracy: float | None, job_ids: Sequence[str], **more: Any) -> Row:
+    """An accepted result on CIFAR-10."""
+    return {
+        "submission_id": f"{number:032x}", "cluster": "lab", "submitted_at": at("2026-10-30 12:00"),
+        "uid": 1000, "user": "ada", "accuracy": accuracy, "task": "cifar-10", "model": f"model {number}",
+        "job_ids": list(job_ids), "verdict": "accepted", "author_by": "munge",
+        "digest": f"{number:064x}", **more,
+    }  # fmt: skip
+
+
+def together(*parts: Mapping[str, Iterable[Row]]) -> dict[str, list[Row]]:
+    """The rows of several parts, table by table."""
+    rows: dict[str, list[Row]] = {}
+    for part in parts:
+        for table, some in part.items():
+            rows.setdefault(table, []).extend(some)
+    return rows

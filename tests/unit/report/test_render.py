@@ -1,0 +1,219 @@
+"""The page: what it looks like, and what hostile text cannot make it do."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import jinja2
+import pytest
+
+from sam_cluster.report.render import TOP_JOBS, environment, group_page, period_title
+from sam_cluster.report.view import GroupView
+from tests.unit.report.month import OCTOBER, ROWS, simulated, view
+from tests.unit.report.tables import at, job_rows, result_row, together
+
+GOLD = Path(__file__).resolve().parents[2] / "gold"
+VOID = {"meta", "br", "hr", "img", "input", "link"}
+
+
+def page(given: GroupView | None = None) -> str:
+    return group_page(given or view(), csv_name="vision-2026-10.csv", json_name="vision-2026-10.json")
+
+
+class Elements(HTMLParser):
+    """Every element with its attributes, and the visible text; fails where tags do not match."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(source)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self._open:
+            self.text += data
+
+    def named(self, tag: str) -> Iterator[dict[str, str | None]]:
+        return (attributes for name, attributes in self.found if name == tag)
+
+
+def test_the_page_is_the_gold_one() -> None:
+    actual = page()
+    expected = GOLD / "group.html"
+    if not expected.is_file() or actual != expected.read_text("utf-8"):
+        (GOLD / "actual").mkdir(exist_ok=True)
+        (GOLD / "actual" / "group.html").write_text(actual, "utf-8")
+        pytest.fail("the page differs from tests/gold/group.html; see tests/gold/README.md")
+
+
+def test_the_same_view_gives_the_same_bytes() -> None:
+    assert page() == page(view())
+
+
+def test_the_page_needs_nothing_but_itself() -> None:
+    elements = Elements(page())
+    tags = Counter(tag for tag, _ in elements.found)
+    assert not tags & Counter(
+        {"script": 1, "link": 1, "img": 1, "iframe": 1, "object": 1, "form": 1, "base": 1}
+    )
+    addresses = [
+        value
+        for _, attributes in elements.found
+        for name, value in attributes.items()
+        if name in ("href", "src")
+    ]
+    assert [
+        address
+        for address in addresses
+        if not re.fullmatch(r"#[a-z]+|vision-2026-10\.(csv|json)", address or "")
+    ] == []
+    assert "url(" not in page()
+    assert "@import" not in page()
+
+
+def test_the_policy_allows_this_style_sheet_and_nothing_else() -> None:
+    source = page()
+    style = re.search(r"<style>(.*?)</style>", source, re.DOTALL)
+    assert style is not None
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    policy = next(
+        m for m in Elements(source).named("meta") if m.get("http-equiv") == "Content-Security-Policy"
+    )
+    assert policy["content"] == (
+        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
+    assert not any("style" in attributes for _, attributes in Elements(source).found)
+    assert source.index("Content-Security-Policy") < source.index("<style>")
+
+
+def test_the_page_can_be_read_without_seeing_it() -> None:
+    elements = Elements(page())
+    assert next(elements.named("html"))["lang"] == "en"
+    ids = [a["id"] for _, a in elements.found if "id" in a]
+    assert len(ids) == len(set(ids))
+    labels = [a["aria-labelledby"] for _, a in elements.found if "aria-labelledby" in a]
+    assert set(labels) - set(ids) == set()
+    count = Counter(tag for tag, _ in elements.found)
+    assert count["caption"] == count["table"]
+    assert all("scope" in attributes for attributes in elements.named("th"))
+    assert all(attributes.get("aria-hidden") == "true" for attributes in elements.named("svg"))
+    headings = [int(tag[1]) for tag, _ in elements.found if re.fullmatch(r"h[1-6]", tag)]
+    assert headings[0] == 1 and all(after <= before + 1 for before, after in pairwise(headings))
+
+
+def test_a_page_of_simulated_data_says_so_at_its_top() -> None:
+    banner = "Simulated data"
+    assert banner not in Elements(page()).text
+    text = Elements(page(view(simulated()))).text
+    assert text.index(banner) < text.index("GPU energy and results of a lab")
+
+
+def test_a_page_of_an_open_period_says_so() -> None:
+    assert "preliminary" not in Elements(page()).text
+    assert "preliminary" in Elements(page(view(period=replace(OCTOBER, is_preliminary=True)))).text
+
+
+def test_a_lab_without_jobs_has_a_page_that_says_so() -> None:
+    assert "had no GPU job in this period" in Elements(page(view({}))).text
+
+
+def test_an_unknown_energy_is_called_unknown() -> None:
+    text = Elements(page(view({"jobs": [dict(ROWS["jobs"][11])]}))).text
+    assert "energy the lab's 1 GPU job used is not known" in " ".join(text.split())
+
+
+def test_only_the_jobs_with_the_most_energy_are_shown_and_the_csv_is_named_for_the_rest() -> None:
+    rows = together(*(job_rows(n, "2026-10-05 09:00", 1, float(n)) for n in range(1, TOP_JOBS + 11)))
+    text = Elements(page(view(rows))).text
+    assert f"The {TOP_JOBS} jobs with the most energy" in text
+    shown = re.findall(r"^(\d+)$", text, re.MULTILINE)
+    assert str(TOP_JOBS + 10) in shown
+
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "{{ 7 * 7 }}{% for %}",
+    "=cmd('calc')!A0",
+    "\x1b[2J\x00\x07\x9b31m",
+    "\u202egnp.exe\u2066",
+    "</title></style><svg onload=alert(1)>",
+    "javascript:alert(1)",
+    "x" * 10_000,
+)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_stays_text_wherever_a_user_can_write_it(text: str) -> None:
+    rows = together(
+        job_rows(1, "2026-10-05 09:00", 4, 5.0, user=text, job_name=text, account="vision", state=text),
+        {
+            "results": [
+                result_row(
+                    1, 0.9, ["1"], task=text, metric=text, dataset=text, split=text, model=text, user=text
+                )
+            ]
+        },
+    )
+    source = page(view(rows))
+    plain = view(
+        together(
+            job_rows(1, "2026-10-05 09:00", 4, 5.0, user="u", job_name="n", account="vision", state="s"),
+            {
+                "results": [
+                    result_row(
+                        1, 0.9, ["1"], task="t", metric="m", dataset="d", split="s", model="m", user="u"
+                    )
+                ]
+            },
+        )
+    )
+    # The same elements with the same attributes, whatever the text.
+    assert Elements(source).found == Elements(page(plain)).found
+    assert not set(source) & set("\x1b\x00\x07\x9b\u202e\u2066")
+    assert len(source) < len(page(plain)) + 2_000
+
+
+def test_hostile_text_in_the_labs_own_name_stays_text() -> None:
+    text = "<script>alert(1)</script>"
+    found = view(job_rows(1, "2026-10-05 09:00", 4, 5.0, account=text), group=text)
+    elements = Elements(page(found))
+    assert not any(elements.named("script"))
+    assert text in elements.text
+
+
+def test_what_a_template_asks_for_and_is_not_there_is_an_error() -> None:
+    with pytest.raises(jinja2.UndefinedError):
+        environment().from_string("{{ view.nothing }}").render(view=view())
+
+
+@pytest.mark.parametrize(
+    ("label", "title"),
+    [
+        ("2026-10", "October 2026"),
+        ("2026Q4", "2026Q4"),
+        ("2026-10-03--2026-10-05", "2026-10-03 to 2026-10-05"),
+    ],
+)
+def test_a_period_is_called_by_what_people_call_it(label: str, title: str) -> None:
+    assert period_title(replace(OCTOBER, label=label, start=at("2026-09-30 23:00"))) == title

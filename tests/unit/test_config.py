@@ -1,0 +1,114 @@
+"""The configuration: what it may hold, and what is said of what it may not."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from sam_cluster.core.config import Config, Group, load, locate, parse
+from sam_cluster.core.errors import ConfigError
+
+WHOLE = """
+[cluster]
+name = "lab"
+[paths]
+spool = "/var/lib/sam-cluster"
+store = "/shared/sam-cluster"
+[agent]
+interval_seconds = 5
+publish_as = "meter"
+[gpus]
+0 = "/dev/nvidia3"
+1 = "GPU-0a1b2c3d-0000-0000-0000-000000000000"
+[sam]
+alpha = 2
+unit = "Wh"
+[[groups.vision]]
+accounts = ["vision", "cv-*"]
+members = 12
+share = 0.25
+from = 2026-01-01
+[[groups.vision]]
+accounts = ["vision"]
+from = 2026-06-01
+[groups.nlp]
+[tasks.imagenet-1k]
+metric = "top-1"
+aliases = ["imagenet"]
+[report]
+timezone = "Europe/London"
+pue = 1.2
+"""
+
+
+def test_an_empty_file_is_a_configuration() -> None:
+    assert parse("") == Config()
+
+
+def test_every_key_of_the_design_is_read() -> None:
+    config = parse(WHOLE)
+    assert (config.cluster_name, config.publish_as, config.interval_seconds) == ("lab", "meter", 5.0)
+    assert config.gpus == {0: "/dev/nvidia3", 1: "GPU-0a1b2c3d-0000-0000-0000-000000000000"}
+    assert (config.alpha, config.beta, config.unit) == (2.0, 5.0, "Wh")
+    assert Group(name="nlp", accounts=("nlp",)) in config.groups
+    assert config.task_named("imagenet").name == "imagenet-1k"
+    assert (config.timezone, config.pue) == ("Europe/London", 1.2)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "named"),
+    [
+        ("[cluster]\nnmae = 'x'", 2, "nmae"),
+        ("\n\n[clusters]\nname = 'x'", 3, "clusters"),
+        ("[agent]\ninterval_seconds = 0", 2, "interval_seconds"),
+        ("[agent]\ninterval_seconds = inf", 2, "interval_seconds"),
+        ("[report]\n\npue = 0.9", 3, "pue"),
+        ("[sam]\nunit = 'BTU'", 2, "unit"),
+        ("[paths]\nstore = 'relative'", 2, "store"),
+        ("[groups.a]\nmembers = 3\n[groups.b]\nmembers = 0", 4, "members"),
+        ("[groups.a]\nshare = 1.5", 2, "share"),
+        ("[groups.a]\nfrom = '2026-01-01'", 2, "from"),
+        ("[tasks.t]\nmetrics = 'x'", 2, "metrics"),
+        ("[gpus]\n0 = '/etc/passwd'", 2, "0"),
+        ("[gpus]\nfirst = '/dev/nvidia0'", 2, "first"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_line(text: str, line: int, named: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse(text, Path("/etc/sam-cluster/config.toml"))
+    assert f"/etc/sam-cluster/config.toml, line {line}:" in str(refused.value)
+    assert named in str(refused.value)
+
+
+def test_what_is_no_toml_is_refused_with_the_place() -> None:
+    with pytest.raises(ConfigError, match="line 2"):
+        parse("[cluster]\nname = ")
+
+
+def test_an_account_belongs_to_the_lab_that_had_it_on_the_day() -> None:
+    config = parse(WHOLE)
+    assert config.group_of("cv-video", date(2026, 3, 1)) == "vision"
+    assert config.group_of("vision", date(2026, 7, 1)) == "vision"
+    assert config.group_of("nobodys") == "nobodys"
+    assert config.group_of(None) is None
+
+
+def test_a_flag_stands_before_the_environment_and_that_before_the_file(tmp_path: Path) -> None:
+    mine, other = tmp_path / "mine.toml", tmp_path / "other.toml"
+    mine.write_text("[paths]\nstore = '/mine'")
+    other.write_text("[paths]\nstore = '/other'")
+    environ = {"SAM_CLUSTER_CONFIG": str(other)}
+    assert load(environ).store == Path("/other")
+    assert load(environ, mine).store == Path("/mine")
+    assert load({**environ, "SAM_CLUSTER_STORE": "/third"}).store == Path("/third")
+
+
+def test_a_node_name_that_is_no_name_names_no_file() -> None:
+    assert locate({"SLURMD_NODENAME": "../../tmp/evil"}) is None
+
+
+def test_a_file_that_cannot_be_read_is_an_error_and_not_the_defaults(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.toml"):
+        load({"SAM_CLUSTER_CONFIG": str(tmp_path / "none.toml")})

@@ -1,0 +1,321 @@
+"""Tables and their commit: the old state or the new one, whole, whatever dies and whoever writes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sam_cluster.core.errors import StoreError
+from sam_cluster.store.commit import CommitLost, Transaction, prepare
+from sam_cluster.store.paths import StorePaths
+from sam_cluster.store.rows import day_of, from_rows, rows_digest
+from sam_cluster.store.schemas import DAY_COLUMN, KEYS, TABLES
+from sam_cluster.store.tables import Snapshot, Tables
+from tests.strategies import DAY, EPOCH, HOUR
+
+NOW = EPOCH + 40 * DAY
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> StorePaths:
+    paths = StorePaths(tmp_path / "store")
+    prepare(paths)
+    return paths
+
+
+def job(number: int, start: int = EPOCH, end: int | None = None, **more) -> dict:
+    return {
+        **dict.fromkeys(TABLES["jobs"].names), "cluster": "lab", "job_id": str(number), "raw_job_id": number,
+        "started_at": start, "ended_at": start + HOUR if end is None else end, "energy_millijoules": number,
+        "quality": "measured", "flags": [], "reasons": [], "run_ids": [f"{number}.0"], **more,
+    }  # fmt: skip
+
+
+def begin(paths: StorePaths, now: int = NOW, **more) -> Transaction:
+    return Transaction(Tables(paths).snapshot(), now_microseconds=now, **more)
+
+
+def add(paths: StorePaths, *rows: dict, now: int = NOW, **more):
+    transaction = begin(paths, now, **more)
+    transaction.exchange("jobs", removed=from_rows("jobs", []), added=from_rows("jobs", rows))
+    return transaction.commit()
+
+
+def ids(table: pa.Table) -> list[int]:
+    return table["raw_job_id"].to_pylist()
+
+
+def test_a_store_that_is_not_there_is_an_error_that_says_what_to_do(tmp_path) -> None:
+    with pytest.raises(StoreError, match=r"--store"):
+        Tables(StorePaths(tmp_path / "nowhere")).snapshot()
+
+
+def test_before_the_first_commit_every_table_is_empty(paths) -> None:
+    snapshot = Tables(paths).snapshot()
+    assert snapshot.number == 0
+    assert all(snapshot.read(table).schema.equals(TABLES[table]) for table in TABLES)
+    assert [len(snapshot.read(table)) for table in TABLES] == [0] * len(TABLES)
+
+
+def test_the_layout_has_the_modes_that_its_users_need(paths) -> None:
+    modes = {path.name: path.stat().st_mode & 0o7777 for path in paths.root.iterdir()}
+    assert modes == {"inbox": 0o750, "submissions": 0o1733, "tables": 0o750, "quarantine": 0o750}
+
+
+def test_rows_come_back_by_key_with_their_schema(paths) -> None:
+    add(paths, job(3), job(1), job(2))
+    snapshot = Tables(paths).snapshot()
+    assert ids(snapshot.read("jobs")) == [1, 2, 3]
+    assert snapshot.read("jobs", columns=["job_id", "energy_millijoules"]).to_pylist()[0] == {
+        "job_id": "1", "energy_millijoules": 1,
+    }  # fmt: skip
+    assert snapshot.committed_at_microseconds == NOW
+
+
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=12),
+    window=st.tuples(st.integers(0, 130), st.integers(1, 60)),
+    wanted=st.sets(st.integers(0, 12)),
+)
+@settings(max_examples=25, deadline=None)
+def test_a_read_gives_exactly_the_rows_that_overlap_and_are_wanted(
+    tmp_path_factory, rows, window, wanted
+) -> None:
+    paths = StorePaths(tmp_path_factory.mktemp("store"))
+    prepare(paths)
+    jobs = [
+        job(number, EPOCH + start * HOUR, EPOCH + (start + length) * HOUR)
+        for number, (start, length) in enumerate(rows)
+    ]
+    add(paths, *jobs)
+    start, end = EPOCH + window[0] * HOUR, EPOCH + (window[0] + window[1]) * HOUR
+    found = Tables(paths).snapshot().read(
+        "jobs", start_microseconds=start, end_microseconds=end, raw_job_ids=wanted
+    )
+    overlapping = [j for j in jobs if j["started_at"] < end and j["ended_at"] >= start]
+    assert ids(found) == [j["raw_job_id"] for j in overlapping if j["raw_job_id"] in wanted]
+
+
+def test_a_lookup_opens_only_files_that_may_hold_the_job(paths) -> None:
+    for day in range(5):
+        add(paths, *(job(100 * day + n, EPOCH + day * DAY) for n in range(3)))
+    snapshot = Tables(paths).snapshot()
+    assert [file.day for file in snapshot.files("jobs", raw_job_ids=[301, 999])] == [day_of(EPOCH + 3 * DAY)]
+    window = {"start_microseconds": EPOCH + 2 * DAY, "end_microseconds": EPOCH + 2 * DAY + HOUR}
+    assert [file.day for file in snapshot.files("jobs", **window)] == [day_of(EPOCH + 2 * DAY)]
+
+
+def test_a_commit_writes_the_days_it_changes_and_no_others(paths) -> None:
+    add(paths, *(job(day, EPOCH + day * DAY) for day in range(60)))
+    before = set(paths.tables.rglob("*"))
+    add(paths, job(1000, EPOCH + 5 * DAY))
+    names = sorted(str(p.relative_to(paths.tables).parent) for p in set(paths.tables.rglob("*")) - before)
+    assert names == ["commits", "index", "index", f"jobs/day={day_of(EPOCH + 5 * DAY)}"]
+
+
+def test_a_manifest_does_not_grow_with_the_years(paths) -> None:
+    add(paths, job(1))
+    small = len((paths.tables / "commits" / "00000001.json").read_bytes())
+    add(paths, *(job(month, EPOCH + month * 31 * DAY) for month in range(2, 120)))
+    add(paths, job(5000))
+    assert len((paths.tables / "commits" / "00000003.json").read_bytes()) < small + 400
+
+
+def test_the_same_rows_make_the_same_bytes_in_whatever_order_they_came(tmp_path) -> None:
+    names = []
+    for order in ([1, 2, 3], [3, 1, 2]):
+        paths = StorePaths(tmp_path / str(order))
+        prepare(paths)
+        for number in order:
+            add(paths, job(number))
+        names.append([file.digest for file in Tables(paths).snapshot().files("jobs")])
+    assert names[0] == names[1]
+
+
+@given(st.permutations(range(6)), st.integers(1, 5))
+@settings(max_examples=20, deadline=None)
+def test_the_digest_of_rows_is_that_of_the_set_whatever_order_and_chunks(order, cut) -> None:
+    rows = [job(number, flags=["shared", "open"]) for number in order]
+    parts = pa.concat_tables([from_rows("jobs", rows[:cut]), from_rows("jobs", rows[cut:])])
+    assert rows_digest(parts) == rows_digest(from_rows("jobs", sorted(rows, key=lambda row: row["job_id"])))
+    assert rows_digest(parts) != rows_digest(parts.slice(1))
+
+
+def test_a_commit_that_changes_nothing_is_none(paths) -> None:
+    first = add(paths, job(1))
+    assert add(paths, job(1)).number == 2  # twice the same key would be a fault of the caller's
+    transaction = begin(paths)
+    transaction.replace_day("jobs", day_of(EPOCH), Tables(paths).snapshot().read_day("jobs", day_of(EPOCH)))
+    assert transaction.commit().number == 2
+    assert first.number == 1
+
+
+def test_what_is_staged_is_read_as_if_it_were_committed(paths) -> None:
+    add(paths, job(1), job(2, EPOCH + DAY))
+    transaction = begin(paths)
+    gone = transaction.read("jobs", raw_job_ids=[1])
+    transaction.exchange("jobs", removed=gone, added=from_rows("jobs", [job(7, EPOCH + 2 * DAY)]))
+    assert ids(transaction.read("jobs")) == [2, 7]
+    assert ids(Tables(paths).snapshot().read("jobs")) == [1, 2]
+    days = [day_of(EPOCH + n * DAY) for n in range(3)]
+    assert list(transaction.days("jobs", before=days[2])) == [days[1]]
+    assert list(transaction.days("jobs", after=days[0])) == days[1:]
+    transaction.commit()
+    assert ids(Tables(paths).snapshot().read("jobs")) == [2, 7]
+
+
+def test_of_two_writers_that_began_at_once_one_wins_and_the_other_starts_anew(paths) -> None:
+    one, two = begin(paths), begin(paths)
+    for transaction, number in ((one, 1), (two, 2)):
+        transaction.replace_day("jobs", day_of(EPOCH), from_rows("jobs", [job(number)]))
+    one.commit()
+    with pytest.raises(CommitLost):
+        two.commit()
+    assert ids(Tables(paths).snapshot().read("jobs")) == [1]
+
+
+def test_many_writers_at_once_lose_nothing_and_readers_always_see_a_whole_state(paths) -> None:
+    def write(first: int) -> None:
+        for number in range(first, first + 4):
+            while True:
+                try:
+                    add(paths, job(number), job(number + 1000, EPOCH + DAY))
+                    break
+                except CommitLost:
+                    continue
+
+    seen: list[tuple[int, int]] = []
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            snapshot = Tables(paths).snapshot()
+            first = snapshot.read("jobs", end_microseconds=EPOCH + HOUR)
+            seen.append((len(first), len(snapshot.read("jobs")) - len(first)))
+
+    writers = [threading.Thread(target=write, args=(first,)) for first in (1, 101)]
+    reader = threading.Thread(target=look)
+    for thread in [*writers, reader]:
+        thread.start()
+    for thread in writers:
+        thread.join()
+    stop.set()
+    reader.join()
+    first = Tables(paths).snapshot().read("jobs", end_microseconds=EPOCH + HOUR)
+    assert ids(first) == [1, 2, 3, 4, 101, 102, 103, 104]
+    assert seen
+    assert all(one == two for one, two in seen)
+
+
+#: Forks a writer for each number of steps, before Arrow has made threads, and has it killed after so many.
+WRITERS = """
+import os, signal, sys
+from pathlib import Path
+from sam_cluster.store.paths import StorePaths
+from tests.unit.test_tables import DAY, EPOCH, add, job
+
+def killed_after(steps):
+    def step(name):
+        nonlocal steps
+        if steps == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        steps -= 1
+    return step
+
+for steps, root in enumerate(sys.argv[1:]):
+    child = os.fork()
+    if not child:
+        add(StorePaths(Path(root)), job(7), job(8, EPOCH + DAY), step=killed_after(steps))
+        os._exit(0)
+    print(os.waitpid(child, 0)[1])
+"""
+
+
+def test_a_writer_killed_at_any_step_leaves_the_old_state_or_the_new_one(tmp_path) -> None:
+    stores = [StorePaths(tmp_path / str(steps)) for steps in range(16)]
+    for paths in stores:
+        prepare(paths)
+        add(paths, job(1))
+    command = [sys.executable, "-c", WRITERS, *(str(paths.root) for paths in stores)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    states = [int(line) for line in ran.stdout.split()]
+    assert set(states) == {0, signal.SIGKILL}
+    found = [ids(Tables(paths).snapshot().read("jobs")) for paths in stores]
+    assert [1] in found
+    for rows, state, paths in zip(found, states, stores, strict=True):
+        assert rows == [1, 7, 8] if state == 0 else rows in ([1], [1, 7, 8])
+        add(paths, job(9))
+        assert ids(Tables(paths).snapshot().read("jobs")) == sorted([*rows, 9])
+
+
+def test_a_reader_keeps_its_state_for_an_hour_and_then_the_files_are_gone(paths) -> None:
+    add(paths, job(1), now=NOW)
+    old = Tables(paths).snapshot()
+    add(paths, job(2), now=NOW + HOUR)
+    add(paths, job(3), now=NOW + 2 * HOUR - 1)
+    assert ids(old.read("jobs")) == [1]
+    fresh = Tables(paths).snapshot()
+    assert ids(fresh.read("jobs")) == [1, 2, 3]
+    add(paths, job(4), now=NOW + 2 * HOUR)
+    with pytest.raises(StoreError, match="begin again"):
+        Snapshot(paths, old.manifest).read("jobs")
+    assert ids(fresh.read("jobs")) == [1, 2, 3]
+
+
+def test_what_a_dead_writer_left_is_removed_after_a_day_and_nothing_else_is(paths) -> None:
+    add(paths, job(1))
+    directory = paths.tables / "jobs" / f"day={day_of(EPOCH).isoformat()}"
+    left = [directory / "0123-2.parquet", directory / ".0123-2.parquet.part"]
+    left.append(paths.tables / "index" / "0123-2.json")
+    young = directory / "4567-2.parquet"
+    for path in [*left, young]:
+        path.write_bytes(b"")
+    for path in [*left, *directory.glob("*-1.parquet"), *(paths.tables / "index").glob("*-1.json")]:
+        os.utime(path, (0, 0))
+    add(paths, job(2), now=NOW + 1)
+    assert not any(path.exists() for path in left)
+    assert young.exists()
+    add(paths, job(3), now=NOW + 2)
+    assert ids(Tables(paths).snapshot().read("jobs")) == [1, 2, 3]
+
+
+def test_a_file_that_was_torn_or_removed_is_an_error_that_names_it(paths) -> None:
+    snapshot = add(paths, job(1))
+    (file,) = snapshot.files("jobs")
+    (paths.tables / file.path).write_bytes(b"PAR1")
+    with pytest.raises(StoreError, match=file.path):
+        Tables(paths).snapshot().read("jobs")
+    (paths.tables / "commits" / "00000001.json").write_text("{")
+    with pytest.raises(StoreError, match=r"00000001\.json"):
+        Tables(paths).snapshot()
+
+
+def test_plain_tools_read_the_files(paths) -> None:
+    snapshot = add(paths, job(1, energy_millijoules=5), job(2, energy_millijoules=None))
+    (file,) = [str(paths.tables / each.path) for each in snapshot.files("jobs")]
+    query = "select count(*), sum(energy_millijoules), epoch_us(min(started_at)) from read_parquet(?)"
+    count, energy, started = duckdb.execute(query, [file]).fetchone()
+    assert (count, energy, started) == (2, 5, EPOCH)
+    frame = pd.read_parquet(file)
+    assert frame["raw_job_id"].tolist() == [1, 2]
+    assert frame["energy_millijoules"].isna().tolist() == [False, True]
+
+
+def test_every_table_has_a_key_and_every_column_says_what_it_means() -> None:
+    assert set(KEYS) == set(TABLES)
+    for name, schema in TABLES.items():
+        assert set(KEYS[name]) <= set(schema.names)
+        assert DAY_COLUMN.get(name, schema.names[0]) in schema.names
+        assert all(field.metadata[b"meaning"] for field in schema)
