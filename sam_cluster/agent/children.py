@@ -59,8 +59,8 @@ class Children:
             account = self._account()
             outbox = self._spool.prepare_outbox(account)
             self._names = [*names[first:], *names[:first]][:BATCH]
-            for name in self._names:
-                descriptors.append(os.open(self._journal.file(name), os.O_RDONLY | os.O_NOFOLLOW))
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptors.extend(os.open(self._journal.file(name), flags) for name in self._names)
             words = [f"{number}:{name}" for number, name in zip(descriptors, self._names, strict=True)]
             self._sealing = _start(account, "seal", [outbox, *words], descriptors)
         except Exception as error:  # whatever it is, the meter goes on
@@ -121,7 +121,9 @@ class Children:
             return False
 
 
-def _start(account: Account, module: str, words: list[str], descriptors: list[int]) -> subprocess.Popen[bytes]:
+def _start(
+    account: Account, module: str, words: list[str], descriptors: list[int]
+) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-I", "-m", f"sam_cluster.agent.{module}", *words],
         stdin=subprocess.DEVNULL,

@@ -163,8 +163,8 @@ class Agent:
 
     def _report(self, text: str) -> None:
         if not self._problems or not self._problems[-1].endswith(f" {text}"):
-            self._problems.append(f"{self._clock.now_microseconds() // 1_000_000} {text}")
-            self._problems = self._problems[-PROBLEMS_KEPT:]
+            entry = f"{self._clock.now_microseconds() // 1_000_000} {text}"
+            self._problems = [*self._problems, entry][-PROBLEMS_KEPT:]
 
     def _write_status(self) -> None:
         """For `sam-agent status`; written when it changes."""

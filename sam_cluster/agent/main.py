@@ -7,16 +7,20 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from functools import partial
 
 from sam_cluster import __version__
 from sam_cluster.core.config import Config, load
 from sam_cluster.core.errors import EXIT_DONE, EXIT_FAILED, SamClusterError
 
+from .events import leave_event
+from .facts import NAME
 from .journal import Journal
-from .lock import AgentLock
+from .lock import AgentLock, holder
 from .spool import Spool, service_account
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
+MOST_INHERITED = 65_536
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,11 +55,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def node_name(environ: Mapping[str, str]) -> str:
-    """SLURMD_NODENAME, else the host's name up to the first dot."""
-    return environ.get("SLURMD_NODENAME") or os.uname().nodename.partition(".")[0]
+    """SLURMD_NODENAME where it is a name, else the host's up to the first dot."""
+    named = environ.get("SLURMD_NODENAME", "")
+    return named if NAME.fullmatch(named) else os.uname().nodename.partition(".")[0]
 
 
 def _run(config: Config, environ: Mapping[str, str]) -> int:
+    os.closerange(3, MOST_INHERITED)  # whoever waits for the end of one of them does not wait for us
     lock = AgentLock(str(config.events))
     if not lock.acquire():
         return EXIT_DONE
@@ -69,29 +75,22 @@ def _run(config: Config, environ: Mapping[str, str]) -> int:
     os.umask(0o077)
     clock = SystemClock()
     readers = ThreadedReaders(Nvml(clock), clock)
-    with open(BOOT_ID, encoding="ascii") as file:
-        boot_id = file.read().strip()
-    agent = Agent(
-        config, node_name(environ), boot_id, clock, readers, lambda: service_account(config.publish_as)
-    )
-    agent.run(lock)
+    account = partial(service_account, config.publish_as)
+    Agent(config, node_name(environ), _boot_id(), clock, readers, account).run(lock)
     # A thread that hangs in the driver must not keep the process.
     os._exit(EXIT_DONE)
 
 
 def _status(config: Config) -> int:
-    from .publish import waiting
-
-    lock = AgentLock(str(config.events))
-    holder = lock.holder()
-    print(f"agent: {f'running, process {holder}' if holder else 'not running (it is started by the hooks)'}")
+    process = holder(str(config.events))
+    print(f"agent: running, process {process}" if process else "agent: not running (the hooks start it)")
     spool = Spool(str(config.spool))
     journal = Journal(spool.journal)
     status = journal.read_state("status.json") or {}
     print(f"open runs: {', '.join(status.get('runs', [])) or 'none'}")
     print(f"not sealed yet: {', '.join(status.get('unsealed', [])) or 'nothing'}")
     try:
-        print(f"sealed, not in the store yet: {len(waiting(spool.outbox))}")
+        print(f"sealed, not in the store yet: {len(spool.waiting())}")
     except OSError as error:
         print(f"sealed, not in the store yet: unknown ({error})")
     for problem in status.get("problems", []):
@@ -108,31 +107,30 @@ def _publish(config: Config) -> int:
         os.setgroups([])
         os.setgid(account.gid)
         os.setuid(account.uid)
-    outbox = Spool(str(config.spool)).outbox
-    moved = publish(outbox, str(config.store)) if os.path.isdir(outbox) else 0
+    spool = Spool(str(config.spool))
+    moved = publish(spool, str(config.store)) if os.path.isdir(spool.outbox) else 0
     print(f"published: {moved}")
     return EXIT_DONE
 
 
 def _release(config: Config, seconds: float) -> int:
-    holder = AgentLock(str(config.events)).holder()
-    if holder is None:
+    process = holder(str(config.events))
+    if process is None:
         return EXIT_DONE
-    events = str(config.events)
     with open("/proc/uptime", encoding="ascii") as file:
         uptime = file.read().split()[0]
-    with open(BOOT_ID, encoding="ascii") as file:
-        boot_id = file.read().strip()
-    path = os.path.join(events, f"{uptime}-{os.getpid()}")
-    with open(path + ".part", "w", encoding="ascii") as event:
-        event.write(f"sam-event 1 release {uptime} {boot_id}\n")
-    os.rename(path + ".part", path + ".event")
+    leave_event(str(config.events), "release", uptime, _boot_id())
     until = time.monotonic() + seconds
-    while _holds_devices(holder):
+    while _holds_devices(process):
         if time.monotonic() >= until:
             return EXIT_DONE if not seconds else EXIT_FAILED
         time.sleep(0.05)
     return EXIT_DONE
+
+
+def _boot_id() -> str:
+    with open(BOOT_ID, encoding="ascii") as file:
+        return file.read().strip()
 
 
 def _holds_devices(process: int) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +29,10 @@ GONE = {
 }
 #: These mean that a GPU has no such thing, not that the call went wrong.
 ABSENT = {pynvml.NVML_ERROR_NOT_SUPPORTED, pynvml.NVML_ERROR_FUNCTION_NOT_FOUND}
+#: Of a call that took longer it cannot be said when the counter was read.
+SLOW_MICROSECONDS = 1_000_000
+#: More than this, in millijoules, no counter has counted: it is what some drivers say of a GPU that is ill.
+MOST_MILLIJOULES = 2**62
 
 
 def _error(code: int) -> DriverError:
@@ -65,10 +68,18 @@ class Nvml:
         self._last_sample: dict[str, int] = {}
         self._ring_microseconds: dict[str, int] = {}  # as long as it was when it was read whole
         self._no_ring: set[str] = set()
+        self._counted: set[str] = set()  # GPUs that have the counter
 
     def open(self) -> Inventory:
         """Initialise NVML and list the GPUs; one that fails is left out, the others are kept."""
         _call(pynvml.nvmlInit)
+        try:
+            return self._list()
+        except DriverError:
+            self.close()
+            raise
+
+    def _list(self) -> Inventory:
         gpus = []
         handles: dict[str, Any] = {}
         for index in range(_call(pynvml.nvmlDeviceGetCount)):
@@ -106,15 +117,9 @@ class Nvml:
     def read(self, uuid: str) -> RawReading:
         """The energy counter, then the power since the last look."""
         handle = self._handles.get(uuid)
-        if handle is None:
-            raise DriverError(Reason.GPU_LOST, gone=True)
-        try:
-            counter = int(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle))
-        except pynvml.NVMLError as error:
-            if error.value not in ABSENT:
-                raise _error(error.value) from None
-            counter = None
-        uptime = self._clock.uptime_microseconds()
+        if handle is None:  # NVML was let go of while the request was on its way
+            raise DriverError(Reason.NO_READING, gone=False)
+        uptime, counter = self._count(uuid, handle)
         power = self._ring(uuid, handle, uptime) or self._poll(handle, uptime)
         if counter is None and not power:
             raise DriverError(Reason.COUNTER_UNSUPPORTED, gone=False)
@@ -125,6 +130,25 @@ class Nvml:
             ring_microseconds=self._ring_microseconds.get(uuid, 0),
         )
 
+    def _count(self, uuid: str, handle: Any) -> tuple[int, int | None]:
+        """When the counter was read, and its millijoules; None on a GPU without one. A call that hung is
+        made once more: what it gave may be from its beginning or from its end."""
+        for _ in range(2):
+            asked = self._clock.uptime_microseconds()
+            try:
+                counter = int(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle))
+            except pynvml.NVMLError as error:
+                if error.value not in ABSENT or uuid in self._counted:
+                    raise _error(error.value) from None
+                return self._clock.uptime_microseconds(), None
+            uptime = self._clock.uptime_microseconds()
+            if counter > MOST_MILLIJOULES:
+                raise DriverError(Reason.NVML_FAILED, gone=False)
+            if uptime - asked <= SLOW_MICROSECONDS:
+                self._counted.add(uuid)
+                return uptime, counter
+        raise DriverError(Reason.NVML_HUNG, gone=False)
+
     def _poll(self, handle: Any, uptime: int) -> tuple[Power, ...]:
         power = _ask(pynvml.nvmlDeviceGetPowerUsage, handle)
         return () if power is None else ((uptime, int(power)),)
@@ -134,6 +158,8 @@ class Nvml:
         if uuid in self._no_ring:
             return ()
         since = self._last_sample.get(uuid, 0)
+        if since > self._clock.now_microseconds():
+            since = 0  # the wall clock was set back
         try:
             kind, samples = pynvml.nvmlDeviceGetSamples(handle, pynvml.NVML_TOTAL_POWER_SAMPLES, since)
         except pynvml.NVMLError as error:
@@ -160,13 +186,7 @@ class Nvml:
         self._handles = {}
         self._last_sample = {}
         self._ring_microseconds = {}
-        _ask(pynvml.nvmlShutdown)
-
-
-def library_version() -> str | None:
-    """The driver's version, or None where NVML does not answer. For `doctor`."""
-    try:
-        pynvml.nvmlInit()
-        return str(pynvml.nvmlSystemGetDriverVersion())
-    except (pynvml.NVMLError, OSError, ctypes.ArgumentError):
-        return None
+        try:
+            pynvml.nvmlShutdown()
+        except pynvml.NVMLError:
+            pass  # it is not open, or not any more

@@ -43,8 +43,8 @@ def publish(spool: Spool, store: str, step: Callable[[str], None] = lambda name:
                     moved += 1
                 except OSError as error:  # one that cannot be moved keeps none of the others
                     failed[node, name] = error
-    for error in failed.values():
-        raise error
+    if failed:
+        raise next(iter(failed.values()))
     return moved
 
 

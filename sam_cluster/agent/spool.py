@@ -2,7 +2,9 @@
 
     SPOOL/               0711 root
     SPOOL/journal/       0700 root: journals of open runs, what is known of GPUs, status.json
-    SPOOL/outbox/NODE/   0700 service user: sealed shards on their way to the store, by the run's node
+    SPOOL/outbox/NODE/   0700 service user: sealed shards on their way to the store
+
+NODE is the one that a shard's run was on. The service user goes through SPOOL, and cannot list it.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 
 from sam_cluster.core.errors import ConfigError
 
+SPOOL_MODE = 0o711
 SHARD_SUFFIX = ".parquet"
 
 
@@ -65,7 +68,7 @@ class Spool:
         """Make the outbox and give it to the service user. Raises OSError."""
         os.makedirs(self.path, mode=0o700, exist_ok=True)
         if account.switch:
-            os.chmod(self.path, 0o711)  # noqa: S103: the service user goes through it, and cannot list it
+            os.chmod(self.path, SPOOL_MODE)
         try:
             os.mkdir(self.outbox, 0o700)
         except FileExistsError:

@@ -23,7 +23,7 @@ class _Worker:
     def __init__(self, name: str, work: Callable[[], None], clock: Clock) -> None:
         self._clock = clock
         self._work = work
-        self._wanted: SimpleQueue[bool] = SimpleQueue()
+        self._wanted: SimpleQueue[None] = SimpleQueue()
         self._lock = threading.Lock()
         self._asked = 0
         self._busy_since: int | None = None
@@ -34,11 +34,7 @@ class _Worker:
         with self._lock:
             if self._asked < 2:
                 self._asked += 1
-                self._wanted.put(True)
-
-    def stop(self) -> None:
-        """End the thread, when it comes back."""
-        self._wanted.put(False)
+                self._wanted.put(None)
 
     def overdue(self) -> bool:
         """Whether it has been at one call for longer than a call may take."""
@@ -46,7 +42,8 @@ class _Worker:
         return since is not None and self._clock.uptime_microseconds() - since > DEADLINE_MICROSECONDS
 
     def _loop(self) -> None:
-        while self._wanted.get():
+        while True:
+            self._wanted.get()
             self._busy_since = self._clock.uptime_microseconds()
             try:
                 self._work()
@@ -82,10 +79,7 @@ class ThreadedReaders:
         self._gpus[uuid].ask()
 
     def close(self) -> None:
-        """Let go of NVML; threads that hang in it are left behind."""
-        for worker in self._gpus.values():
-            worker.stop()
-        self._gpus = {}
+        """Let go of NVML. The threads stay for the next time: one that hangs is not followed by another."""
         self._close_wanted = True
         self._control.ask()
 
@@ -110,23 +104,24 @@ class ThreadedReaders:
 
     def _open_or_close(self) -> None:
         if self._open:
-            self._driver.close()
             self._open = False
+            self._driver.close()
         if self._close_wanted:
             return
         try:
             inventory = self._driver.open()
         except DriverError as error:
             self._answer(OpenFailed(error.reason))
-            return
-        except OSError:
+        except Exception:  # whatever a library may do, the thread goes on
             self._answer(OpenFailed(Reason.NVML_ABSENT))
-            return
-        self._open = True
-        self._answer(Opened(inventory))
+        else:
+            self._open = True
+            self._answer(Opened(inventory))
 
     def _read(self, uuid: str) -> None:
         try:
             self._answer(Read(uuid, self._driver.read(uuid)))
         except DriverError as error:
             self._answer(ReadFailed(uuid, error.reason, error.gone))
+        except Exception:  # whatever a library may do, the thread goes on
+            self._answer(ReadFailed(uuid, Reason.NVML_FAILED, gone=False))

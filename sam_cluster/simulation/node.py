@@ -82,8 +82,7 @@ class SimulatedNode:
             environ={"SLURMD_NODENAME": self.name, **environ},
         )
         self._agent.event(event)
-        self._step()  # NVML is opened, and asked for a reading
-        self._step()  # the reading is there
+        self._step()
 
     def run_until(self, at_microseconds: int) -> None:
         """Time passes; the agent wakes when it asked to."""
@@ -103,7 +102,8 @@ class SimulatedNode:
             self._agent.sealed(name)
 
     def _step(self) -> None:
-        self._agent.step()
+        self._agent.step()  # asks for a reading
+        self._agent.step()  # which is there at once
         if not self._agent.flush():
             raise OSError(f"the journal of the simulated node {self.name} cannot be written")
         self._seal()

@@ -94,7 +94,7 @@ def in_quarantine(paths: StorePaths) -> dict[str, str]:
 
 
 @given(histories(clock_steps=True), st.data())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_any_order_number_and_partition_of_the_shards_give_the_same_rows(tmp_path_factory, history, data) -> None:
     every = Simulation(history).shards()
     shards = data.draw(st.lists(st.sampled_from(every), unique_by=id).map(lambda lost: [s for s in every if s not in lost[:2]]))

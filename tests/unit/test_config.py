@@ -84,7 +84,7 @@ def test_what_cannot_be_is_refused_with_its_line(text: str, line: int, named: st
 
 def test_what_is_no_toml_is_refused_with_the_place() -> None:
     with pytest.raises(ConfigError, match="line 2"):
-        parse("[cluster]\nname = ")
+        parse("[cluster]\nname = lab\n")
 
 
 def test_an_account_belongs_to_the_lab_that_had_it_on_the_day() -> None:

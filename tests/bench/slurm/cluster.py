@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
+from tests.bench.mounts import unmount_below
 from tests.bench.slurm import accounts, conf, requirements, services
 from tests.bench.slurm.commands import SlurmCommands
 from tests.bench.slurm.processes import Daemon, kill_marked

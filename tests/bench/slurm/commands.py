@@ -106,7 +106,9 @@ class SlurmCommands:
             found.update(item for item in self.job_states().items() if _leader(item[0]) in wanted)
             return {_leader(name) for name in found} == wanted and set(found.values()) <= set(states)
 
-        wait_until(reached, timeout_seconds, lambda: f"jobs {sorted(wanted)} are not {sorted(states)}: {found}")
+        wait_until(
+            reached, timeout_seconds, lambda: f"jobs {sorted(wanted)} are not {sorted(states)}: {found}"
+        )
         return found
 
     def wait_started(self, job: int, *, timeout_seconds: float = 30.0) -> None:
@@ -126,7 +128,9 @@ class SlurmCommands:
             ended = all(row["State"].split()[0] in TERMINAL and row["Eligible"] != "Unknown" for row in rows)
             return ended and {_leader(row["JobID"]) for row in rows} == wanted
 
-        wait_until(complete, timeout_seconds, lambda: f"accounting of {sorted(wanted)} is incomplete: {rows}")
+        wait_until(
+            complete, timeout_seconds, lambda: f"accounting of {sorted(wanted)} is incomplete: {rows}"
+        )
 
     def sacct(self, *options: str, fields: str) -> list[dict[str, str]]:
         """Rows of accounting, one a job or array task, only of a job's last run unless `options` have

@@ -1,0 +1,155 @@
+"""One node of the metered bench: its GPUs, its configuration, and the faults that can be put upon it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.bench.mounts import mount_small, unmount
+from tests.bench.nvml.standin import Standin
+from tests.bench.slurm.accounts import SERVICE_USER
+from tests.bench.slurm.conf import CLUSTER, GPUS_PER_NODE
+
+EXECUTABLES = Path(sys.executable).parent
+"""Where sam-agent and sam-cluster are installed, beside the interpreter of the tests."""
+
+# NVML index to physical GPU, and Slurm's GRES index to physical GPU. A map names GPUs in one of two ways;
+# a node without a map has to assume that Slurm's index is NVML's.
+_NVML_ORDER = {"n1": (2, 0, 3, 1), "n2": (1, 3, 0, 2), "n3": (0, 1, 2, 3)}
+_GRES_ORDER = {"n1": (3, 2, 1, 0), "n2": (1, 2, 3, 0), "n3": (0, 1, 2, 3)}
+
+# Levels in milliwatts and period in microseconds of the square wave that each physical GPU draws: all
+# different, so that the energy of a wrong GPU or of a wrong time shows.
+_WAVES = (
+    (60_000, 310_000, 700_000),
+    (90_000, 480_000, 1_100_000),
+    (75_000, 620_000, 1_700_000),
+    (110_000, 690_000, 2_300_000),
+)
+
+_AGENT = """\
+#!/bin/sh
+export LD_LIBRARY_PATH={node}/driver SAM_STANDIN_STATE={node}/nvml
+exec {executable} "$@" 2>>{node}/agent.err
+"""
+
+
+class MeteredNode:
+    """A node of the bench with a stand-in NVML, a spool, and hooks that find an agent."""
+
+    def __init__(self, root: Path, name: str, store: Path, library: Path) -> None:
+        self.name = name
+        self.root = root / name
+        self.spool = self.root / "spool"
+        self.config = self.root / "config.toml"
+        self.errors = self.root / "agent.err"
+        self._agent = self.root / "sam-agent"
+        self._driver = self.root / "driver"
+        self._library = library
+        self.root.mkdir(mode=0o755)
+        self.spool.mkdir(mode=0o755)
+        self.standin = self._create_gpus()
+        self._driver.symlink_to(library.parent)
+        self._agent.write_text(_AGENT.format(node=self.root, executable=EXECUTABLES / "sam-agent"))
+        self._agent.chmod(0o755)
+        self.config.write_text(self._configuration(store))
+
+    def _create_gpus(self) -> Standin:
+        number = int(self.name[1:])
+        standin = Standin.create(self.root / "nvml", gpus=GPUS_PER_NODE, library=self._library)
+        standin.set_order(_NVML_ORDER[self.name])
+        for gpu, (low_mw, high_mw, period_us) in enumerate(_WAVES):
+            standin.square(gpu, low_mw, high_mw - 20_000 * number, period_us + 130_000 * number)
+            standin.set_counter(gpu, step_us=100_000, phase_us=17_000 * gpu)
+        return standin
+
+    def _configuration(self, store: Path) -> str:
+        names = {
+            "n1": [f'"{self.standin.uuid(gpu)}"' for gpu in _GRES_ORDER["n1"]],
+            "n2": [f'"/dev/nvidia{gpu}"' for gpu in _GRES_ORDER["n2"]],
+        }.get(self.name, [])
+        gpus = "".join(f"{index} = {name}\n" for index, name in enumerate(names))
+        return (
+            f'[cluster]\nname = "{CLUSTER}"\n'
+            f'[paths]\nspool = "{self.spool}"\nevents = "{self.root}/run/events"\nstore = "{store}"\n'
+            f'[agent]\npublish_as = "{SERVICE_USER}"\n[gpus]\n{gpus}'
+        )
+
+    def uuid(self, gres_index: int) -> str:
+        """UUID of the GPU that Slurm gives under an index."""
+        return self.standin.uuid(self.physical(gres_index))
+
+    def physical(self, gres_index: int) -> int:
+        """Physical number of the GPU that Slurm gives under an index."""
+        return _GRES_ORDER[self.name][gres_index]
+
+    # ---- the agent ----
+
+    def agent_pids(self) -> list[int]:
+        """Process ids of this node's agents, without their children."""
+        mark = f"SAM_CLUSTER_CONFIG={self.config}".encode()
+        return [
+            pid
+            for pid in _pids()
+            if _read(pid, "comm") == b"sam-agent\n" and mark in _read(pid, "environ").split(b"\0")
+        ]
+
+    def child_pids(self, module: str) -> list[int]:
+        """Process ids of the children of this node's agents that run a module of them."""
+        words = (f"sam_cluster.agent.{module}".encode(), bytes(self.spool))
+        return [pid for pid in _pids() if all(word in _read(pid, "cmdline") for word in words)]
+
+    def agent(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Runs an agent's command, as root, and gives what it said."""
+        argv = [str(self._agent), *words]
+        environ = {
+            "PATH": "/usr/bin:/bin", "SLURMD_NODENAME": self.name, "SAM_CLUSTER_CONFIG": str(self.config),
+            "SAM_CLUSTER_EVENTS": f"{self.root}/run/events",
+        }  # fmt: skip
+        return subprocess.run(argv, env=environ, capture_output=True, text=True, cwd="/")
+
+    # ---- faults ----
+
+    def silence(self, hook: str, silent: bool = True) -> None:
+        """Keeps the project's hook from running on this node; slurmd's call of it is recorded."""
+        flag = self.root / f"no-{hook}"
+        flag.touch() if silent else flag.unlink()
+
+    def remove_driver(self) -> None:
+        """Lets a process that starts find no libnvidia-ml."""
+        self._driver.unlink()
+
+    def restore_driver(self) -> None:
+        self._driver.symlink_to(self._library.parent)
+
+    def remove_agent(self) -> None:
+        """Lets the hooks find no agent to start, as where python is missing."""
+        self._agent.rename(self._agent.with_suffix(".away"))
+
+    def restore_agent(self) -> None:
+        self._agent.with_suffix(".away").rename(self._agent)
+
+    def mount_spool(self, kibibytes: int) -> None:
+        """Puts the spool on an empty file system of its own."""
+        mount_small(self.spool, kibibytes)
+
+    def unmount_spool(self) -> None:
+        unmount(self.spool)
+
+    def remove_spool(self) -> None:
+        shutil.rmtree(self.spool)
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _read(pid: int, name: str) -> bytes:
+    """A file of a process; nothing where that has ended."""
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except OSError:
+        return b""
