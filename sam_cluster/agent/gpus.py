@@ -37,9 +37,11 @@ class Gpus:
         self._journal = journal
         self._inventory: Inventory | None = None
         self._asked_to_open = False
+        self._opened_at = 0
         self._not_before = 0
         self._is_wanted = False
         self._trouble: dict[str | None, Reason] = {}  # None: NVML as a whole
+        self._lost: set[str] = set()  # GPUs that will not answer until NVML is opened anew
         self._interval = round(config.interval_seconds * 1_000_000)
         self._series_interval = min(self._interval, SERIES_MICROSECONDS)
         self._next_read = 0

@@ -20,6 +20,8 @@ SERIES_KEPT_MICROSECONDS = 150_000_000
 MOST_MILLIWATTS = 10_000_000
 #: A counter moves in steps, so that a reading may hold what was drawn a little earlier.
 STEP_MICROSECONDS = 1_000_000
+#: Where a counter made of power begins: what was drawn before its first reading can be taken off.
+MADE_UP_ORIGIN_MILLIJOULES = 1_000_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +239,7 @@ class GpuMeter:
         """The integral of power since the segment began. What the series leaves open, the mean of the
         power at both ends fills."""
         if last is None:
-            return 0
+            return MADE_UP_ORIGIN_MILLIJOULES
         if power_energy is None:
             mean = ((last.power_milliwatts or power or 0) + (power or 0)) // 2
             power_energy = mean * (uptime - last.uptime_microseconds) // 1_000_000

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import pyarrow as pa
 
 from sam_cluster.core.errors import ShardError
-from sam_cluster.core.model import Boundary, Flag, Kind, Shard
+from sam_cluster.core.model import Boundary, Flag, GpuHeld, Kind, Shard
 from sam_cluster.energy.quality import run_flags
 from sam_cluster.energy.split import Holder, Reading, counted_back
 from sam_cluster.store.rows import empty, from_rows, to_rows
@@ -20,6 +20,15 @@ from sam_cluster.store.soundness import complaint, key_of
 from .inbox import InboxFile, Rejected, read
 
 Row = dict[str, Any]
+
+KINDS = {kind.value: kind for kind in Kind}
+READING_COLUMNS = (
+    "cluster", "node", "gpu_uuid", "run_id", "started_at", "kind", "at", "uptime_microseconds", "segment",
+    "energy_millijoules", "uncertainty_millijoules", "since_at", "since_uptime_microseconds",
+    "since_energy_millijoules", "previous_at", "previous_segment", "previous_uptime_microseconds",
+    "previous_energy_millijoules", "flags",
+)  # fmt: skip
+GPU_FIELDS = tuple(each.name for each in fields(GpuHeld))
 
 
 @dataclass(slots=True)
@@ -91,7 +100,7 @@ def shard_row(shard: Shard, digest: str) -> Row:
         "partition": shard.partition,
         "nodes_expected": shard.nodes_expected,
         "het_job_id": shard.het_job_id,
-        "gpus": [asdict(gpu) for gpu in shard.gpus],
+        "gpus": [{name: getattr(gpu, name) for name in GPU_FIELDS} for gpu in shard.gpus],
         "flags": sorted(run_flags(shard.flags, shard.boundaries)),
         "reason": shard.reason,
         "agent_version": shard.agent_version,
@@ -149,11 +158,11 @@ def _reading_row(
 def readings_by_gpu(rows: pa.Table) -> dict[tuple[str, str, str], list[Reading]]:
     """Rows of the table `readings` as values, by cluster, node and GPU."""
     found: dict[tuple[str, str, str], list[Reading]] = {}
-    for row in to_rows(rows):
+    for row in to_rows(rows.select(READING_COLUMNS)):
         found.setdefault((row["cluster"], row["node"], row["gpu_uuid"]), []).append(
             Reading(
                 holder=Holder(row["run_id"], row["started_at"]),
-                kind=Kind(row["kind"]),
+                kind=KINDS[row["kind"]],
                 at_microseconds=row["at"],
                 uptime_microseconds=row["uptime_microseconds"],
                 segment=row["segment"],

@@ -26,7 +26,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--slurm", action="store_true", help="compute in Slurm jobs that Dask starts")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--no-accounting", action="store_true", help="leave Slurm's accounting alone")
-    source.add_argument("--accounting", type=Path, metavar="FILE", help="what sacct printed elsewhere, saved")
+    source.add_argument(
+        "--accounting",
+        default="sacct",
+        metavar="SOURCE",
+        help="sacct (the default), pyslurm, or a file with what sacct printed elsewhere",
+    )
     options.add_store(parser)
 
 
@@ -61,12 +66,19 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _source(args: argparse.Namespace) -> AccountingSource | None:
-    from sam_cluster.accounting.sacct import SacctSource
-    from sam_cluster.accounting.saved import SavedSource
-
     if args.no_accounting:
         return None
-    return SavedSource(args.accounting) if args.accounting else SacctSource(args.environ)
+    if args.accounting == "sacct":
+        from sam_cluster.accounting.sacct import SacctSource
+
+        return SacctSource(args.environ)
+    if args.accounting == "pyslurm":
+        from sam_cluster.accounting.pyslurm_source import PyslurmSource
+
+        return PyslurmSource()
+    from sam_cluster.accounting.saved import SavedSource
+
+    return SavedSource(Path(args.accounting))
 
 
 def _summary(outcome: Outcome) -> str:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from sam_cluster.core.config import ELECTRICITY_UNITS
+from sam_cluster.core.config_keys import ELECTRICITY_UNITS
 from sam_cluster.metrics import UNITS_PER_KWH, Undefined, UndefinedReason, sam, sam_of_measurement
 
 # Made from the formula with alpha = beta = 5 and kWh: they say nothing of anybody's published scores.

@@ -21,13 +21,15 @@ EXECUTABLES = Path(sys.executable).parent
 _NVML_ORDER = {"n1": (2, 0, 3, 1), "n2": (1, 3, 0, 2), "n3": (0, 1, 2, 3)}
 _GRES_ORDER = {"n1": (3, 2, 1, 0), "n2": (1, 2, 3, 0), "n3": (0, 1, 2, 3)}
 
-# Levels in milliwatts and period in microseconds of the square wave that each physical GPU draws: all
-# different, so that the energy of a wrong GPU or of a wrong time shows.
+# Levels in milliwatts and period in microseconds of the square wave that each physical GPU draws, of all
+# GPUs another, so that the energy of a wrong one shows. A counter that moves in steps of 0.1 s is wrong by
+# up to 0.1 s of the power at an instant: to compare that with a run's mean power, the two must be alike.
+_COUNTER_STEP_US = 100_000
 _WAVES = (
-    (60_000, 310_000, 700_000),
-    (90_000, 480_000, 1_100_000),
-    (75_000, 620_000, 1_700_000),
-    (110_000, 690_000, 2_300_000),
+    (100_000, 140_000, 700_000),
+    (190_000, 260_000, 1_100_000),
+    (320_000, 440_000, 1_700_000),
+    (480_000, 660_000, 2_300_000),
 )
 
 _AGENT = """\
@@ -62,8 +64,9 @@ class MeteredNode:
         standin = Standin.create(self.root / "nvml", gpus=GPUS_PER_NODE, library=self._library)
         standin.set_order(_NVML_ORDER[self.name])
         for gpu, (low_mw, high_mw, period_us) in enumerate(_WAVES):
-            standin.square(gpu, low_mw, high_mw - 20_000 * number, period_us + 130_000 * number)
-            standin.set_counter(gpu, step_us=100_000, phase_us=17_000 * gpu)
+            less = 6_000 * number
+            standin.square(gpu, low_mw - less, high_mw - less, period_us + 130_000 * number)
+            standin.set_counter(gpu, step_us=_COUNTER_STEP_US, phase_us=17_000 * gpu)
         return standin
 
     def _configuration(self, store: Path) -> str:

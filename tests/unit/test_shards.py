@@ -1,0 +1,143 @@
+"""A shard comes back from its file as it was, and nothing but a shard comes back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sam_cluster.core.errors import ShardError
+from sam_cluster.core.model import Kind
+from sam_cluster.store import shards
+from sam_cluster.store.paths import parse_shard_name, shard_name
+from sam_cluster.store.soundness import complaint
+from tests.strategies import EPOCH, HOUR, History, PlannedRun, Simulation, content_of, histories
+
+SHARD = Simulation(History((PlannedRun(7, 1, HOUR, 3 * HOUR, ((0, 0), (0, 1))),))).shards()[0]
+NAME = shard_name("7.1", EPOCH + HOUR, 0)
+
+
+@given(histories(clock_steps=True))
+@settings(max_examples=20, deadline=None)
+def test_a_shard_comes_back_from_its_bytes_as_it_was_and_is_sound(history) -> None:
+    for shard in Simulation(history).shards():
+        content = content_of(shard)
+        assert content == content_of(shard)
+        assert shards.parse_summary(content, "here") == replace(shard, samples=())
+        name = shard_name(shard.key.run_id, shard.started_at_microseconds, shard.part)
+        assert complaint(shard, shard.node, name) is None
+
+
+def test_its_samples_come_back_by_gpu_and_time(tmp_path) -> None:
+    path = tmp_path / NAME
+    path.write_bytes(content_of(SHARD))
+    expected = sorted(SHARD.samples, key=lambda sample: (sample.gpu_uuid, sample.uptime_microseconds))
+    assert shards.read_samples(path) == tuple(expected)
+    assert shards.read_summary(path)[0] == replace(SHARD, samples=())
+
+
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_a_file_cut_anywhere_is_an_error_that_names_it(data) -> None:
+    content = content_of(SHARD)
+    cut = data.draw(st.integers(0, len(content) - 1))
+    with pytest.raises(ShardError, match=r"^here: "):
+        shards.parse_summary(content[:cut], "here")
+
+
+def changed(change) -> bytes:
+    """The shard's file with another footer."""
+    table = pq.read_table(BytesIO(content_of(SHARD)))
+    document = json.loads(table.schema.metadata[shards.FOOTER_KEY])
+    change(document)
+    metadata = {**table.schema.metadata, shards.FOOTER_KEY: json.dumps(document).encode()}
+    sink = BytesIO()
+    pq.write_table(table.replace_schema_metadata(metadata), sink)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda shard: shard.update(part="0"),
+        lambda shard: shard.update(part=True),
+        lambda shard: shard.update(final=None),
+        lambda shard: shard.update(flags=["nonsense"]),
+        lambda shard: shard.update(user="\ud800"),
+        lambda shard: shard.update(more=1),
+        lambda shard: shard.pop("node"),
+        lambda shard: shard.update(boundaries=[1]),
+        lambda shard: shard["boundaries"][0].update(energy_millijoules=1.5),
+        lambda shard: shard["boundaries"][0].update(energy_millijoules=2**63),
+        lambda shard: shard["gpus"][0].update(rung="guessed"),
+        lambda shard: shard["key"].update(job_id=[7]),
+    ],
+)
+def test_a_footer_that_holds_anything_but_a_shard_is_refused(change) -> None:
+    with pytest.raises(ShardError, match="its footer does not hold a shard"):
+        shards.parse_summary(changed(change), "here")
+
+
+def test_a_parquet_file_of_others_and_one_of_another_version_are_told_apart() -> None:
+    sink = BytesIO()
+    pq.write_table(pa.table({"a": [1]}), sink)
+    with pytest.raises(ShardError, match="not a shard of sam-cluster"):
+        shards.parse_summary(sink.getvalue(), "here")
+    table = pq.read_table(BytesIO(content_of(SHARD)))
+    newer = table.replace_schema_metadata({**table.schema.metadata, shards.VERSION_KEY: b"2"})
+    sink = BytesIO()
+    pq.write_table(newer, sink)
+    with pytest.raises(ShardError, match="this release reads 1"):
+        shards.parse_summary(sink.getvalue(), "here")
+
+
+START, END = SHARD.boundaries[0], SHARD.boundaries[-1]
+
+
+@pytest.mark.parametrize(
+    ("shard", "node", "name", "says"),
+    [
+        (SHARD, "gpu01", NAME, "of node 'gpu00'"),
+        (SHARD, "gpu00", "7.1-1.0.parquet", "its name says otherwise"),
+        (SHARD, "gpu00", NAME.replace(".0.parquet", ".1.parquet"), "its name says otherwise"),
+        (replace(SHARD, node="../up"), "../up", NAME, "is no name"),
+        (replace(SHARD, key=replace(SHARD.key, cluster="a b")), "gpu00", NAME, "is no name"),
+        (replace(SHARD, key=replace(SHARD.key, sluid="a/b")), "gpu00", NAME, "no run's name"),
+        (replace(SHARD, ended_at_microseconds=-1), "gpu00", NAME, "outside the years"),
+        (replace(SHARD, boundaries=(replace(START, at_microseconds=2**62),)), "gpu00", NAME, "outside the years"),
+        (replace(SHARD, boundaries=(replace(START, gpu_uuid="a\nb"),)), "gpu00", NAME, "GPU's or segment's name"),
+        (replace(SHARD, boundaries=(replace(END, energy_millijoules=0),)), "gpu00", NAME, "less energy"),
+        (replace(SHARD, boundaries=(replace(END, uptime_microseconds=0),)), "gpu00", NAME, "comes before"),
+        (replace(SHARD, boundaries=(replace(END, kind=Kind.START),)), "gpu00", NAME, "before it"),
+        (replace(SHARD, boundaries=(START, replace(START, lag_microseconds=9))), "gpu00", NAME, "two things"),
+    ],
+)
+def test_a_shard_that_cannot_be_true_is_not_believed(shard, node, name, says) -> None:
+    assert says in (complaint(shard, node, name) or "")
+
+
+def test_a_shard_that_says_one_thing_twice_is_borne() -> None:
+    assert complaint(replace(SHARD, boundaries=(START, START)), "gpu00", NAME) is None
+
+
+@given(st.from_regex(r"[A-Za-z0-9.]{1,30}", fullmatch=True), st.integers(0, 2**52), st.integers(0, 999))
+def test_a_shards_name_is_read_back(run_id: str, start: int, part: int) -> None:
+    for digest in (None, "0123456789abcdef" * 4):
+        assert parse_shard_name(shard_name(run_id, start, part, digest)) == (run_id, start // 1_000_000, part)
+
+
+@pytest.mark.parametrize("name", ["", ".parquet", "a/b-1.0.parquet", "7.1-1.0.parquet.part", "7.1-x.0.parquet"])
+def test_what_is_no_shards_name_is_none(name: str) -> None:
+    assert parse_shard_name(name) is None
+
+
+def test_a_missing_file_is_the_disks_error_and_no_torn_shard(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        shards.read_summary(tmp_path / "gone.parquet")
