@@ -249,9 +249,13 @@ class Simulation:
 
     def _parts(self, run: PlannedRun, node: int, boundaries: list[Boundary]) -> Iterator[Shard]:
         by_instant = sorted(boundaries, key=lambda b: (b.uptime_microseconds, b.gpu_uuid))
-        midnights = sorted({
-            b.uptime_microseconds for b in by_instant if b.kind is Kind.HOUR and b.at_microseconds % DAY == 0
-        })
+        midnights = sorted(
+            {
+                b.uptime_microseconds
+                for b in by_instant
+                if b.kind is Kind.HOUR and b.at_microseconds % DAY == 0
+            }
+        )
         edges = [*midnights, by_instant[-1].uptime_microseconds]
         begin = -1
         for part, edge in enumerate(edges):

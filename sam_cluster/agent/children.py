@@ -12,8 +12,30 @@ from .spool import Account, Spool
 
 #: At most so many journals are handed to one child.
 BATCH = 64
-RETRY_MICROSECONDS = 30_000_000
+#: What failed is tried again after this, then after twice as long, and so on.
+RETRY_MICROSECONDS = 1_000_000
+LONGEST_RETRY_MICROSECONDS = 300_000_000
 MOST_TRIES = 3
+#: How long an agent with nothing else to do stays for a child that publishes.
+PUBLISHING_MICROSECONDS = 30_000_000
+
+
+class Retry:
+    """When to try again what failed."""
+
+    def __init__(self) -> None:
+        self.failures = 0  # in a row
+        self.not_before = 0  # uptime
+
+    def failed(self, uptime: int) -> None:
+        """Once more."""
+        wait = min(RETRY_MICROSECONDS << min(self.failures, 16), LONGEST_RETRY_MICROSECONDS)
+        self.not_before = uptime + wait
+        self.failures += 1
+
+    def succeeded(self) -> None:
+        """All is well again."""
+        self.failures = self.not_before = 0
 
 
 class Children:
@@ -34,26 +56,26 @@ class Children:
         self._report = report
         self._sealing: subprocess.Popen[bytes] | None = None
         self._names: list[str] = []
-        self._not_before = 0
-        self._tries = 0
+        self._seal_again = Retry()
         self._publishing: subprocess.Popen[bytes] | None = None
-        self._publish_at: int | None = 0 if self._is_waiting() else None
+        self._publish_since: int | None = 0 if self._is_waiting() else None  # what is sealed waits since then
+        self._publish_again = Retry()
 
     @property
     def gave_up(self) -> bool:
         """Whether sealing failed so often that an agent need not stay for it."""
-        return self._tries >= MOST_TRIES
+        return self._seal_again.failures >= MOST_TRIES
 
     def is_about_to_publish(self, uptime: int) -> bool:
         """Whether something sealed waits for a child that publishes, and may not see it, to end."""
-        since = self._publish_at
-        return self._publishing is not None and since is not None and 0 <= uptime - since < RETRY_MICROSECONDS
+        since = self._publish_since
+        return self._publishing is not None and since is not None and uptime - since < PUBLISHING_MICROSECONDS
 
     def seal(self, names: list[str], uptime: int) -> None:
         """Seal these parts, unless a child is at it or the last attempt failed a moment ago."""
-        if self._sealing or not names or uptime < self._not_before:
+        if self._sealing or not names or uptime < self._seal_again.not_before:
             return
-        first = self._tries % len(names)  # one that cannot be sealed keeps none of the others
+        first = self._seal_again.failures % len(names)  # one that cannot be sealed keeps none of the others
         descriptors: list[int] = []
         try:
             account = self._account()
@@ -64,7 +86,8 @@ class Children:
             words = [f"{number}:{name}" for number, name in zip(descriptors, self._names, strict=True)]
             self._sealing = _start(account, "seal", [outbox, *words], descriptors)
         except Exception as error:  # whatever it is, the meter goes on
-            self._failed(uptime, f"cannot seal: {error}")
+            self._seal_again.failed(uptime)
+            self._report(f"cannot seal: {error}")
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -84,34 +107,34 @@ class Children:
             if verb == "broken":
                 self._report(f"journal set aside: {rest}")
         if code or not (done["sealed"] or done["broken"]):
-            self._failed(uptime, f"sealing ended with {code}: {lines[-1] if lines else ''}")
+            self._seal_again.failed(uptime)
+            self._report(f"sealing ended with {code}: {lines[-1] if lines else ''}")
         else:
-            self._tries = 0
+            self._seal_again.succeeded()
         if done["sealed"]:
-            self._publish_at = uptime
+            self._publish_since = uptime
         return done["sealed"], done["broken"]
 
     def publish(self, uptime: int) -> None:
-        """Bring what is sealed to the store, in a while again where that failed. A child that is at it
-        looks again before it ends."""
+        """Bring what is sealed to the store, in a while again where that failed."""
         if self._publishing is not None and self._publishing.poll() is not None:
             code, lines = _outcome(self._publishing)
             self._publishing = None
             if code:
-                self._report(lines[-1] if lines else f"publishing ended with {code}")
-                self._publish_at = uptime + RETRY_MICROSECONDS
-        if self._publishing is not None or self._publish_at is None or uptime < self._publish_at:
+                self._publishing_failed(uptime, lines[-1] if lines else f"publishing ended with {code}")
+            else:
+                self._publish_again.succeeded()
+        if self._publishing or self._publish_since is None or uptime < self._publish_again.not_before:
             return
-        self._publish_at = None
+        self._publish_since = None
         try:
             self._publishing = _start(self._account(), "publish", [self._spool.path, self._store], [])
         except Exception as error:  # whatever it is, the meter goes on
-            self._report(f"cannot publish: {error}")
-            self._publish_at = uptime + RETRY_MICROSECONDS
+            self._publishing_failed(uptime, f"cannot publish: {error}")
 
-    def _failed(self, uptime: int, text: str) -> None:
-        self._tries += 1
-        self._not_before = uptime + RETRY_MICROSECONDS
+    def _publishing_failed(self, uptime: int, text: str) -> None:
+        self._publish_since = uptime
+        self._publish_again.failed(uptime)
         self._report(text)
 
     def _is_waiting(self) -> bool:

@@ -152,7 +152,8 @@ class Agent:
         for descriptor in (self._inotify.descriptor, self._readers.wake, self._wake_reading):
             poll.register(descriptor, select.POLLIN)
         wait = self._node.next_step_microseconds() - self._clock.uptime_microseconds()
-        if self._taken or self._events is None or self._node.sealable():
+        is_pending = self._taken or self._node.sealable() or not self._node.open_runs
+        if is_pending or self._events is None:
             wait = min(wait, RETRY_MICROSECONDS)
         poll.poll(min(max(wait // 1000 + 1, 1), LONGEST_WAIT_MILLISECONDS))
         self._inotify.drain()

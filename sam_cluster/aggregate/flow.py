@@ -75,7 +75,8 @@ def aggregate(
 ) -> Outcome:
     """Bring the tables up to date. Raises StoreError where the store cannot be used.
 
-    `accounting` None leaves accounting alone; `names` says who has a UID; `step` is called with the name of each step on the disk.
+    `accounting` None leaves accounting alone; `names` says who has a UID; `step` is called with the name of
+    each step on the disk.
     """
     prepare(paths)
     files, strays = inbox.look(paths)

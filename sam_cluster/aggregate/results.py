@@ -58,7 +58,7 @@ def fold_results(
             if isinstance(outcome, Received):
                 fresh.append(_received_row(outcome))
             elif outcome.reason not in WITHOUT_ROW:
-                fresh.append(_rejected_row(outcome))
+                fresh.append(_rejected_row(outcome, names))
     collected.received = len(fresh)
     waiting = [row for row in [*rows, *fresh] if row["verdict"] == Status.PENDING]
     settled = [row for row in [*rows, *fresh] if row["verdict"] != Status.PENDING]
@@ -168,13 +168,13 @@ def _received_row(received: Received) -> Row:
     }
 
 
-def _rejected_row(rejected: Rejected) -> Row:
+def _rejected_row(rejected: Rejected, names: Names) -> Row:
     entry = rejected.entry
     what = f"{rejected.uid}\n{entry.name}\n{entry.inode}\n{entry.changed_at_nanoseconds}"
     return {
         **dict.fromkeys(from_rows("results", []).column_names),
         "uid": rejected.uid,
-        "user": user_name(rejected.uid),
+        "user": names(rejected.uid),
         "job_ids": [],
         "verdict": Status.REJECTED,
         "reason": rejected.detail,

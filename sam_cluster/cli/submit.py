@@ -62,13 +62,9 @@ def run(args: argparse.Namespace) -> int:
     author = _user_name(os.getuid())
     known = job_owners.find(jobs, config, asking(args.environ), args.now)
     cluster = args.environ.get("SLURM_CLUSTER_NAME") or config.cluster_name or known.cluster
-    if cluster is None:
-        raise UsageError(
-            "it cannot be told which cluster the jobs are of; set name in [cluster] of the configuration"
-        )
     submission = compose(
         now=args.now,
-        cluster=cluster,
+        cluster=cluster or "unknown",
         jobs=jobs,
         accuracy=accuracy,
         task=args.task,
@@ -80,6 +76,10 @@ def run(args: argparse.Namespace) -> int:
     verdict = judge_jobs(submission, author, owners=known.owners, known_until=known.known_until)
     if verdict.status is Status.REJECTED:
         raise SubmissionError(f"not handed in: {verdict.text}{HINTS.get(verdict.ground, '')}")
+    if cluster is None:
+        raise UsageError(
+            "it cannot be told which cluster the jobs are of; set name in [cluster] of the configuration"
+        )
     drop(submission, StorePaths(config.store).submissions, Munge.installed())
     print(submission.id)
     told = f"handed in for job {', '.join(jobs)}; it counts when sam-cluster aggregate has run"

@@ -228,9 +228,7 @@ class Transaction:
         if old and hashlib.sha256(content).hexdigest() == old.digest:
             return old
         below = f"{table}/day={day.isoformat()}" if day else table
-        name, digest = write_content(
-            self.base.paths.tables / below, content, ".parquet", number, self._step
-        )
+        name, digest = write_content(self.base.paths.tables / below, content, ".parquet", number, self._step)
         return FileEntry(path=f"{below}/{name}", day=day, digest=digest, span=_span(table, rows))
 
     def _directories(self) -> list[str]:
@@ -274,5 +272,3 @@ def _span(table: str, rows: pa.Table) -> Span:
         raw_job_id_min=ids["min"],
         raw_job_id_max=ids["max"],
     )
-
-

@@ -97,9 +97,7 @@ def extents(table: str, rows: pa.Table) -> tuple[pa.Array, pa.Array]:
         span = pc.subtract(rows["uptime_microseconds"], rows["since_uptime_microseconds"])
         start = pc.min_element_wise(at, since, pc.subtract(at, span))
         return start, pc.max_element_wise(at, since, pc.add(since, span))
-    firsts, lasts = (
-        pc.coalesce(*(_microseconds(rows, name) for name in names)) for names in EXTENT[table]
-    )
+    firsts, lasts = (pc.coalesce(*(_microseconds(rows, name) for name in names)) for names in EXTENT[table])
     return pc.min_element_wise(firsts, lasts), pc.max_element_wise(firsts, lasts)
 
 

@@ -122,7 +122,8 @@ class AgentNode:
         self.wait(lambda: not self.agent() and not self.processes(), "the end of the agent")
 
     def kill_agent(self) -> None:
-        """kill -9, and no more than that process."""
+        """kill -9, and no more than that process, as soon as there is one."""
+        self.wait(self.agent, "an agent to kill")
         pid = self.agent()
         assert pid
         os.kill(pid, signal.SIGKILL)

@@ -111,8 +111,18 @@ START, END = SHARD.boundaries[0], SHARD.boundaries[-1]
         (replace(SHARD, key=replace(SHARD.key, cluster="a b")), "gpu00", NAME, "is no name"),
         (replace(SHARD, key=replace(SHARD.key, sluid="a/b")), "gpu00", NAME, "no run's name"),
         (replace(SHARD, ended_at_microseconds=-1), "gpu00", NAME, "outside the years"),
-        (replace(SHARD, boundaries=(replace(START, at_microseconds=2**62),)), "gpu00", NAME, "outside the years"),
-        (replace(SHARD, boundaries=(replace(START, gpu_uuid="a\nb"),)), "gpu00", NAME, "GPU's or segment's name"),
+        (
+            replace(SHARD, boundaries=(replace(START, at_microseconds=2**62),)),
+            "gpu00",
+            NAME,
+            "outside the years",
+        ),
+        (
+            replace(SHARD, boundaries=(replace(START, gpu_uuid="a\nb"),)),
+            "gpu00",
+            NAME,
+            "GPU's or segment's name",
+        ),
         (replace(SHARD, boundaries=(replace(END, energy_millijoules=0),)), "gpu00", NAME, "less energy"),
         (replace(SHARD, boundaries=(replace(END, uptime_microseconds=0),)), "gpu00", NAME, "comes before"),
         (replace(SHARD, boundaries=(replace(END, kind=Kind.START),)), "gpu00", NAME, "before it"),
@@ -133,7 +143,9 @@ def test_a_shards_name_is_read_back(run_id: str, start: int, part: int) -> None:
         assert parse_shard_name(shard_name(run_id, start, part, digest)) == (run_id, start // 1_000_000, part)
 
 
-@pytest.mark.parametrize("name", ["", ".parquet", "a/b-1.0.parquet", "7.1-1.0.parquet.part", "7.1-x.0.parquet"])
+@pytest.mark.parametrize(
+    "name", ["", ".parquet", "a/b-1.0.parquet", "7.1-1.0.parquet.part", "7.1-x.0.parquet"]
+)
 def test_what_is_no_shards_name_is_none(name: str) -> None:
     assert parse_shard_name(name) is None
 

@@ -101,8 +101,10 @@ def test_a_read_gives_exactly_the_rows_that_overlap_and_are_wanted(
     ]
     add(paths, *jobs)
     start, end = EPOCH + window[0] * HOUR, EPOCH + (window[0] + window[1]) * HOUR
-    found = Tables(paths).snapshot().read(
-        "jobs", start_microseconds=start, end_microseconds=end, raw_job_ids=wanted
+    found = (
+        Tables(paths)
+        .snapshot()
+        .read("jobs", start_microseconds=start, end_microseconds=end, raw_job_ids=wanted)
     )
     overlapping = [j for j in jobs if j["started_at"] < end and j["ended_at"] >= start]
     assert ids(found) == [j["raw_job_id"] for j in overlapping if j["raw_job_id"] in wanted]
