@@ -8,34 +8,14 @@ import sys
 from collections.abc import Callable
 
 from .journal import Journal
+from .retry import Retry
 from .spool import Account, Spool
 
 #: At most so many journals are handed to one child.
 BATCH = 64
-#: What failed is tried again after this, then after twice as long, and so on.
-RETRY_MICROSECONDS = 1_000_000
-LONGEST_RETRY_MICROSECONDS = 300_000_000
 MOST_TRIES = 3
 #: How long an agent with nothing else to do stays for a child that publishes.
 PUBLISHING_MICROSECONDS = 30_000_000
-
-
-class Retry:
-    """When to try again what failed."""
-
-    def __init__(self) -> None:
-        self.failures = 0  # in a row
-        self.not_before = 0  # uptime
-
-    def failed(self, uptime: int) -> None:
-        """Once more."""
-        wait = min(RETRY_MICROSECONDS << min(self.failures, 16), LONGEST_RETRY_MICROSECONDS)
-        self.not_before = uptime + wait
-        self.failures += 1
-
-    def succeeded(self) -> None:
-        """All is well again."""
-        self.failures = self.not_before = 0
 
 
 class Children:

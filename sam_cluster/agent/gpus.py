@@ -13,9 +13,11 @@ from .identity import resolve
 from .journal import Journal
 from .meter import GpuMeter, Mark, MeterState
 from .ports import Clock, Inventory, Opened, OpenFailed, RawReading, Read, Readers, ReadFailed
+from .retry import Retry
 
 STATE_FILE = "gpus.json"
-RETRY_MICROSECONDS = 10_000_000
+#: NVML that has answered for so long is well again.
+STABLE_MICROSECONDS = 60_000_000
 RELEASE_MICROSECONDS = 60_000_000
 #: Without the driver's ring of samples, power is read this often.
 SERIES_MICROSECONDS = 1_000_000
@@ -39,6 +41,7 @@ class Gpus:
         self._asked_to_open = False
         self._opened_at = 0
         self._not_before = 0
+        self._open_again = Retry()
         self._is_wanted = False
         self._trouble: dict[str | None, Reason] = {}  # None: NVML as a whole
         self._lost: set[str] = set()  # GPUs that will not answer until NVML is opened anew
@@ -82,13 +85,15 @@ class Gpus:
             elif isinstance(answer, OpenFailed):
                 self._trouble[None] = answer.reason
                 self._asked_to_open = False
-                self._not_before = self._clock.uptime_microseconds() + RETRY_MICROSECONDS
+                self._open_later()
             elif self._inventory is None or answer.uuid not in self.meters:
                 continue
             elif isinstance(answer, ReadFailed):
                 self._failed(answer)
             else:
                 self._trouble.pop(answer.uuid, None)
+                if answer.reading.uptime_microseconds - self._opened_at > STABLE_MICROSECONDS:
+                    self._open_again.succeeded()
                 self._adapt_interval(answer.reading)
                 yield answer
 
@@ -98,9 +103,14 @@ class Gpus:
             return
         if answer.reason is Reason.GPU_LOST:
             self._lost.add(answer.uuid)  # the others go on
-        else:  # NVML as a whole must be opened anew, and not in a hurry
+        else:  # NVML as a whole must be opened anew
             self.close()
-            self._not_before = self._opened_at + RETRY_MICROSECONDS
+            self._open_later()
+
+    def _open_later(self) -> None:
+        uptime = self._clock.uptime_microseconds()
+        self._open_again.failed(uptime)
+        self._not_before = max(self._not_before, self._open_again.not_before)
 
     def resolve(self, devices: Iterable[str]) -> tuple[GpuHeld, ...] | None:
         """Which GPUs these words name; None while NVML has not said what there is."""
@@ -158,6 +168,15 @@ class Gpus:
         if state and last.uptime_microseconds > state.last.uptime_microseconds:
             self._states[uuid] = replace(state, last=last)
 
+    def forget_idle(self, uuids: Iterable[str] | None) -> None:
+        """A run held these GPUs (None: it is not known which), and none of it was read: what lies between
+        their last boundary and the next is not idle."""
+        self._keep_states()
+        for uuid in set(self._states) if uuids is None else set(self._states).intersection(uuids):
+            self._states[uuid] = replace(self._states[uuid], chain=None)
+            if meter := self.meters.get(uuid):
+                meter.chain = None
+
     def save(self) -> bool:
         """Keep what is known of each GPU for the next agent, where a boundary or a segment came to it.
         (Its later readings are in the journals of the runs that hold it.) False: not possible now."""
@@ -191,9 +210,10 @@ class Gpus:
         self._next_read = 0
 
     def _adapt_interval(self, reading: RawReading) -> None:
-        """The driver's ring holds so much time: reading it before it turns over is often enough."""
+        """The driver's ring holds so much time: reading it before it turns over is often enough. Where a
+        GPU says nothing of its power, there is no series to keep."""
         wanted = max(reading.ring_microseconds * 4 // 5, SERIES_MICROSECONDS)
-        self._series_interval = min(self._interval, wanted)
+        self._series_interval = min(self._interval, wanted if reading.power else self._interval)
 
     def _keep_states(self) -> None:
         for uuid, meter in self.meters.items():

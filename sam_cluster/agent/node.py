@@ -81,6 +81,7 @@ class NodeMeter:
             if uuid not in run.since:
                 run.waiting.append(Waiting(uuid, Kind.START, run.started))
         if run.ended:
+            run.ending_since = self._clock.uptime_microseconds()
             self._wait(run, Kind.END, run.ended)
 
     def event(self, event: Event) -> None:
@@ -107,8 +108,7 @@ class NodeMeter:
                 self._close(run, Flag.NO_END)
             else:
                 run.flag(Flag.NO_END)
-                run.end(ended, None)
-                self._wait(run, Kind.END, ended)
+                self._end_at(run, ended, None)
         settle_all(self._runs, self._gpus.meters)
         self._complete_parts()
         self._gpus.poll([run.uuids for run in self._runs])
@@ -187,8 +187,7 @@ class NodeMeter:
             is_its = mine.job_id == key.job_id and mine.sluid in (key.sluid, None)
             if is_its and mine.restart <= key.restart and run.boot_id == boot_id:
                 if not run.ended:
-                    run.end(instant, key.restart)
-                    self._wait(run, Kind.END, instant)
+                    self._end_at(run, instant, key.restart)
                 return
         if self._closed_runs.confirms(key.job_id, key.restart, instant.at_microseconds):
             return
@@ -197,6 +196,11 @@ class NodeMeter:
         unknown = GpuHeld(uuid=None, requested="", rung=Rung.UNRESOLVED, reason=Reason.NO_PROLOG)
         run.hold(tuple(replace(unknown, requested=word) for word in facts.devices), None)
         self._close(run, Flag.NO_START, reason=Reason.NO_PROLOG)
+
+    def _end_at(self, run: OpenRun, ended: Instant, restart: int | None) -> None:
+        run.end(ended, restart)
+        run.ending_since = self._clock.uptime_microseconds()
+        self._wait(run, Kind.END, ended)
 
     def _begin(self, facts: RunFacts, instant: Instant, boot_id: str) -> OpenRun:
         run = OpenRun(facts, facts.node or self._node, boot_id, instant, self._journal)
@@ -269,14 +273,13 @@ class NodeMeter:
         """No reading will come for a boundary: patience is over, or NVML said so at the run's end."""
         if not run.ended and item.kind is not Kind.HOUR:
             return False
-        waited = uptime - (run.ended or item.instant).uptime_microseconds
+        waited = uptime - (run.ending_since or item.instant.uptime_microseconds)
         is_refused = self._gpus.refuses(item.gpu_uuid, ever_read=item.gpu_uuid in run.since)
         return is_refused or waited > PATIENCE_MICROSECONDS
 
     def _is_unknowable(self, run: OpenRun, uptime: int) -> bool:
         """Which GPUs a run had will not be known: NVML does not open."""
-        assert run.ended is not None
-        waited = uptime - run.ended.uptime_microseconds
+        waited = uptime - (run.ending_since or uptime)
         return waited > PATIENCE_MICROSECONDS or self._gpus.refuses(None, ever_read=False)
 
     def _close(self, run: OpenRun, *flags: Flag, reason: Reason | None = None) -> None:
@@ -293,6 +296,8 @@ class NodeMeter:
         }
         if run.gpus is None:
             reasons = {word: self._gpus.trouble_of(None) for word in run.facts.devices}
+        unread = [gpu.uuid for gpu in run.gpus or () if gpu.uuid not in run.since]
+        self._gpus.forget_idle(None if run.gpus is None or None in unread else unread)
         if not run.since and reason is None:
             reason = next(iter(reasons.values()), Reason.NO_READING)
         run.close_part(final=True, at=last, reasons=reasons, reason=reason)

@@ -30,14 +30,12 @@ def left_behind(journal: Journal, is_closed: Callable[[RunKey, Instant], bool]) 
         run_name, _, part = name.rpartition(".")
         try:
             lines = journal.read_lines(name)
-            if not lines:
-                continue  # torn before its first line was whole: its event is still there
             run = OpenRun.from_lines(lines, journal)
             if run.name != name:
                 raise ValueError(f"{name} holds {run.name}")
             ended = _closed_at(lines[-1][1])
             latest[run_name] = max(latest.get(run_name, 0), int(part))
-        except (OSError, AttributeError, KeyError, TypeError, ValueError):
+        except (OSError, AttributeError, LookupError, TypeError, ValueError):  # its event may still be there
             journal.set_aside(name)
             left.bad.append(name)
             continue

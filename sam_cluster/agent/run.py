@@ -51,6 +51,7 @@ class OpenRun:
         self.boot_id = boot_id
         self.started = started
         self.ended: Instant | None = None
+        self.ending_since: int | None = None  # uptime at which this agent knew of its end
         self.epilog_restart: int | None = None
         self.gpus: tuple[GpuHeld, ...] | None = None
         self.driver_version: str | None = None

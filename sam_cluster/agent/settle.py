@@ -45,14 +45,15 @@ def _is_settled(run: OpenRun, item: Waiting, meter: GpuMeter, *, is_held: bool) 
 
 def _start(run: OpenRun, item: Waiting, meter: GpuMeter, chain: Mark | None) -> None:
     """A start is at its instant, or, where the first reading is too far off to say what was before it, at
-    that reading; where that is past the run's end, there is no figure."""
+    that reading, and no idle time is known before it; where that is past the run's end, there is no figure.
+    """
     if meter.at(item.instant.uptime_microseconds):
         _settle(run, item, meter, item.instant, chain)
         return
     assert meter.first is not None
     instant = item.instant.later(meter.first.uptime_microseconds - item.instant.uptime_microseconds)
     if run.ended is None or instant < run.ended:
-        _settle(run, item, meter, instant, chain, Flag.LATE_START)
+        _settle(run, item, meter, instant, None, Flag.LATE_START)
 
 
 def _settle(
@@ -108,7 +109,8 @@ def follow_segment(run: OpenRun, meter: GpuMeter, restart: Restart | None, wall_
 
 
 def end_at_last_reading(run: OpenRun, uuid: str, meter: GpuMeter | None) -> Instant:
-    """End a GPU of a run whose end was not read: at its last reading, else at its last boundary."""
+    """End a GPU of a run whose end was not read: at its last reading, else at its last boundary. From there
+    to the next start nobody followed the GPU, so that this is no boundary to count idle time from."""
     since = run.since[uuid]
     energy, uptime = since.energy_millijoules, since.uptime_microseconds
     offset = run.started.wall_offset
@@ -117,7 +119,6 @@ def end_at_last_reading(run: OpenRun, uuid: str, meter: GpuMeter | None) -> Inst
         last = meter.last
         if last.uptime_microseconds > uptime:
             energy, uptime = max(energy, last.counter_millijoules), last.uptime_microseconds
-        meter.mark(uptime, energy)
     elif sample and sample.counter_millijoules is not None and sample.uptime_microseconds > uptime:
         energy, uptime = max(energy, sample.counter_millijoules), sample.uptime_microseconds
         offset = sample.at_microseconds - uptime

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 import pyarrow as pa
@@ -79,9 +80,10 @@ def aggregate(
     each step on the disk.
     """
     prepare(paths)
-    files, strays = inbox.look(paths)
+    files, strays, unread = inbox.look(paths)
     work = _Work(paths, config, accounting, now_microseconds, executor, progress, munge, names, step)
     work.set_aside(strays)
+    work.outcome.problems += [f"not read this time: {each}" for each in unread]
     chunks = batches(files, SHARDS_AT_ONCE) or [()]
     for number, chunk in enumerate(chunks, 1):
         work.fold(chunk, is_last=number == len(chunks))
@@ -127,9 +129,20 @@ class _Work:
     def set_aside(self, rejected: Iterable[Rejected]) -> None:
         """Move to quarantine what is no shard."""
         for each in rejected:
-            if inbox.quarantine(self.paths, each):
-                self.outcome.quarantined += 1
+            if self._quarantine(each):
                 self.outcome.problems.append(f"moved to quarantine: {each.path}: {each.reason}")
+
+    def _quarantine(self, each: Rejected) -> bool:
+        """Whether it was moved: what lies in the way of one must not keep the others."""
+        try:
+            moved = inbox.quarantine(self.paths, each) is not None
+        except OSError as error:
+            self.outcome.problems.append(
+                f"belongs in quarantine ({each.reason}), and cannot be moved: {each.path}: {error.strerror}"
+            )
+            return False
+        self.outcome.quarantined += moved
+        return moved
 
     def _fold(
         self, transaction: Transaction, batch: Batch, is_last: bool
@@ -163,14 +176,21 @@ class _Work:
         self.set_aside(rejected for each in read for rejected in each.rejected)
 
     def _empty_inbox(self, batch: Batch, merged: Merge) -> None:
+        closed: dict[Path, str | None] = {}
         for file, digest in batch.files:
             self.step(f"empty {file.name}")
             if digest in merged.beaten:
                 reason = f"shard {merged.beaten[digest]} says more of the same run, and is in the tables"
-                if inbox.quarantine(self.paths, Rejected(file.path, f"{file.node}.{file.name}", reason)):
-                    self.outcome.quarantined += 1
-            else:
+                self._quarantine(Rejected(file.path, f"{file.node}.{file.name}", reason))
+                continue
+            try:
                 file.path.unlink(missing_ok=True)
+            except OSError as error:
+                closed[file.path.parent] = error.strerror
+        self.outcome.problems += [
+            f"what is in the tables cannot be removed from {directory}: {why}; give it to the service user"
+            for directory, why in sorted(closed.items())
+        ]
 
     def _ask(self, shards: Sequence[Row], *, must: bool) -> None:
         """Ask accounting once: when the earliest shards are known, or at the end."""

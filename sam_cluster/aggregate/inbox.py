@@ -24,6 +24,8 @@ from sam_cluster.store.paths import StorePaths, parse_shard_name
 from sam_cluster.store.rows import to_rows
 
 REASON_SUFFIX = ".reason.txt"
+#: A day of sixteen GPUs at one sample a second takes a tenth of it.
+LARGEST_SHARD_BYTES = 256 * 1024 * 1024
 LONGEST_NAME = 180  # of 255 bytes, so that a number and the suffix still fit
 
 
@@ -46,11 +48,13 @@ class Rejected:
     reason: str
 
 
-def look(paths: StorePaths) -> tuple[list[InboxFile], list[Rejected]]:
-    """The shards in the inbox in the order of their runs' starts, and what cannot be one by its name or
-    kind. Files that begin with a dot are still being written. Raises OSError where there is no inbox."""
+def look(paths: StorePaths) -> tuple[list[InboxFile], list[Rejected], list[str]]:
+    """The shards in the inbox in the order of their runs' starts, what cannot be one by its name, kind or
+    size, and the directories that cannot be read. Files that begin with a dot are still being written.
+    Raises OSError where there is no inbox."""
     shards: list[InboxFile] = []
     rejected: list[Rejected] = []
+    unread: list[str] = []
     for node in sorted(os.scandir(paths.inbox), key=lambda entry: entry.name):
         if node.name.startswith("."):
             continue
@@ -58,18 +62,37 @@ def look(paths: StorePaths) -> tuple[list[InboxFile], list[Rejected]]:
             reason = "a shard lies in the directory of its node"
             rejected.append(Rejected(Path(node.path), node.name, reason))
             continue
-        for entry in os.scandir(node.path):
+        try:
+            entries = list(os.scandir(node.path))
+        except OSError as error:
+            unread.append(f"{node.path}: {error.strerror}")
+            continue
+        for entry in entries:
             if entry.name.startswith("."):
                 continue
-            parsed = parse_shard_name(entry.name)
-            name = f"{node.name}.{entry.name}"
-            if not entry.is_file(follow_symlinks=False):
-                rejected.append(Rejected(Path(entry.path), name, "not a regular file"))
-            elif parsed is None:
-                rejected.append(Rejected(Path(entry.path), name, "its name is not RUN-START.PART.parquet"))
-            else:
-                shards.append(InboxFile(parsed[1], node.name, entry.name, Path(entry.path)))
-    return sorted(shards), sorted(rejected, key=lambda each: each.name)
+            found = _shard_or_not(node.name, entry)
+            if isinstance(found, InboxFile):
+                shards.append(found)
+            elif found:
+                rejected.append(found)
+    return sorted(shards), sorted(rejected, key=lambda each: each.name), unread
+
+
+def _shard_or_not(node: str, entry: os.DirEntry[str]) -> InboxFile | Rejected | None:
+    """None where it has gone meanwhile."""
+    parsed = parse_shard_name(entry.name)
+    try:
+        if not entry.is_file(follow_symlinks=False):
+            reason = "not a regular file"
+        elif parsed is None:
+            reason = "its name is not RUN-START.PART.parquet"
+        elif (size := entry.stat(follow_symlinks=False).st_size) > LARGEST_SHARD_BYTES:
+            reason = f"it has {size} bytes, and no shard is so large"
+        else:
+            return InboxFile(parsed[1], node, entry.name, Path(entry.path))
+    except FileNotFoundError:
+        return None
+    return Rejected(Path(entry.path), f"{node}.{entry.name}", reason)
 
 
 def read(path: Path) -> bytes:
@@ -82,22 +105,28 @@ def read(path: Path) -> bytes:
 
 
 def quarantine(paths: StorePaths, rejected: Rejected) -> Path | None:
-    """Move it aside under a name of its own; None where it has gone meanwhile."""
+    """Move it aside under a name of its own; None where it has gone meanwhile. Raises OSError where it
+    cannot be moved; then it stays where it is."""
     for number in count():
-        name = rejected.name[:LONGEST_NAME] + (f".{number}" if number else "")
+        short = os.fsdecode(os.fsencode(rejected.name)[:LONGEST_NAME])
+        name = short + (f".{number}" if number else "")
         target = paths.quarantine / name
         reason = paths.quarantine / f"{name}{REASON_SUFFIX}"
         try:
             # The reason comes first: it takes the name, also against another process.
-            with reason.open("x", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(f"{rejected.path}: {rejected.reason}\n")
+            file = reason.open("x", encoding="utf-8", errors="backslashreplace")
         except FileExistsError:
             continue
         try:
+            with file:
+                file.write(f"{rejected.path}: {rejected.reason}\n")
             rejected.path.rename(target)
         except FileNotFoundError:
             reason.unlink()
             return None
+        except OSError:
+            reason.unlink()  # or one more would be left by each attempt
+            raise
         return target
     return None
 

@@ -6,15 +6,16 @@ looked for day by day, no further back than the node's boot, and forward where a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import date
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sam_cluster.core.units import MICROSECONDS_PER_DAY
 from sam_cluster.store.commit import Transaction
-from sam_cluster.store.rows import among, day_of, once
+from sam_cluster.store.rows import among, day_of, empty, once
 
 from .touched import GPU_COLUMNS, Gpu, Stretch
 
@@ -50,8 +51,7 @@ def before(transaction: Transaction, wanted: Iterable[Wanted]) -> dict[Stretch, 
             }
             if not sought:
                 break
-            rows = transaction.read_day("readings", day)
-            last = _nearest(rows.filter(among(rows, SEGMENT_COLUMNS, sought)), latest=True)
+            last = _nearest(_rows_of(transaction, day, sought), latest=True)
             found.setdefault(stretch, []).append(last)
             for key in set(_keys(last)):
                 del sought[key]
@@ -67,8 +67,7 @@ def after(transaction: Transaction, wanted: Iterable[Wanted]) -> dict[Stretch, p
         for day in transaction.days("readings", after=stretch.last):
             if not sought:
                 break
-            rows = transaction.read_day("readings", day)
-            first = _nearest(rows.filter(among(rows, SEGMENT_COLUMNS, sought)), latest=False)
+            first = _nearest(_rows_of(transaction, day, sought), latest=False)
             if not len(first):
                 continue
             latest = pc.max(first["at"].cast(pa.int64())).as_py()
@@ -77,6 +76,15 @@ def after(transaction: Transaction, wanted: Iterable[Wanted]) -> dict[Stretch, p
             found.setdefault(stretch, []).append(near)
             sought -= set(_keys(first))
     return _joined(found)
+
+
+def _rows_of(transaction: Transaction, day: date, sought: Collection[tuple[str, ...]]) -> pa.Table:
+    """The readings of some segments on a day; most days have none, which four columns tell."""
+    names = transaction.read_day("readings", day, SEGMENT_COLUMNS)
+    if not pc.any(among(names, SEGMENT_COLUMNS, sought)).as_py():
+        return empty("readings")
+    rows = transaction.read_day("readings", day)
+    return rows.filter(among(rows, SEGMENT_COLUMNS, sought))
 
 
 def _nearest(rows: pa.Table, *, latest: bool) -> pa.Table:

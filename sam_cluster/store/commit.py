@@ -92,13 +92,15 @@ class Transaction:
         self._staged.setdefault(table, {})[day] = in_order(table, rows.select(schema.names).cast(schema))
 
     def exchange(self, table: str, *, removed: pa.Table, added: pa.Table) -> None:
-        """Take rows out, by the table's keys, and put others in; their days are written anew."""
+        """Take rows out, by the table's keys, and put others in, also in place of rows of their keys; their
+        days are written anew."""
         out, put = by_day(table, removed), by_day(table, added)
         for day in {**out, **put}:
             rows = self.read_day(table, day)
-            if day in out:
-                keys = joined(out[day], KEYS[table])
-                rows = rows.filter(pc.invert(pc.is_in(joined(rows, KEYS[table]), keys.combine_chunks())))
+            for gone in (out.get(day), put.get(day)):
+                if gone is not None and len(rows):
+                    keys = joined(gone, KEYS[table]).combine_chunks()
+                    rows = rows.filter(pc.invert(pc.is_in(joined(rows, KEYS[table]), keys)))
             self.replace_day(table, day, pa.concat_tables([rows, put[day]]) if day in put else rows)
 
     def days(self, table: str, *, before: date | None = None, after: date | None = None) -> Iterator[date]:
@@ -120,10 +122,12 @@ class Transaction:
         """Name shards that this commit takes in."""
         self._folded.update(digests)
 
-    def read_day(self, table: str, day: date | None) -> pa.Table:
+    def read_day(self, table: str, day: date | None, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows filed under a day, as changed here."""
         staged = self._staged.get(table, {})
-        return staged[day] if day in staged else self.base.read_day(table, day)
+        if day not in staged:
+            return self.base.read_day(table, day, columns)
+        return staged[day] if columns is None else staged[day].select(list(columns))
 
     def read(
         self,

@@ -1,7 +1,8 @@
 """Whether a shard that can be read can also be believed.
 
 The checks are those without which one bad shard could cost more than itself: a name that is no part of
-a path, an instant outside any table's days, a counter that runs backwards inside a segment.
+a path, an instant outside any table's days, a number that no column or sum of a table holds, a counter
+that runs backwards inside a segment.
 """
 
 from __future__ import annotations
@@ -16,6 +17,12 @@ from .paths import is_safe_name, parse_shard_name, shard_name
 
 #: 1970 to 2100, in days: a clock that was never set is borne, one that overflows a date is not.
 LAST_INSTANT = 47_482 * MICROSECONDS_PER_DAY
+#: What a table's 32-bit columns hold.
+LARGEST_COUNT = 2**31 - 1
+#: A GPU of 1 kW comes to it in 30 years; thousands of them add up within 64 bits.
+LARGEST_MILLIJOULES = 10**15
+#: No run goes on for so long between two of its boundaries, and each hour of one is a row.
+LONGEST_INTERVAL = 366 * MICROSECONDS_PER_DAY
 RUN_ID = re.compile(r"[A-Za-z0-9.]{1,128}")
 DEVICE = re.compile(r"[A-Za-z0-9./_-]{1,128}")
 
@@ -37,6 +44,13 @@ def _complaints(shard: Shard, node: str, file_name: str) -> Iterator[str]:
         yield f"it holds {shard_name(run_id, start, shard.part)}, and its name says otherwise"
     if not (0 <= start <= LAST_INSTANT and 0 <= shard.ended_at_microseconds <= LAST_INSTANT):
         yield "it begins or ends outside the years 1970 to 2099"
+    for name, number in (
+        ("part", shard.part),
+        ("restart count", shard.key.restart),
+        ("number of nodes", shard.nodes_expected),
+    ):
+        if not _within(LARGEST_COUNT, number):
+            yield f"its {name} is {number}"
     seen: dict[tuple[object, ...], Boundary] = {}
     for boundary in shard.boundaries:
         yield from _boundary_complaints(boundary)
@@ -63,10 +77,34 @@ def _boundary_complaints(boundary: Boundary) -> Iterator[str]:
     if any(instant is not None and not 0 <= instant <= LAST_INSTANT for instant in instants):
         yield f"{what} is outside the years 1970 to 2099"
     since, energy = boundary.since_uptime_microseconds, boundary.energy_millijoules
+    if not _within(
+        LAST_INSTANT,
+        boundary.uptime_microseconds,
+        since,
+        boundary.previous_uptime_microseconds,
+        abs(boundary.lag_microseconds),
+    ):
+        yield f"{what} has an uptime or a lag that no clock shows"
+    if not _within(
+        LARGEST_MILLIJOULES,
+        energy,
+        boundary.counter_millijoules,
+        boundary.since_energy_millijoules,
+        boundary.previous_energy_millijoules,
+        boundary.uncertainty_millijoules,
+    ):
+        yield f"{what} has an energy that no counter shows"
     if since is not None and since > boundary.uptime_microseconds:
         yield f"{what} comes before the run's boundary before it"
+    if since is not None and boundary.uptime_microseconds - since > LONGEST_INTERVAL:
+        yield f"{what} comes more than a year after the run's boundary before it"
     if since is not None and boundary.kind is Kind.START:
         yield f"{what} has a boundary of the run before it"
     before = boundary.since_energy_millijoules
     if energy is not None and before is not None and energy < before:
         yield f"{what} has less energy than the run's boundary before it"
+
+
+def _within(largest: int, *numbers: int | None) -> bool:
+    """Whether the numbers that are known are from 0 to the largest."""
+    return all(number is None or 0 <= number <= largest for number in numbers)

@@ -141,10 +141,11 @@ class Snapshot:
         month = self.months(table).get(month_of(day))
         return next((file for file in self.files_of(month) if file.day == day), None) if month else None
 
-    def read_day(self, table: str, day: date | None) -> pa.Table:
+    def read_day(self, table: str, day: date | None, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows filed under a day, by the table's keys."""
-        file = self.file_of_day(table, day)
-        return self.read_file(table, file) if file else empty(table)
+        if file := self.file_of_day(table, day):
+            return self.read_file(table, file, columns)
+        return empty(table) if columns is None else empty(table).select(list(columns))
 
     def read(
         self,

@@ -126,14 +126,24 @@ class AgentNode:
         self.wait(self.agent, "an agent to kill")
         pid = self.agent()
         assert pid
-        os.kill(pid, signal.SIGKILL)
-        self.wait(lambda: began(pid) is None, "the death of the agent")
+        self.kill(pid)
+
+    def kill(self, pid: int) -> None:
+        """kill -9, and wait: until it is dead a hook takes it for alive."""
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+        self.wait(lambda: began(pid) is None, f"the death of process {pid}")
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """One of the agent's commands, as an administrator calls it."""
         environ = {name: value for name, value in self.environ(0).items() if name.startswith("SAM_")}
         return subprocess.run(
-            [self.agent_file, *words], env={"PATH": "/usr/bin:/bin", **environ}, capture_output=True, text=True
+            [self.agent_file, *words],
+            env={"PATH": "/usr/bin:/bin", **environ},
+            capture_output=True,
+            text=True,
         )
 
     def processes(self, word: str = "") -> list[int]:

@@ -143,7 +143,10 @@ def test_a_run_without_gpus_leaves_nothing(agent_node: AgentNode) -> None:
 @pytest.mark.parametrize("kind", ["prolog", "epilog"])
 def test_the_environment_is_kept_as_the_kernel_has_it(agent_node: AgentNode, kind: str) -> None:
     agent_node.agent_file.chmod(0o644)
-    environ = agent_node.environ(7) | {"SLURM_JOB_COMMENT": HOSTILE, "SLURM_JOB_WORK_DIR": "/a\nSLURM_JOB_ID=8"}
+    environ = agent_node.environ(7) | {
+        "SLURM_JOB_COMMENT": HOSTILE,
+        "SLURM_JOB_WORK_DIR": "/a\nSLURM_JOB_ID=8",
+    }
     done = agent_node.hook(kind, environ)
     (path,) = agent_node.events.iterdir()
     header, _, kept = path.read_bytes().partition(b"\n")

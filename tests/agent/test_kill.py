@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
+import shutil
 import subprocess
 import sys
 import time
@@ -109,10 +108,7 @@ def test_killed_at_random_moments_each_run_is_there_once_and_within_its_uncertai
 def _kill_something(node: AgentNode, chance: random.Random) -> None:
     """The agent or one of its children, whichever lives."""
     if pids := node.processes(chance.choice(["sam-agent", "agent.seal", "agent.publish", ""])):
-        try:
-            os.kill(chance.choice(pids), signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        node.kill(chance.choice(pids))
 
 
 @pytest.mark.parametrize("step", SEAL_STEPS)
@@ -155,7 +151,9 @@ def test_other_bytes_under_the_same_name_are_kept_beside_it(agent_node: AgentNod
     outbox = _prepared_outbox(node)
     for content in (b"one", b"other", b"other"):
         (outbox / "n1").mkdir(exist_ok=True)
+        shutil.chown(outbox / "n1", SERVICE_USER)
         (outbox / "n1" / f"{name}.parquet").write_bytes(content)
+        shutil.chown(outbox / "n1" / f"{name}.parquet", SERVICE_USER)
         assert node.command("publish").stdout == "published: 1\n"
     assert sorted(path.read_bytes() for path in node.inbox.rglob("*.parquet")) == [b"one", b"other"]
 

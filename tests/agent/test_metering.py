@@ -131,7 +131,9 @@ def test_a_shared_gpu_has_common_boundaries_and_idle_time_is_known(agent_node: A
     shards = node.wait_shards(3)
     for shard, (prolog, epilog) in zip(shards, (first, second, third), strict=True):
         assert_true_energy(shard, node, [0], prolog, epilog)
-    boundaries = sorted((b for shard in shards for b in shard.boundaries), key=lambda b: b.uptime_microseconds)
+    boundaries = sorted(
+        (b for shard in shards for b in shard.boundaries), key=lambda b: b.uptime_microseconds
+    )
     energies = [b.energy_millijoules for b in boundaries]
     assert energies == sorted(energies)  # type: ignore[type-var]
     assert len({b.segment for b in boundaries}) == 1

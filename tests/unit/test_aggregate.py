@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from sam_cluster.aggregate.flow import Outcome
 from sam_cluster.aggregate.wiring import open_executor
+from sam_cluster.cli.main import main
 from sam_cluster.store.paths import StorePaths
 from sam_cluster.store.rows import rows_digest
 from sam_cluster.store.schemas import TABLES
@@ -37,6 +38,12 @@ from tests.aggregating import (
 from tests.strategies import DAY, HOUR, History, PlannedRun, Simulation, histories, put
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def daily(days: int) -> History:
+    return History(
+        tuple(PlannedRun(200 + n, 0, n * DAY + HOUR, n * DAY + 2 * HOUR, ONE_GPU) for n in range(days))
+    )
 
 
 @given(histories(clock_steps=True), st.data())
@@ -85,9 +92,7 @@ def paths(tmp_path: Path) -> StorePaths:
 
 
 def test_a_late_shard_writes_its_own_day_and_no_other(paths) -> None:
-    history = History(
-        tuple(PlannedRun(200 + n, 0, n * DAY + HOUR, n * DAY + 2 * HOUR, ONE_GPU) for n in range(8))
-    )
+    history = daily(8)
     shards = Simulation(history).shards()
     for shard in shards[:3] + shards[4:]:
         put(paths, shard)
@@ -126,6 +131,7 @@ def test_a_store_of_nothing_is_aggregated_to_empty_tables(paths) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from sam_cluster.cli.main import main
 from sam_cluster.store.paths import StorePaths
 from tests.unit.test_aggregate import killed_after, run_aggregate
 
@@ -201,3 +207,68 @@ def test_threads_and_a_cluster_give_what_one_thing_after_another_gives(tmp_path)
     with cluster, open_executor(scheduler=cluster.scheduler_address) as executor:
         through(executor)
     assert found[0] == found[1] == found[2] != []
+
+
+def test_a_new_day_opens_no_file_of_days_long_past(paths) -> None:
+    *history, last = Simulation(daily(9)).shards()
+    for shard in history:
+        put(paths, shard)
+    run_aggregate(paths)
+    for file in paths.tables.rglob("day=*/*.parquet"):
+        if file.parent.name < "day=2026-03-08":
+            file.write_bytes(b"nobody looks here")
+    put(paths, last)
+    assert run_aggregate(paths).shards == 1
+    assert len(rows(paths, "usage", start_microseconds=last.started_at_microseconds)) == 1
+
+
+def test_what_was_idle_before_a_start_depends_on_boundaries_days_before(paths) -> None:
+    first, missing, last = Simulation(daily(6)).shards()[::2]
+    for shard in (first, last):
+        put(paths, shard)
+        run_aggregate(paths)
+    (gap,) = rows(paths, "gaps")
+    assert (gap["kind"], gap["cause"]) == ("unattributed", "shard_missing")
+    assert (gap["from_at"], gap["to_at"]) == (first.ended_at_microseconds, last.started_at_microseconds)
+    unattributed = gap["energy_millijoules"]
+    put(paths, missing)
+    run_aggregate(paths)
+    causes = [(gap["kind"], gap["cause"]) for gap in rows(paths, "gaps")]
+    assert causes == [("unattributed", "shard_missing")] * 2
+    used = sum(row["energy_millijoules"] for row in rows(paths, "usage", raw_job_ids=[202]))
+    assert sum(gap["energy_millijoules"] for gap in rows(paths, "gaps")) + used == unattributed
+
+
+def test_the_command_says_what_it_did_and_by_its_exit_code_whether_that_was_all(paths, capsys) -> None:
+    command = ["aggregate", "--store", str(paths.root), "--no-accounting"]
+    assert main(command, environ={}) == 1
+    assert "there is no directory" in capsys.readouterr().err
+    paths.root.mkdir()
+    put_all(paths)
+    assert main(command, environ={}) == 0
+    told = capsys.readouterr()
+    assert (told.out, "3 shards folded" in told.err) == ("", True)
+    (paths.inbox / "gpu00" / "evil\x1b[31m.parquet").write_bytes(b"")
+    assert main(command, environ={}) == 3
+    told = capsys.readouterr().err
+    assert "moved to quarantine" in told
+    assert "\x1b" not in told
+
+
+def test_a_scheduler_that_cannot_be_had_is_an_error_that_says_what_to_do(paths, capsys) -> None:
+    paths.root.mkdir()
+    command = ["aggregate", "--store", str(paths.root), "--no-accounting", "--scheduler", "nonsense://here"]
+    assert main(command, environ={}) == 1
+    assert "dask scheduler" in capsys.readouterr().err
+
+
+def test_idle_time_before_the_first_boundary_known_is_corrected_when_an_earlier_one_comes(paths) -> None:
+    earlier, _, named, later = Simulation(daily(4)).shards()
+    put(paths, later)
+    run_aggregate(paths)
+    (gap,) = rows(paths, "gaps")
+    assert (gap["kind"], gap["from_at"]) == ("idle", named.ended_at_microseconds)
+    put(paths, earlier)
+    run_aggregate(paths)
+    (gap,) = rows(paths, "gaps")
+    assert (gap["cause"], gap["from_at"]) == ("shard_missing", earlier.ended_at_microseconds)

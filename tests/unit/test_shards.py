@@ -18,7 +18,7 @@ from sam_cluster.core.model import Kind
 from sam_cluster.store import shards
 from sam_cluster.store.paths import parse_shard_name, shard_name
 from sam_cluster.store.soundness import complaint
-from tests.strategies import EPOCH, HOUR, History, PlannedRun, Simulation, content_of, histories
+from tests.strategies import DAY, EPOCH, HOUR, History, PlannedRun, Simulation, content_of, histories
 
 SHARD = Simulation(History((PlannedRun(7, 1, HOUR, 3 * HOUR, ((0, 0), (0, 1))),))).shards()[0]
 NAME = shard_name("7.1", EPOCH + HOUR, 0)
@@ -127,6 +127,23 @@ START, END = SHARD.boundaries[0], SHARD.boundaries[-1]
         (replace(SHARD, boundaries=(replace(END, uptime_microseconds=0),)), "gpu00", NAME, "comes before"),
         (replace(SHARD, boundaries=(replace(END, kind=Kind.START),)), "gpu00", NAME, "before it"),
         (replace(SHARD, boundaries=(START, replace(START, lag_microseconds=9))), "gpu00", NAME, "two things"),
+        (replace(SHARD, part=2**31), "gpu00", shard_name("7.1", EPOCH + HOUR, 2**31), "its part is"),
+        (replace(SHARD, nodes_expected=-1), "gpu00", NAME, "its number of nodes is"),
+        (
+            replace(SHARD, key=replace(SHARD.key, sluid="7.1", restart=2**40)),
+            "gpu00",
+            NAME,
+            "its restart count is",
+        ),
+        (replace(SHARD, boundaries=(replace(END, uptime_microseconds=2**62),)), "gpu00", NAME, "no clock"),
+        (replace(SHARD, boundaries=(replace(END, energy_millijoules=2**62),)), "gpu00", NAME, "no counter"),
+        (replace(SHARD, boundaries=(replace(START, uncertainty_millijoules=-1),)), "gpu00", NAME, "no count"),
+        (
+            replace(SHARD, boundaries=(replace(END, uptime_microseconds=400 * DAY),)),
+            "gpu00",
+            NAME,
+            "more than a year",
+        ),
     ],
 )
 def test_a_shard_that_cannot_be_true_is_not_believed(shard, node, name, says) -> None:

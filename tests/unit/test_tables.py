@@ -156,12 +156,17 @@ def test_the_digest_of_rows_is_that_of_the_set_whatever_order_and_chunks(order, 
 
 
 def test_a_commit_that_changes_nothing_is_none(paths) -> None:
-    first = add(paths, job(1))
-    assert add(paths, job(1)).number == 2  # twice the same key would be a fault of the caller's
+    add(paths, job(1))
+    assert add(paths, job(1)).number == 1
     transaction = begin(paths)
     transaction.replace_day("jobs", day_of(EPOCH), Tables(paths).snapshot().read_day("jobs", day_of(EPOCH)))
-    assert transaction.commit().number == 2
-    assert first.number == 1
+    assert transaction.commit().number == 1
+
+
+def test_a_row_takes_the_place_of_the_one_of_its_key(paths) -> None:
+    add(paths, job(1), job(2))
+    add(paths, job(2, energy_millijoules=99))
+    assert Tables(paths).snapshot().read("jobs")["energy_millijoules"].to_pylist() == [1, 99]
 
 
 def test_what_is_staged_is_read_as_if_it_were_committed(paths) -> None:

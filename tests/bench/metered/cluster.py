@@ -80,6 +80,16 @@ class MeteredCluster:
         """The runs with GPUs, of one raw job id or of all, by node."""
         return pair(self.records(job), self.nodes)
 
+    def wait_over(self, *jobs: int, timeout_seconds: float = 60.0) -> None:
+        """Waits until single jobs have ended and slurmd has called the epilog for each prolog of theirs."""
+        self.slurm.wait(jobs, timeout_seconds=timeout_seconds)
+
+        def balanced() -> bool:
+            hooks = [record.hook for job in jobs for record in self.records(job)]
+            return hooks.count("prolog") == hooks.count("epilog")
+
+        wait_until(balanced, timeout_seconds, lambda: f"an epilog of {jobs} has not come")
+
     def shards(self) -> dict[tuple[int, int, str], list[Shard]]:
         """What lies in the inbox, by raw job id, restart count and node."""
         found: dict[tuple[int, int, str], list[Shard]] = {}

@@ -21,7 +21,7 @@ export SAM_AGENT="$node/sam-agent" SAM_CLUSTER_CONFIG="$node/config.toml"
 export SAM_CLUSTER_EVENTS="$node/run/events"
 read -r began rest </proc/uptime
 status=skipped
-[ -e "$node/no-{hook}" ] || {{ "{script}"; status=$?; }}
+[ -e "$node/no-{hook}-$SLURM_JOB_ID" ] || {{ "{script}"; status=$?; }}
 read -r ended rest </proc/uptime
 mv "{records}/.$$" "{records}/{hook}-$SLURM_JOB_ID-$SLURMD_NODENAME-$began-$ended-$status"
 [ "$status" = skipped ] || exit "$status"

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
-from tests.bench.mounts import mount_small, unmount
+from tests.bench.mounts import mount_small, set_read_only, unmount
 from tests.bench.nvml.standin import Standin
 from tests.bench.slurm.accounts import SERVICE_USER
 from tests.bench.slurm.conf import CLUSTER, GPUS_PER_NODE
+from tests.bench.slurm.processes import BenchError
 
 EXECUTABLES = Path(sys.executable).parent
 """Where sam-agent and sam-cluster are installed, beside the interpreter of the tests."""
@@ -100,10 +104,16 @@ class MeteredNode:
             if _read(pid, "comm") == b"sam-agent\n" and mark in _read(pid, "environ").split(b"\0")
         ]
 
+    def agent_born_us(self, pid: int) -> int | None:
+        """CLOCK_BOOTTIME at which an agent's process began, to 10 ms; None where it has ended."""
+        fields = _read(pid, "stat").rpartition(b")")[2].split()
+        return int(fields[19]) * 1_000_000 // os.sysconf("SC_CLK_TCK") if fields else None
+
     def child_pids(self, module: str) -> list[int]:
         """Process ids of the children of this node's agents that run a module of them."""
-        words = (f"sam_cluster.agent.{module}".encode(), bytes(self.spool))
-        return [pid for pid in _pids() if all(word in _read(pid, "cmdline") for word in words)]
+        name = f"sam_cluster.agent.{module}".encode()
+        lines = {pid: _read(pid, "cmdline") for pid in _pids()}
+        return [pid for pid, line in lines.items() if name in line and bytes(self.spool) in line]
 
     def agent(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Runs an agent's command, as root, and gives what it said."""
@@ -116,10 +126,12 @@ class MeteredNode:
 
     # ---- faults ----
 
-    def silence(self, hook: str, silent: bool = True) -> None:
-        """Keeps the project's hook from running on this node; slurmd's call of it is recorded."""
-        flag = self.root / f"no-{hook}"
-        flag.touch() if silent else flag.unlink()
+    def silence(self, hook: str, job: int) -> None:
+        """Keeps the project's hook from running here for a job; slurmd's call of it is recorded."""
+        (self.root / f"no-{hook}-{job}").touch()
+
+    def unsilence(self, hook: str, job: int) -> None:
+        (self.root / f"no-{hook}-{job}").unlink()
 
     def remove_driver(self) -> None:
         """Lets a process that starts find no libnvidia-ml."""
@@ -139,11 +151,32 @@ class MeteredNode:
         """Puts the spool on an empty file system of its own."""
         mount_small(self.spool, kibibytes)
 
+    def set_spool_read_only(self, read_only: bool) -> None:
+        set_read_only(self.spool, read_only)
+
     def unmount_spool(self) -> None:
         unmount(self.spool)
 
+    def fill_spool(self) -> None:
+        """Leaves no byte free on the spool's own file system."""
+        with (self.spool / "ballast").open("wb", buffering=0) as ballast, suppress(OSError):
+            while ballast.write(bytes(4096)):
+                pass
+
+    def empty_spool(self) -> None:
+        (self.spool / "ballast").unlink()
+
     def remove_spool(self) -> None:
         shutil.rmtree(self.spool)
+
+    def stop_publisher(self) -> int:
+        """Waits for the child that brings shards to the store, and stops it as a hanging store would."""
+        deadline = time.monotonic() + 20
+        while not (pids := self.child_pids("publish")):
+            if time.monotonic() > deadline:
+                raise BenchError(f"nothing was published on {self.name}")
+        os.kill(pids[0], signal.SIGSTOP)
+        return pids[0]
 
 
 def _pids() -> list[int]:

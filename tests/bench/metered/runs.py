@@ -20,7 +20,7 @@ class NodeRun:
     node: MeteredNode
     prolog: HookRecord
     epilog: HookRecord | None
-    """None while it runs, and where slurmd never called it."""
+    """None while it runs, and where none came."""
 
     @property
     def run(self) -> RunKey:
@@ -33,6 +33,12 @@ class NodeRun:
     @property
     def seconds(self) -> float:
         return (self._ended_us - self.prolog.began_us) / 1e6
+
+    @property
+    def hook_seconds(self) -> float:
+        """What both of its hooks took together."""
+        assert self.epilog is not None, f"{self.key} has not ended"
+        return self.prolog.seconds + self.epilog.seconds
 
     @property
     def truth_millijoules(self) -> Fraction:
@@ -56,10 +62,12 @@ class NodeRun:
 
 
 def pair(records: Iterable[HookRecord], nodes: Mapping[str, MeteredNode]) -> list[NodeRun]:
-    """Prologs of jobs with GPUs and the epilogs that slurmd called for them, by job, node and time."""
+    """Prologs of jobs with GPUs and the epilogs that came for them, by job, node and time."""
     runs: list[NodeRun] = []
     open_runs: dict[tuple[int, str], int] = {}
     for record in records:
+        if record.exit_code is None:
+            continue
         place = record.job_id, record.node
         if record.hook == "prolog" and record.gpus:
             open_runs[place] = len(runs)

@@ -128,9 +128,7 @@ class SlurmCommands:
             ended = all(row["State"].split()[0] in TERMINAL and row["Eligible"] != "Unknown" for row in rows)
             return ended and {_leader(row["JobID"]) for row in rows} == wanted
 
-        wait_until(
-            complete, timeout_seconds, lambda: f"accounting of {sorted(wanted)} is incomplete: {rows}"
-        )
+        wait_until(complete, timeout_seconds, lambda: f"accounting of {sorted(wanted)} is incomplete: {rows}")
 
     def sacct(self, *options: str, fields: str) -> list[dict[str, str]]:
         """Rows of accounting, one a job or array task, only of a job's last run unless `options` have

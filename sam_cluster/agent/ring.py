@@ -1,0 +1,27 @@
+"""How much time the driver's ring of power samples holds, learnt from what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class Ring:
+    """The ring of one GPU. Nothing says how long it is; a ring that turned over between two looks shows
+    it by a hole behind the last sample of the look before, and one that did not is longer still."""
+
+    def __init__(self) -> None:
+        self.last = 0  # stamp of the latest sample, microseconds; 0 before the first look
+        self.microseconds = 0  # what it surely holds
+        self._is_known = False
+
+    def learn(self, stamps: Sequence[int]) -> None:
+        """Take in the stamps of the samples since the last look, in the order of time."""
+        if not stamps:
+            return
+        span = stamps[-1] - stamps[0]
+        spacing = span // max(len(stamps) - 1, 1)
+        if self.last and stamps[0] - self.last > 4 * max(spacing, 1):
+            self.microseconds, self._is_known = span, True
+        elif not self._is_known:
+            self.microseconds = max(self.microseconds, 2 * span)
+        self.last = stamps[-1]

@@ -1,0 +1,117 @@
+"""Whatever lies in the inbox, and whoever owns it: what is good is folded, and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sam_cluster.aggregate.inbox import LARGEST_SHARD_BYTES
+from sam_cluster.core.model import Boundary, RunKey, Shard
+from sam_cluster.store.commit import prepare
+from sam_cluster.store.paths import StorePaths
+from tests.aggregating import HISTORY, in_inbox, in_quarantine, only, put_all, rows, run_aggregate
+from tests.strategies import HOUR, History, PlannedRun, Simulation, put
+from tests.unit.submissions.bench import SERVICE, acting_as, as_root
+
+OTHER = History((PlannedRun(900, 0, 50 * HOUR, 51 * HOUR, ((1, 1),)),))
+
+NUMBERS = [
+    (kind, field.name)
+    for kind in (Shard, RunKey, Boundary)
+    for field in fields(kind)
+    if field.name.endswith(("_microseconds", "_millijoules"))
+    or field.name in ("part", "restart", "job_id", "uid", "nodes_expected", "het_job_id")
+]
+
+
+@st.composite
+def shards_with_a_number_of_any_size(draw: st.DrawFn) -> Shard:
+    shard = Simulation(HISTORY).shards()[0]
+    kind, name = draw(st.sampled_from(NUMBERS))
+    change = {name: draw(st.sampled_from([-(2**62), -1, 0, 2**31, 2**40, 2**53, 2**62, 2**63 - 1]))}
+    if kind is Shard:
+        return replace(shard, **change)
+    if kind is RunKey:
+        return replace(shard, key=replace(shard.key, **change))
+    at = draw(st.sampled_from([0, 1, -1]))
+    rows = list(shard.boundaries)
+    rows[at] = replace(rows[at], **change)
+    return replace(shard, boundaries=tuple(rows))
+
+
+@given(shards_with_a_number_of_any_size())
+@settings(max_examples=25, deadline=None)
+def test_a_shard_with_a_number_of_any_size_costs_nothing_but_itself(tmp_path_factory, shard) -> None:
+    paths = StorePaths(tmp_path_factory.mktemp("store"))
+    put(paths, shard)
+    put_all(paths, OTHER)
+    run_aggregate(paths)
+    assert only(rows(paths, "jobs", raw_job_ids=[900]))["quality"] == "measured"
+    assert len(in_quarantine(paths)) + len(rows(paths, "shards")) == 2
+    assert in_inbox(paths) == []
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> StorePaths:
+    return StorePaths(tmp_path / "store")
+
+
+def test_a_file_larger_than_any_shard_is_moved_aside_unread(paths) -> None:
+    put_all(paths)
+    huge = paths.inbox / "gpu00" / "77.0-1.0.parquet"
+    with huge.open("wb") as file:
+        file.truncate(LARGEST_SHARD_BYTES + 1)
+    assert run_aggregate(paths).quarantined == 1
+    assert "no shard is so large" in in_quarantine(paths)["gpu00.77.0-1.0.parquet"]
+    assert len(rows(paths, "jobs")) == 2
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> StorePaths:
+    """A store of the service user's, with shards of two nodes in its inbox."""
+    for directory in (tmp_path, *tmp_path.parents[:2]):
+        directory.chmod(0o755)
+    paths = StorePaths(tmp_path / "store")
+    prepare(paths)
+    put_all(paths)
+    put_all(paths, OTHER)
+    for path in (paths.root, *paths.root.rglob("*")):
+        os.chown(path, SERVICE, SERVICE)
+    return paths
+
+
+@as_root
+def test_a_nodes_directory_that_cannot_be_read_keeps_no_other_node_waiting(foreign) -> None:
+    os.chown(foreign.inbox / "gpu00", 0, 0)
+    (foreign.inbox / "gpu00").chmod(0o700)
+    with acting_as(SERVICE):
+        outcome = run_aggregate(foreign)
+    assert [row["raw_job_id"] for row in rows(foreign, "jobs")] == [900]
+    assert [f"{foreign.inbox / 'gpu00'}: Permission denied" in each for each in outcome.problems] == [True]
+
+
+@as_root
+def test_what_cannot_be_removed_from_the_inbox_is_told_once_and_keeps_nothing_else_there(foreign) -> None:
+    os.chown(foreign.inbox / "gpu00", 0, 0)
+    with acting_as(SERVICE):
+        first, second = run_aggregate(foreign), run_aggregate(foreign)
+    assert (first.shards, second.shards, second.duplicates) == (4, 0, 3)
+    assert ["give it to the service user" in each for each in second.problems] == [True]
+    assert {path.parent.name for path in foreign.inbox.rglob("*.parquet")} == {"gpu00"}
+    assert [row["raw_job_id"] for row in rows(foreign, "jobs")] == [101, 102, 900]
+
+
+@as_root
+def test_what_cannot_be_moved_to_quarantine_stays_and_leaves_no_trace_at_each_attempt(foreign) -> None:
+    (foreign.inbox / "gpu00" / "made-by-root").mkdir()
+    with acting_as(SERVICE):
+        outcomes = [run_aggregate(foreign) for _ in range(2)]
+    assert [outcome.quarantined for outcome in outcomes] == [0, 0]
+    assert ["cannot be moved" in each for outcome in outcomes for each in outcome.problems] == [True, True]
+    assert list(foreign.quarantine.iterdir()) == []
+    assert [row["raw_job_id"] for row in rows(foreign, "jobs")] == [101, 102, 900]
