@@ -13,7 +13,8 @@ from sam_cluster.store.paths import StorePaths
 from sam_cluster.store.rows import rows_digest, to_rows
 from sam_cluster.store.schemas import TABLES
 from sam_cluster.store.tables import Tables
-from tests.strategies import CLUSTER, DAY, EPOCH, HOUR, MINUTE, History, PlannedRun, Simulation, put
+from tests.simulated import Simulation, put
+from tests.strategies import CLUSTER, DAY, EPOCH, HOUR, MINUTE, History, PlannedRun
 
 NOW = EPOCH + 60 * DAY
 SECOND = 1_000_000

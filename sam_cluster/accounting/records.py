@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: Slurm counts in 32 bits, and so do the columns that such numbers go to.
+LARGEST_ID = 2**32 - 1
+LARGEST_COUNT = 2**31 - 1
+#: The first microsecond of the year 2100.
+LATEST_INSTANT = 4_102_444_800_000_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecord:
@@ -41,6 +47,17 @@ class JobRecord:
     gpus: int | None
     gpu_shards: int | None
     alloc_tres: str | None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a number that Slurm does not have: no table could hold it."""
+        for largest, names in (
+            (LARGEST_ID, ("raw_job_id", "array_job_id", "array_task_id", "het_job_id", "uid")),
+            (LARGEST_COUNT, ("het_offset", "restart_count", "node_count", "gpus", "gpu_shards")),
+            (LATEST_INSTANT, ("submit", "eligible", "start", "end", "suspended_seconds")),
+        ):
+            for name in names:
+                if (getattr(self, name) or 0) > largest:
+                    raise ValueError(f"{name} is {getattr(self, name)}, and nothing of Slurm's is so large")
 
     @property
     def key(self) -> tuple[str, int, int | None]:

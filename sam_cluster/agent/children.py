@@ -14,6 +14,7 @@ from .spool import Account, Spool
 #: At most so many journals are handed to one child.
 BATCH = 64
 MOST_TRIES = 3
+LONGEST_RETRY_MICROSECONDS = 300_000_000
 #: How long an agent with nothing else to do stays for a child that publishes.
 PUBLISHING_MICROSECONDS = 30_000_000
 
@@ -36,10 +37,10 @@ class Children:
         self._report = report
         self._sealing: subprocess.Popen[bytes] | None = None
         self._names: list[str] = []
-        self._seal_again = Retry()
+        self._seal_again = Retry(LONGEST_RETRY_MICROSECONDS)
         self._publishing: subprocess.Popen[bytes] | None = None
         self._publish_since: int | None = 0 if self._is_waiting() else None  # what is sealed waits since then
-        self._publish_again = Retry()
+        self._publish_again = Retry(LONGEST_RETRY_MICROSECONDS)
 
     @property
     def gave_up(self) -> bool:

@@ -16,6 +16,7 @@ from .ports import Clock, Inventory, Opened, OpenFailed, RawReading, Read, Reade
 from .retry import Retry
 
 STATE_FILE = "gpus.json"
+LONGEST_RETRY_MICROSECONDS = 8_000_000
 #: NVML that has answered for so long is well again.
 STABLE_MICROSECONDS = 60_000_000
 RELEASE_MICROSECONDS = 60_000_000
@@ -41,7 +42,7 @@ class Gpus:
         self._asked_to_open = False
         self._opened_at = 0
         self._not_before = 0
-        self._open_again = Retry()
+        self._open_again = Retry(LONGEST_RETRY_MICROSECONDS)
         self._is_wanted = False
         self._trouble: dict[str | None, Reason] = {}  # None: NVML as a whole
         self._lost: set[str] = set()  # GPUs that will not answer until NVML is opened anew
@@ -118,8 +119,9 @@ class Gpus:
             return None
         return resolve(devices, self._inventory.gpus, self._config.gpus)
 
-    def poll(self, held: Iterable[tuple[str, ...]]) -> None:
-        """Read what is held, where it is due; let go of NVML where no run is open."""
+    def poll(self, held: Iterable[tuple[str, ...]], *, is_awaited: bool) -> None:
+        """Read what is held, where it is due, and soon again where a boundary still waits for a reading; let
+        go of NVML where no run is open."""
         runs = list(held)
         self._is_wanted = bool(runs)
         if not runs:
@@ -127,9 +129,11 @@ class Gpus:
             return
         self.open()
         uptime = self._clock.uptime_microseconds()
+        interval = SERIES_MICROSECONDS if is_awaited else self._series_interval
+        self._next_read = min(self._next_read, uptime + interval)
         if self._inventory is None or uptime < self._next_read:
             return
-        self._next_read = uptime + self._series_interval
+        self._next_read = uptime + interval
         for uuid in {uuid for uuids in runs for uuid in uuids} - self._lost:
             self._readers.read(uuid)
 
@@ -168,14 +172,16 @@ class Gpus:
         if state and last.uptime_microseconds > state.last.uptime_microseconds:
             self._states[uuid] = replace(state, last=last)
 
-    def forget_idle(self, uuids: Iterable[str] | None) -> None:
-        """A run held these GPUs (None: it is not known which), and none of it was read: what lies between
-        their last boundary and the next is not idle."""
+    def not_followed(self, uuids: Iterable[str] | None, until: int) -> None:
+        """A run held these GPUs (None: it is not known which) until an uptime and they were not read: what
+        lies between a boundary before that and the next is not idle."""
         self._keep_states()
         for uuid in set(self._states) if uuids is None else set(self._states).intersection(uuids):
-            self._states[uuid] = replace(self._states[uuid], chain=None)
+            state = replace(self._states[uuid], chain=None, unfollowed_until=until)
             if meter := self.meters.get(uuid):
-                meter.chain = None
+                meter.unfollowed_until = until
+                state = meter.state or state
+            self._states[uuid] = state
 
     def save(self) -> bool:
         """Keep what is known of each GPU for the next agent, where a boundary or a segment came to it.

@@ -8,7 +8,7 @@ from typing import Any
 
 from sam_cluster.core.model import Sample
 from sam_cluster.core.units import millijoules_from_power
-from sam_cluster.energy.boundary import Brought, Reading, bring_to
+from sam_cluster.energy.boundary import POWER_LIMIT_MILLIWATTS, Brought, Reading, bring_to
 from sam_cluster.energy.power import Power, integrate
 
 from .ports import RawReading
@@ -52,6 +52,7 @@ class MeterState:
     last: Reading
     chain: Mark | None
     power_only: bool
+    unfollowed_until: int
 
     def to_json(self) -> dict[str, Any]:
         """As a document."""
@@ -77,16 +78,24 @@ class GpuMeter:
     ) -> None:
         self.uuid = uuid
         self.segment: str | None = None
-        self.chain: Mark | None = None  # the last boundary, whoever's it was
         self.power_only = False
+        self.unfollowed_until = 0  # up to this uptime a run held it and had no reading
+        self._chain: Mark | None = None
         self._boot_id = boot_id
         self._driver_version = driver_version
         self._limit = limit_milliwatts
         self._readings: deque[Reading] = deque(maxlen=READINGS_KEPT)
         self._marks: deque[Mark] = deque(maxlen=MARKS_KEPT)
+        self._unbroken_from = 0  # the first reading after the last break that was seen (uptime)
         self._series: deque[Power] = deque()
         self._kept: Reading | None = None  # the reading of the last sample that was kept
         self._unkept_energy: int | None = 0  # by the power series, since then
+
+    @property
+    def chain(self) -> Mark | None:
+        """The last boundary, whoever's it was: what lies between it and the next start is idle."""
+        chain = self._chain
+        return chain if chain and chain.uptime_microseconds >= self.unfollowed_until else None
 
     @property
     def first(self) -> Reading | None:
@@ -115,14 +124,18 @@ class GpuMeter:
             last=self.last,
             chain=self.chain,
             power_only=self.power_only,
+            unfollowed_until=self.unfollowed_until,
         )
 
     def resume(self, state: MeterState) -> None:
         """Go on from what was kept. The segment goes on where the boot and, as far as it is known, the
         driver are the same; whether the counter did is seen at the next reading."""
-        self.chain = state.chain
+        self._chain = state.chain
+        if state.boot_id != self._boot_id:
+            return
+        self.unfollowed_until = state.unfollowed_until
         versions = {state.driver_version, self._driver_version} - {None}
-        if state.boot_id == self._boot_id and len(versions) < 2 and not state.power_only:
+        if len(versions) < 2 and not state.power_only:
             self.segment = state.segment
             self._readings.append(replace(state.last, power_milliwatts=None))
             if state.chain and state.chain.segment == state.segment:
@@ -144,6 +157,8 @@ class GpuMeter:
         counter = raw.counter_millijoules
         if counter is None:
             counter = self._made_up_counter(None if restart else last, uptime, power_energy, power)
+        if restart:
+            self._unbroken_from = uptime
         if self.segment is None:
             self.segment = f"{self._boot_id[:8]}.{uptime}"
         reading = Reading(uptime, counter, power)
@@ -171,6 +186,8 @@ class GpuMeter:
         self.segment = None
         self._readings.clear()
         self._marks.clear()
+        if from_zero:  # and was at nothing no earlier than that
+            self._readings.append(Reading(last.uptime_microseconds, 0))
         return restart
 
     def _sample(self, reading: Reading, raw: RawReading, at_microseconds: int) -> Sample:
@@ -198,6 +215,10 @@ class GpuMeter:
         brought = bring_to(instant, before, after, list(self._series), self._limit)
         if brought is None:
             return None
+        if self.is_broken_after(instant):
+            drawn = millijoules_from_power(self._limit or POWER_LIMIT_MILLIWATTS, brought.lag_microseconds)
+            doubt = max(brought.uncertainty_millijoules, drawn)
+            brought = replace(brought, uncertainty_millijoules=doubt)
         energy = brought.energy_millijoules
         for mark in self._marks:
             if mark.uptime_microseconds == instant:
@@ -209,13 +230,19 @@ class GpuMeter:
                 energy = min(energy, mark.energy_millijoules)
         return replace(brought, energy_millijoules=energy)
 
+    def is_broken_after(self, instant: int) -> bool:
+        """Whether the counter is known to have restarted between an instant (uptime) and the first reading
+        after it, or shortly before the instant: some of what was drawn since may not have been counted."""
+        return instant < self._unbroken_from
+
     def mark(self, uptime: int, energy_millijoules: int) -> None:
         """Remember a settled boundary of this segment."""
         assert self.segment is not None
         mark = Mark(self.segment, uptime, energy_millijoules)
         self._marks.append(mark)
-        if not self.chain or self.chain.segment != mark.segment or self.chain.uptime_microseconds <= uptime:
-            self.chain = mark
+        chain = self._chain
+        if not chain or chain.segment != mark.segment or chain.uptime_microseconds <= uptime:
+            self._chain = mark
 
     def _extend_series(self, power: tuple[Power, ...]) -> None:
         for point in power:

@@ -22,7 +22,7 @@ from .memory import ClosedRuns
 from .ports import Clock, Read, Readers
 from .resume import left_behind
 from .run import Instant, OpenRun, Waiting
-from .settle import end_at_last_reading, follow_segment, settle_all
+from .settle import end_unread, follow_segment, settle_all
 
 #: How long the last reading of a run is waited for when NVML does not answer.
 PATIENCE_MICROSECONDS = 120_000_000
@@ -81,8 +81,7 @@ class NodeMeter:
             if uuid not in run.since:
                 run.waiting.append(Waiting(uuid, Kind.START, run.started))
         if run.ended:
-            run.ending_since = self._clock.uptime_microseconds()
-            self._wait(run, Kind.END, run.ended)
+            self._await_end(run, run.ended)
 
     def event(self, event: Event) -> None:
         """A hook left an event. Raises EventError where it cannot be used."""
@@ -108,10 +107,12 @@ class NodeMeter:
                 self._close(run, Flag.NO_END)
             else:
                 run.flag(Flag.NO_END)
-                self._end_at(run, ended, None)
+                run.end(ended, None)
+                self._await_end(run, ended)
         settle_all(self._runs, self._gpus.meters)
         self._complete_parts()
-        self._gpus.poll([run.uuids for run in self._runs])
+        is_awaited = any(run.waiting for run in self._runs)
+        self._gpus.poll([run.uuids for run in self._runs], is_awaited=is_awaited)
 
     def flush(self) -> bool:
         """Bring everything to disk, up to the first that cannot be written now; False where one cannot.
@@ -151,9 +152,9 @@ class NodeMeter:
 
     def next_step_microseconds(self) -> int:
         """When to call `step` again at the latest (uptime), if nothing happens before."""
-        now, uptime = self._clock.now_microseconds(), self._clock.uptime_microseconds()
-        hour = uptime + MICROSECONDS_PER_HOUR - now % MICROSECONDS_PER_HOUR
-        soon, later = uptime + MICROSECONDS_PER_SECOND, self._missing_ends.next_look
+        now = self._now()
+        hour = now.uptime_microseconds + MICROSECONDS_PER_HOUR - now.at_microseconds % MICROSECONDS_PER_HOUR
+        soon, later = now.uptime_microseconds + MICROSECONDS_PER_SECOND, self._missing_ends.next_look
         return min([hour, self._gpus.next_poll(), *(soon if run.ended else later for run in self._runs)])
 
     def close(self) -> None:
@@ -187,7 +188,8 @@ class NodeMeter:
             is_its = mine.job_id == key.job_id and mine.sluid in (key.sluid, None)
             if is_its and mine.restart <= key.restart and run.boot_id == boot_id:
                 if not run.ended:
-                    self._end_at(run, instant, key.restart)
+                    run.end(instant, key.restart)
+                    self._await_end(run, instant)
                 return
         if self._closed_runs.confirms(key.job_id, key.restart, instant.at_microseconds):
             return
@@ -196,11 +198,6 @@ class NodeMeter:
         unknown = GpuHeld(uuid=None, requested="", rung=Rung.UNRESOLVED, reason=Reason.NO_PROLOG)
         run.hold(tuple(replace(unknown, requested=word) for word in facts.devices), None)
         self._close(run, Flag.NO_START, reason=Reason.NO_PROLOG)
-
-    def _end_at(self, run: OpenRun, ended: Instant, restart: int | None) -> None:
-        run.end(ended, restart)
-        run.ending_since = self._clock.uptime_microseconds()
-        self._wait(run, Kind.END, ended)
 
     def _begin(self, facts: RunFacts, instant: Instant, boot_id: str) -> OpenRun:
         run = OpenRun(facts, facts.node or self._node, boot_id, instant, self._journal)
@@ -224,42 +221,48 @@ class NodeMeter:
                 run.waiting.append(Waiting(uuid, kind, instant))
                 self._gpus.read(uuid)
 
+    def _await_end(self, run: OpenRun, ended: Instant) -> None:
+        run.ending_since = self._now().uptime_microseconds
+        self._wait(run, Kind.END, ended)
+
     def _read(self, answer: Read) -> None:
         meter = self._gpus.meters[answer.uuid]
-        uptime = answer.reading.uptime_microseconds
-        at = uptime + self._clock.now_microseconds() - self._clock.uptime_microseconds()
+        offset = self._now().wall_offset
         is_awaited = any(item.gpu_uuid == answer.uuid for run in self._runs for item in run.waiting)
         keep = is_awaited or self._gpus.is_due(answer.uuid)
+        at = answer.reading.uptime_microseconds + offset
         sample, restart = meter.take(answer.reading, at, keep=keep)
         for run in self._runs:
             if not run.holds(answer.uuid):
                 continue
-            follow_segment(run, meter, restart, at - uptime)
+            follow_segment(run, meter, restart, offset)
             if sample:
                 run.sample(sample)
-            if abs(at - uptime - run.started.wall_offset) > CLOCK_STEP_MICROSECONDS:
+            if abs(offset - run.started.wall_offset) > CLOCK_STEP_MICROSECONDS:
                 run.flag(Flag.CLOCK_STEPPED)
 
     # time
 
+    def _now(self) -> Instant:
+        return Instant(self._clock.uptime_microseconds(), self._clock.now_microseconds())
+
     def _hour_marks(self) -> None:
-        now, uptime = self._clock.now_microseconds(), self._clock.uptime_microseconds()
-        hour = now // MICROSECONDS_PER_HOUR
+        now = self._now()
+        hour, since = divmod(now.at_microseconds, MICROSECONDS_PER_HOUR)
         if hour == self._hour:
             return
         self._hour = hour
-        at = hour * MICROSECONDS_PER_HOUR
-        instant = Instant(uptime - (now - at), at)
+        instant = now.later(-since)
         for run in self._runs:
             if run.started < instant and not run.ended:
                 self._wait(run, Kind.HOUR, instant)
-                if at % MICROSECONDS_PER_DAY == 0:
+                if instant.at_microseconds % MICROSECONDS_PER_DAY == 0:
                     run.rotate_at = instant
 
     # what is over
 
     def _complete_parts(self) -> None:
-        uptime = self._clock.uptime_microseconds()
+        uptime = self._now().uptime_microseconds
         for run in list(self._runs):
             run.waiting = [item for item in run.waiting if not self._is_hopeless(run, item, uptime)]
             at = run.rotate_at
@@ -285,10 +288,9 @@ class NodeMeter:
     def _close(self, run: OpenRun, *flags: Flag, reason: Reason | None = None) -> None:
         """The run is over: what has no end yet ends at its last reading."""
         run.flag(*flags)
-        last = run.ended or run.started
-        for uuid in run.uuids:
-            if run.holds(uuid):
-                last = max(last, end_at_last_reading(run, uuid, self._gpus.meters.get(uuid)))
+        last, unread = end_unread(run, self._gpus.meters)
+        if run.boot_id == self._boot_id:
+            self._gpus.not_followed(unread, (run.ended or self._now()).uptime_microseconds)
         reasons = {
             gpu.requested: gpu.reason or self._gpus.trouble_of(gpu.uuid)
             for gpu in run.gpus or ()
@@ -296,8 +298,6 @@ class NodeMeter:
         }
         if run.gpus is None:
             reasons = {word: self._gpus.trouble_of(None) for word in run.facts.devices}
-        unread = [gpu.uuid for gpu in run.gpus or () if gpu.uuid not in run.since]
-        self._gpus.forget_idle(None if run.gpus is None or None in unread else unread)
         if not run.since and reason is None:
             reason = next(iter(reasons.values()), Reason.NO_READING)
         run.close_part(final=True, at=last, reasons=reasons, reason=reason)

@@ -34,6 +34,9 @@ def _is_settled(run: OpenRun, item: Waiting, meter: GpuMeter, *, is_held: bool) 
     since = run.since.get(item.gpu_uuid)
     if since is None:  # its start comes first; where that gave nothing, nothing is to be ended
         return not run.waits_for(item.gpu_uuid, Kind.START)
+    if since.segment != meter.segment:  # the agent was killed before it had followed
+        follow_segment(run, meter, None, item.instant.wall_offset)
+        since = run.since[item.gpu_uuid]
     passed = item.instant.uptime_microseconds - since.uptime_microseconds
     if item.kind is Kind.END:
         # Never before what is counted already: an hour may have begun while the event was on its way.
@@ -69,6 +72,8 @@ def _settle(
     if meter.power_only:
         found.add(Flag.POWER_ONLY)
     run.flag(*found)
+    if brought.interpolated and meter.is_broken_after(instant.uptime_microseconds):
+        run.flag(Flag.COUNTER_RESET)
     run.settle(
         Boundary(
             gpu_uuid=item.gpu_uuid,
@@ -108,9 +113,27 @@ def follow_segment(run: OpenRun, meter: GpuMeter, restart: Restart | None, wall_
     run.flag(Flag.COUNTER_RESET)
 
 
-def end_at_last_reading(run: OpenRun, uuid: str, meter: GpuMeter | None) -> Instant:
-    """End a GPU of a run whose end was not read: at its last reading, else at its last boundary. From there
-    to the next start nobody followed the GPU, so that this is no boundary to count idle time from."""
+def end_unread(run: OpenRun, meters: Mapping[str, GpuMeter]) -> tuple[Instant, set[str] | None]:
+    """End what has no end yet at its last reading, else at its last boundary. From there on nobody followed
+    the GPU, so that this is no boundary to count idle time from.
+
+    Returns the last instant of the run, and the GPUs that were not read since a boundary before (None: it
+    is not known which GPUs it held).
+    """
+    last = run.ended or run.started
+    unread = {gpu.uuid for gpu in run.gpus or ()} - run.since.keys()
+    for uuid in run.uuids:
+        if run.holds(uuid):
+            since = run.since[uuid].uptime_microseconds
+            ended = _end_at_last_reading(run, uuid, meters.get(uuid))
+            last = max(last, ended)
+            if ended.uptime_microseconds == since:
+                unread.add(uuid)
+    known = {uuid for uuid in unread if uuid}
+    return last, known if run.gpus is not None and known == unread else None
+
+
+def _end_at_last_reading(run: OpenRun, uuid: str, meter: GpuMeter | None) -> Instant:
     since = run.since[uuid]
     energy, uptime = since.energy_millijoules, since.uptime_microseconds
     offset = run.started.wall_offset

@@ -58,7 +58,9 @@ def fold_results(
             if isinstance(outcome, Received):
                 fresh.append(_received_row(outcome))
             elif outcome.reason not in WITHOUT_ROW:
-                fresh.append(_rejected_row(outcome, names))
+                row = _rejected_row(outcome, names)
+                if row["digest"] not in seen:  # a directory that is not empty stays in the box
+                    fresh.append(row)
     collected.received = len(fresh)
     waiting = [row for row in [*rows, *fresh] if row["verdict"] == Status.PENDING]
     settled = [row for row in [*rows, *fresh] if row["verdict"] != Status.PENDING]

@@ -63,8 +63,6 @@ def _cause(piece: Piece, known: set[int], openings: Sequence[Reading]) -> Cause 
     """Why a piece that nobody held is unattributed; None where it is idle."""
     if piece.to_uptime_microseconds not in known:
         return Cause.SHARD_MISSING
-    if not openings:
-        return Cause.NOT_METERED  # its run held the GPU, and could not read it
     claims = {
         opening.previous_uptime_microseconds or 0
         for opening in openings
@@ -73,9 +71,8 @@ def _cause(piece: Piece, known: set[int], openings: Sequence[Reading]) -> Cause 
     start = piece.from_uptime_microseconds
     if start in claims and start in known:
         return None
-    if claims and max(claims) < start:
-        return Cause.NOT_METERED  # the node had lost its own last boundary
-    return Cause.SHARD_MISSING  # of the run whose boundary it names; or one held the GPU at the start
+    # Where no later boundary is spoken of, the node had let go of the GPU after the one that is known.
+    return Cause.SHARD_MISSING if max(claims, default=-1) >= start else Cause.NOT_METERED
 
 
 def _before_all(openings: Iterable[Reading], pieces: Sequence[Piece]) -> list[Gap]:

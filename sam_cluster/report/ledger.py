@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from ..core.model import Quality, quality_of_sum
 from ..core.times import utc_microseconds
 from .reading import local_days
-from .records import TableReader
+from .records import EARLIEST, TableReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +58,30 @@ UNKNOWN = Amount(qualities=frozenset({Quality.UNKNOWN}))
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What one run used on one local day."""
+    """What one run used on one local day. `begun_at`, of its node, tells runs of one id apart."""
 
     cluster: str
     run_id: str
+    begun_at: datetime | None
     day: date
     amount: Amount
 
 
 def entries_of(usage: pa.Table, zone: ZoneInfo, run_ids: Collection[str]) -> list[Entry]:
-    """The energy of some runs, one entry a run, local day and quality, from rows of `usage_of`."""
+    """The energy of some runs, one entry a run and start, local day and quality, from rows of `usage_of`."""
     rows = usage.filter(pc.is_in(usage["run_id"], pa.array(sorted(run_ids), pa.string())))
     rows = rows.append_column("day", local_days(rows["hour"], zone))
-    summed = rows.group_by(["cluster", "run_id", "day", "quality"]).aggregate(
+    summed = rows.group_by(["cluster", "run_id", "started_at", "day", "quality"]).aggregate(
         [("energy_millijoules", "sum"), ("held_microseconds", "sum")]
     )
-    entries = [Entry(row["cluster"], row["run_id"], row["day"], _amount(row)) for row in summed.to_pylist()]
-    return sorted(entries, key=lambda e: (e.cluster, e.run_id, e.day, sorted(e.amount.qualities)))
+    entries = [
+        Entry(row["cluster"], row["run_id"], row["started_at"], row["day"], _amount(row))
+        for row in summed.to_pylist()
+    ]
+    return sorted(
+        entries,
+        key=lambda e: (e.cluster, e.run_id, e.begun_at or EARLIEST, e.day, sorted(e.amount.qualities)),
+    )
 
 
 def total_of(usage: pa.Table) -> Amount:
@@ -97,7 +104,15 @@ def usage_of(tables: TableReader, start: datetime, end: datetime) -> pa.Table:
         "usage",
         start_microseconds=utc_microseconds(start),
         end_microseconds=utc_microseconds(end),
-        columns=["cluster", "run_id", "hour", "energy_millijoules", "held_microseconds", "quality"],
+        columns=[
+            "cluster",
+            "run_id",
+            "started_at",
+            "hour",
+            "energy_millijoules",
+            "held_microseconds",
+            "quality",
+        ],
     )
     # An hour that reaches into the period from before it is the period before's.
     rows = rows.filter(pc.greater_equal(rows["hour"], pa.scalar(start, rows.schema.field("hour").type)))

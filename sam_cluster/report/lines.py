@@ -45,12 +45,12 @@ def days(spent: Spent, every_day: Sequence[date]) -> tuple[DayLine, ...]:
 def endings(listed: Sequence[JobLine], spent: Spent, whole: Amount) -> tuple[EndingLine, ...]:
     found: dict[str, list[Amount]] = defaultdict(list)
     for line in listed:
-        run_ids = [run_id for run_id, *_ in attempts(line.job)]
-        for run_id in run_ids:
-            entries = spent.get((line.job.cluster, run_id), [])
-            if not entries and len(run_ids) > 1:
+        runs = [(run_id, begun) for run_id, begun, *_ in attempts(line.job)]
+        for run in runs:
+            entries = spent.get((line.job.cluster, *run), [])
+            if not entries and len(runs) > 1:
                 continue  # an attempt that lies outside the period
-            way = _ending(line.job) if run_id == run_ids[-1] else "requeued"
+            way = _ending(line.job) if run == runs[-1] else "requeued"
             found[way].append(added(entry.amount for entry in entries))
     return tuple(
         EndingLine(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..core.config import Config
+from ..core.errors import ConfigError
 from ..core.model import Quality
 from ..core.times import utc_microseconds
 from .records import EARLIEST, Job, Run, Selection, TableReader, base_id, overlaps
@@ -50,8 +54,12 @@ def groups_of(rows: pa.Table, config: Config) -> list[str | None]:
 
 
 def local_days(instants: pa.ChunkedArray, zone: ZoneInfo) -> pa.ChunkedArray:
-    """The day of each instant in a time zone, as a date."""
-    local = pc.local_timestamp(instants.cast(pa.timestamp("us", tz=zone.key)))
+    """The day of each instant in a time zone, as a date. Raises ConfigError for a zone that is known to Python
+    and not to Arrow, such as `Factory`."""
+    try:
+        local = pc.local_timestamp(instants.cast(pa.timestamp("us", tz=zone.key)))
+    except pa.ArrowInvalid as error:
+        raise ConfigError(f"timezone in [report] must be a name such as Europe/London: {error}") from None
     return pc.floor_temporal(local, unit="day").cast(pa.date32())
 
 
@@ -82,11 +90,24 @@ def _runs_of(tables: TableReader, rows: pa.Table) -> Runs:
     runs: Runs = {}
     for row in tables.read("runs", raw_job_ids=raw_job_ids, run_ids=sorted(ids)).to_pylist():
         runs.setdefault((row["cluster"], row["run_id"]), []).append(_run(row))
-    return runs
+    return {key: _told_apart(found) for key, found in runs.items()}
 
 
-def _nearest(candidates: list[Run], row: dict[str, Any]) -> list[Run]:
-    """Of the runs that a job number had whenever it was used, the one in the time of the job."""
+def _told_apart(runs: list[Run]) -> list[Run]:
+    """The runs of one id in the order of time, each with the time in which the id is its own."""
+    ordered = sorted(runs, key=_begun)
+    for at, (_, later) in enumerate(pairwise(ordered)):
+        ordered[at] = replace(ordered[at], owned_until=later.started_at)
+        ordered[at + 1] = replace(ordered[at + 1], owned_from=later.started_at)
+    return ordered
+
+
+def _begun(run: Run) -> datetime:
+    return run.started_at or run.ended_at or EARLIEST
+
+
+def _nearest(candidates: list[Run], count: int, row: dict[str, Any]) -> list[Run]:
+    """Of the runs that an id had whenever it was used, as many as a job has of it, by the job's time."""
 
     def seconds_apart(run: Run) -> float:
         if None in (run.started_at, run.ended_at, row["started_at"], row["ended_at"]):
@@ -94,7 +115,7 @@ def _nearest(candidates: list[Run], row: dict[str, Any]) -> list[Run]:
         gaps: tuple[timedelta, ...] = (run.started_at - row["ended_at"], row["started_at"] - run.ended_at)
         return max(0.0, *(gap.total_seconds() for gap in gaps))
 
-    return sorted(candidates, key=seconds_apart)[:1]
+    return sorted(sorted(candidates, key=seconds_apart)[:count], key=_begun)
 
 
 def _run(row: dict[str, Any]) -> Run:
@@ -113,7 +134,8 @@ def _run(row: dict[str, Any]) -> Run:
 
 
 def _job(row: dict[str, Any], group: str | None, runs: Runs) -> Job:
-    found = [_nearest(runs.get((row["cluster"], run_id), []), row) for run_id in row["run_ids"] or ()]
+    counts = Counter(row["run_ids"] or ())
+    found = [_nearest(runs.get((row["cluster"], run_id), []), n, row) for run_id, n in counts.items()]
     return Job(
         cluster=row["cluster"],
         job_id=row["job_id"],

@@ -35,7 +35,11 @@ class TableReader(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One attempt of a job. Energies are millijoules, None where unknown."""
+    """One attempt of a job. Energies are millijoules, None where unknown.
+
+    A job number is used again in time, and a run's id with it: what began under the id from `owned_from` up
+    to, not including, `owned_until` is this run's; None where no other run of the id is before or after it.
+    """
 
     run_id: str
     restart: int | None
@@ -47,6 +51,13 @@ class Run:
     quality: Quality
     flags: tuple[str, ...]
     reasons: tuple[str, ...]
+    owned_from: datetime | None = None
+    owned_until: datetime | None = None
+
+    def owns(self, begun: datetime) -> bool:
+        """Whether what began under its id at this instant, on some node, is of this run."""
+        is_after = self.owned_from is None or self.owned_from <= begun
+        return is_after and (self.owned_until is None or begun < self.owned_until)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

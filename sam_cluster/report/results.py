@@ -100,11 +100,15 @@ def _inside(at: datetime | None, start: datetime | None, end: datetime | None) -
 
 
 def jobs_of(
-    cluster: str, job_id: str, by_id: dict[tuple[str, str], list[Job]], before: datetime | None
+    cluster: str, job_id: str, by_id: dict[tuple[str, str], list[Job]], before: datetime | None, author: str
 ) -> list[Job]:
     """The job of an id, or every part of an array or het job; of a number that was used again, the job
-    that had begun last when the result was handed in."""
-    candidates = by_id.get((cluster, job_id), [])
+    that had begun last when the result was handed in. What began later can be its author's own only."""
+    candidates = [
+        job
+        for job in by_id.get((cluster, job_id), [])
+        if job.user == author or not (before and job.started_at and job.started_at > before)
+    ]
     exact = [job for job in candidates if job.job_id == job_id]
     latest: dict[str, Job] = {}
     for job in exact or candidates:
@@ -128,7 +132,9 @@ def _result(
     config: Config,
 ) -> Result:
     job_ids = tuple(row["job_ids"] or ())
-    found = {job_id: jobs_of(row["cluster"], job_id, by_id, row["submitted_at"]) for job_id in job_ids}
+    found = {
+        job_id: jobs_of(row["cluster"], job_id, by_id, row["submitted_at"], row["user"]) for job_id in job_ids
+    }
     unknown = tuple(job_id for job_id, jobs in found.items() if not jobs)
     spent = list({(job.raw_job_id, job.started_at): job for jobs in found.values() for job in jobs}.values())
     energy, uncertainty, quality = _electricity(spent, unknown)

@@ -12,11 +12,11 @@ import pyarrow as pa
 
 from ..core.model import Quality
 from .ledger import UNKNOWN, Amount, Entry, days_of, entries_of
-from .records import Job
+from .records import Job, Run
 from .view import JobLine, PeriodView, added
 
-#: The entries of each run, by cluster and run id.
-Spent = dict[tuple[str, str], list[Entry]]
+#: The entries of each run, by cluster, run id and start: an id may come again.
+Spent = dict[tuple[str, str, datetime | None], list[Entry]]
 
 WHOLE = (Quality.MEASURED, Quality.ESTIMATED)
 
@@ -33,19 +33,26 @@ def spent_by_run(
 ) -> Spent:
     """Entries by run; a run of which nothing is known gets an unknown entry for each day it was there."""
     spent: Spent = defaultdict(list)
+    owners: dict[tuple[str, str], list[Run]] = defaultdict(list)
+    for job in jobs:
+        for run in job.runs:
+            owners[job.cluster, run.run_id].append(run)
     for entry in entries:
-        spent[entry.cluster, entry.run_id].append(entry)
+        for run in owners[entry.cluster, entry.run_id]:
+            if entry.begun_at is None or run.owns(entry.begun_at):
+                spent[entry.cluster, entry.run_id, run.started_at].append(entry)
+                break
     bound = Amount(qualities=frozenset({Quality.LOWER_BOUND}))
     for job in jobs:
         # Of a job that is a lower bound because an attempt of it was never heard of, no run is one.
         partial = job.quality is Quality.LOWER_BOUND and all(run.quality in WHOLE for run in job.runs)
         for run_id, begun, ended, quality in attempts(job):
-            key = (job.cluster, run_id)
+            key = (job.cluster, run_id, begun)
             if partial or quality is Quality.LOWER_BOUND:
                 spent[key] = [replace(entry, amount=entry.amount + bound) for entry in spent[key]]
             elif quality is Quality.UNKNOWN and not spent[key]:
                 days = _days_there(begun, ended or until, period, zone)
-                spent[key] = [Entry(job.cluster, run_id, day, UNKNOWN) for day in days]
+                spent[key] = [Entry(job.cluster, run_id, begun, day, UNKNOWN) for day in days]
     return spent
 
 
@@ -73,7 +80,9 @@ def _nameless(job: Job) -> str:
 def job_line(job: Job, spent: Spent, period: PeriodView, until: datetime) -> JobLine:
     """The job with what its runs used, and its GPU time, inside the period."""
     amount = added(
-        entry.amount for run_id, *_ in attempts(job) for entry in spent.get((job.cluster, run_id), ())
+        entry.amount
+        for run_id, begun, *_ in attempts(job)
+        for entry in spent.get((job.cluster, run_id, begun), ())
     )
     return JobLine(job=job, amount=amount, gpu_microseconds=_gpu_time_inside(job, period, until))
 

@@ -23,6 +23,8 @@ MAX_TEXT = 200
 MAX_NOTE = 2_000
 MAX_JOBS = 1_000
 
+EARLIEST, LATEST = (datetime(year, 1, 1, tzinfo=UTC) for year in (1970, 2100))
+
 #: A job as users name it: 123, a task of an array 123_4, a component of a het job 123+1.
 JOB_ID = re.compile(r"[1-9][0-9]{0,9}(?:[_+](?:0|[1-9][0-9]{0,9}))?")
 SUBMISSION_ID = re.compile(r"[0-9a-f]{32}")
@@ -56,7 +58,7 @@ class Submission:
     def _complaints(self) -> list[str | None]:
         return [
             _unlike(SUBMISSION_ID, "id", self.id),
-            None if _is_utc(self.submitted_at) else "submitted_at is not a time in UTC",
+            _bad_instant(self.submitted_at),
             _bad_text("cluster", self.cluster, required=True),
             _bad_jobs(self.jobs),
             _bad_accuracy(self.accuracy),
@@ -128,8 +130,11 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _is_utc(instant: object) -> bool:
-    return isinstance(instant, datetime) and instant.tzinfo is UTC
+def _bad_instant(instant: object) -> str | None:
+    if not isinstance(instant, datetime) or instant.tzinfo is not UTC:
+        return "submitted_at is not a time in UTC"
+    # What lies at the calendar's ends is no date in another time zone.
+    return None if EARLIEST <= instant < LATEST else "submitted_at is outside the years 1970 to 2099"
 
 
 def _unlike(pattern: re.Pattern[str], name: str, value: object) -> str | None:

@@ -13,8 +13,8 @@ LOST = "n2"
 # Line breaks, `=`, other control characters and bytes that are not UTF-8.
 EVIL = "x\nSLURM_JOB_USER=root\nSLURM_JOB_GPUS=0,1,2,3\t=|;$(id)\x01\x1b[31m\x7f\udcff\udcfe"
 EVIL_IN_ACCOUNTING = EVIL.replace("\udcff\udcfe", "??")
-# Long on the node that is lost, short when it runs again elsewhere.
-_OUTLIVED = '[ "${SLURM_RESTART_COUNT:-0}" = 0 ] || exec sleep 9\nsleep 300'
+# As long as need be the first time, so many seconds when it runs again.
+_AGAIN = '[ "${SLURM_RESTART_COUNT:-0}" = 0 ] || exec sleep %d\nsleep 300'
 
 
 @dataclass
@@ -42,7 +42,8 @@ def play(metered: MeteredCluster) -> Mishaps:
     lose_node(metered, story)
     submit = {"requeued": "n1", "twice": "n3", "late": "n3", "never": "n1"}
     for name, node in submit.items():
-        story.jobs[name] = slurm.submit("sleep 2", user="bob", extra=[LIMIT, f"--nodelist={node}"])
+        script = _AGAIN % 2 if name in ("requeued", "never") else "sleep 2"
+        story.jobs[name] = slurm.submit(script, user="bob", extra=[LIMIT, f"--nodelist={node}"])
     metered.nodes["n3"].silence("epilog", story.jobs["late"])
     metered.nodes["n1"].silence("epilog", story.jobs["never"])
     start_without_prolog(metered, story)
@@ -70,7 +71,7 @@ def lose_node(metered: MeteredCluster, story: Mishaps) -> None:
     slurm = metered.slurm
     filler = slurm.submit("sleep 3", gpus_per_node=4, extra=[LIMIT, "--nodelist=n1"])
     slurm.wait_started(filler)
-    story.jobs["lost"] = slurm.submit(_OUTLIVED, gpus_per_node=4, extra=[LIMIT, "--exclude=n3"])
+    story.jobs["lost"] = slurm.submit(_AGAIN % 9, gpus_per_node=4, extra=[LIMIT, "--exclude=n3"])
     slurm.wait_started(story.jobs["lost"])
     slurm.kill_slurmd(LOST)
 

@@ -8,6 +8,7 @@ from tests.bench.slurm import SlurmCluster
 
 USERS = (("alice", "vision"), ("bob", "nlp"), ("carol", "bio"), ("carol", "vision"))
 LIMIT = "--time=10"  # lets the scheduler fill the holes beside a large job
+AGAIN = '[ "${SLURM_RESTART_COUNT:-0}" = 0 ] || exec sleep 2\nsleep 300'  # until it is requeued
 HET_SCRIPT = """\
 #!/bin/sh
 #SBATCH --nodes=1 --ntasks-per-node=1 --gpus-per-node=1 --time=10
@@ -44,7 +45,7 @@ class Workload:
         """All sixty, from the first submission to the last epilog."""
         # Those that have to be followed come first, so that what they wait for passes beside the others.
         late = [self._add("sleep 99", state="TIMEOUT") for _ in range(3)]
-        requeued = [self._add("sleep 2", nodes=nodes, gpus=2, runs=2) for nodes in (1, 1, 1, 2)]
+        requeued = [self._add(AGAIN, nodes=nodes, gpus=2, runs=2) for nodes in (1, 1, 1, 2)]
         cancelled = [self._add("sleep 99", gpus=gpus, state="CANCELLED") for gpus in (1, 1, 1, 1)]
         for job in (*late, *requeued, *cancelled):
             self._slurm.wait_started(job)

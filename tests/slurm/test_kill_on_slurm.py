@@ -24,6 +24,7 @@ pytestmark = pytest.mark.timeout(180)
 
 LIMIT = "--time=10"
 SEED = 20_261_122
+CHILDREN = ("seal", "publish")
 UNREAD_US = 1_000_000
 """An event that came so shortly before a kill may not have been read."""
 
@@ -63,9 +64,7 @@ class Killer:
 
     def _kill(self, chance: random.Random) -> None:
         agents = [(node, pid) for node in self.nodes for pid in node.agent_pids()]
-        children = [
-            pid for node in self.nodes for name in ("seal", "publish") for pid in node.child_pids(name)
-        ]
+        children = [pid for node in self.nodes for name in CHILDREN for pid in node.child_pids(name)]
         with suppress(ProcessLookupError):
             if children and chance.random() < 0.5:
                 os.kill(chance.choice(children), signal.SIGKILL)
@@ -107,13 +106,12 @@ class Survived:
 
 @pytest.fixture(scope="module")
 def survived(metered: MeteredCluster) -> Iterator[Survived]:
-    slurm, nodes = metered.slurm, list(metered.nodes.values())
-    with Killer(nodes) as killer:
+    slurm = metered.slurm
+    with Killer(list(metered.nodes.values())) as killer:
+        shapes = [(1 + index % 3, 1 + index % 2, 2 + index % 4) for index in range(12)]
         jobs = [
-            slurm.submit(
-                f"sleep {2 + index % 4}", nodes=1 + index % 3, gpus_per_node=1 + index % 2, extra=[LIMIT]
-            )
-            for index in range(12)
+            slurm.submit(f"sleep {seconds}", nodes=nodes, gpus_per_node=gpus, extra=[LIMIT])
+            for nodes, gpus, seconds in shapes
         ]
         slurm.wait(jobs, timeout_seconds=90)
         slurm.wait_idle()

@@ -114,7 +114,9 @@ def test_a_row_that_cannot_be_read_is_reported_and_costs_no_other() -> None:
     [
         {"Start": "2026-10-05T14:00:00"}, {"Start": "-5"}, {"UID": "alice"}, {"State": "cancelled"},
         {"State": ""}, {"Suspended": "5 minutes"}, {"NodeList": "n[2-1]"}, {"AllocTRES": "gpu"},
-        {"SLUID": "7"}, {"Restarts": "٣"}, {"AllocNodes": "1.5K"},
+        {"SLUID": "7"}, {"Restarts": "٣"}, {"AllocNodes": "1.5K"}, {"AllocNodes": "99999999999"},
+        {"End": "9999999999999"}, {"Submit": "9" * 20}, {"UID": "9" * 20}, {"JobIDRaw": "9" * 20},
+        {"AllocTRES": "gres/gpu=99999999999"}, {"JobID": "8+99999999999"},
     ],
 )  # fmt: skip
 def test_each_field_of_a_wrong_form_makes_its_row_a_problem(broken: dict[str, str]) -> None:

@@ -35,7 +35,8 @@ from tests.aggregating import (
     rows,
     run_aggregate,
 )
-from tests.strategies import DAY, HOUR, History, PlannedRun, Simulation, histories, put
+from tests.simulated import Simulation, put
+from tests.strategies import DAY, HOUR, History, PlannedRun, histories
 
 ROOT = Path(__file__).resolve().parents[2]
 

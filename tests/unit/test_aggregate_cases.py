@@ -26,7 +26,8 @@ from tests.aggregating import (
     rows,
     run_aggregate,
 )
-from tests.strategies import DAY, EPOCH, HOUR, MINUTE, History, PlannedRun, Simulation, put
+from tests.simulated import Simulation, put
+from tests.strategies import DAY, EPOCH, HOUR, MINUTE, History, PlannedRun
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from sam_cluster.core.model import Boundary, RunKey, Shard
 from sam_cluster.store.commit import prepare
 from sam_cluster.store.paths import StorePaths
 from tests.aggregating import HISTORY, in_inbox, in_quarantine, only, put_all, rows, run_aggregate
-from tests.strategies import HOUR, History, PlannedRun, Simulation, put
+from tests.simulated import Simulation, put
+from tests.strategies import HOUR, History, PlannedRun
 from tests.unit.submissions.bench import SERVICE, acting_as, as_root
 
 OTHER = History((PlannedRun(900, 0, 50 * HOUR, 51 * HOUR, ((1, 1),)),))

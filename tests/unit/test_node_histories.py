@@ -65,7 +65,9 @@ def do(node: HistoryNode, operation: tuple[object, ...]) -> None:
             node.readers.failing[which] = Reason.NVML_FAILED  # type: ignore[index]
         case ("mend",):
             node.readers.failing.clear()
-        case "reset", int(gpu):
+        case "reset", int(gpu) if gpu not in node.restarted:
+            # Once: a counter that restarts while it is still small may pass by its old value unseen.
+            node.restarted.add(gpu)
             node.let_pass(0.01)
             node.gpus[gpu].reset()
             node.let_pass(0.01)

@@ -114,3 +114,12 @@ def test_an_author_without_a_name_here_waits_in_the_box_and_is_a_problem(paths) 
     later = int((HANDED_IN + timedelta(days=60)).timestamp() * 1_000_000)
     assert run_aggregate(paths, names=ME, now=max(later, NOW)).complete
     assert in_box(paths) == []
+
+
+def test_a_directory_that_cannot_be_removed_from_the_box_is_rejected_once(paths) -> None:
+    (paths.submissions / "mine").mkdir()
+    (paths.submissions / "mine" / "more").touch()
+    taken = [run_aggregate(paths, names=ME).results for _ in range(3)]
+    assert taken == [1, 0, 0]
+    assert only(rows(paths, "results"))["verdict"] == "rejected"
+    assert in_box(paths) == ["mine"]

@@ -18,7 +18,8 @@ from sam_cluster.core.model import Kind
 from sam_cluster.store import shards
 from sam_cluster.store.paths import parse_shard_name, shard_name
 from sam_cluster.store.soundness import complaint
-from tests.strategies import DAY, EPOCH, HOUR, History, PlannedRun, Simulation, content_of, histories
+from tests.simulated import Simulation, content_of
+from tests.strategies import DAY, EPOCH, HOUR, History, PlannedRun, histories
 
 SHARD = Simulation(History((PlannedRun(7, 1, HOUR, 3 * HOUR, ((0, 0), (0, 1))),))).shards()[0]
 NAME = shard_name("7.1", EPOCH + HOUR, 0)

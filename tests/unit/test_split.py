@@ -13,7 +13,8 @@ from sam_cluster.energy.gaps import gaps
 from sam_cluster.energy.hours import usage
 from sam_cluster.energy.split import Holder, Reading, counted_back, divide, segments, total_millijoules
 from sam_cluster.store.rows import from_rows
-from tests.strategies import EPOCH, HOUR, History, Simulation, histories
+from tests.simulated import Simulation
+from tests.strategies import EPOCH, HOUR, History, histories
 
 SECOND = 1_000_000
 A, B = Holder("1.0", EPOCH), Holder("2.0", EPOCH)
@@ -41,7 +42,7 @@ def then(before: Reading, kind: Kind, at: int, energy: int | None, *, step: int 
 
 
 @given(histories(max_runs=8, clock_steps=True), st.randoms())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_what_runs_used_and_what_nobody_held_is_the_counters_increase(history, random) -> None:
     simulation = Simulation(history)
     rows = [row for shard in simulation.shards() for row in reading_rows(shard, "digest")]
@@ -58,7 +59,7 @@ def test_what_runs_used_and_what_nobody_held_is_the_counters_increase(history, r
 
 
 @given(histories(max_runs=8, clock_steps=True), st.randoms())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_readings_in_any_order_and_number_give_the_same_hours_and_gaps(history, random) -> None:
     for readings in readings_of(history).values():
         for mine in segments(readings).values():
@@ -71,7 +72,7 @@ def test_readings_in_any_order_and_number_give_the_same_hours_and_gaps(history, 
 
 
 @given(histories(max_runs=8), st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_without_any_subset_of_the_shards_nothing_is_counted_twice(history, data) -> None:
     shards = Simulation(history).shards()
     kept = data.draw(st.lists(st.sampled_from(shards), unique_by=id))
@@ -88,7 +89,7 @@ def test_without_any_subset_of_the_shards_nothing_is_counted_twice(history, data
 
 
 @given(histories(max_runs=8, resets=False))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_where_every_shard_has_come_nothing_is_unattributed(history) -> None:
     for readings in readings_of(history).values():
         for mine in segments(readings).values():
@@ -200,6 +201,14 @@ def test_a_start_that_names_a_boundary_nobody_sent_leaves_energy_unattributed() 
     b = start(B, 1200 * SECOND, 130, **previous(missing))
     (gap,) = gaps([a, end, b], divide([a, end, b]))
     assert (gap.kind, gap.cause, gap.energy_millijoules) == (GapKind.UNATTRIBUTED, Cause.SHARD_MISSING, 30)
+
+
+def test_a_start_that_names_no_boundary_before_it_says_that_nobody_followed_the_gpu() -> None:
+    a = start(A, 0, 0)
+    end = then(a, Kind.END, 600 * SECOND, 100)
+    b = start(B, 1200 * SECOND, 130)
+    (gap,) = gaps([a, end, b], divide([a, end, b]))
+    assert (gap.kind, gap.cause, gap.energy_millijoules) == (GapKind.UNATTRIBUTED, Cause.NOT_METERED, 30)
 
 
 def test_over_a_counter_that_restarted_between_runs_the_energy_is_null() -> None:

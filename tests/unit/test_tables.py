@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import threading
 from pathlib import Path
 
 import duckdb
@@ -17,15 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sam_cluster.core.errors import StoreError
-from sam_cluster.store.commit import CommitLost, Transaction, prepare
+from sam_cluster.store.commit import prepare
 from sam_cluster.store.paths import StorePaths
 from sam_cluster.store.rows import day_of, from_rows, rows_digest
 from sam_cluster.store.schemas import DAY_COLUMN, KEYS, TABLES
-from sam_cluster.store.tables import Snapshot, Tables
+from sam_cluster.store.tables import Tables
+from tests.small_store import NOW, add, begin, ids, job
 from tests.strategies import DAY, EPOCH, HOUR
-
-NOW = EPOCH + 40 * DAY
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -33,28 +26,6 @@ def paths(tmp_path: Path) -> StorePaths:
     paths = StorePaths(tmp_path / "store")
     prepare(paths)
     return paths
-
-
-def job(number: int, start: int = EPOCH, end: int | None = None, **more) -> dict:
-    return {
-        **dict.fromkeys(TABLES["jobs"].names), "cluster": "lab", "job_id": str(number), "raw_job_id": number,
-        "started_at": start, "ended_at": start + HOUR if end is None else end, "energy_millijoules": number,
-        "quality": "measured", "flags": [], "reasons": [], "run_ids": [f"{number}.0"], **more,
-    }  # fmt: skip
-
-
-def begin(paths: StorePaths, now: int = NOW, **more) -> Transaction:
-    return Transaction(Tables(paths).snapshot(), now_microseconds=now, **more)
-
-
-def add(paths: StorePaths, *rows: dict, now: int = NOW, **more):
-    transaction = begin(paths, now, **more)
-    transaction.exchange("jobs", removed=from_rows("jobs", []), added=from_rows("jobs", rows))
-    return transaction.commit()
-
-
-def ids(table: pa.Table) -> list[int]:
-    return table["raw_job_id"].to_pylist()
 
 
 def test_a_store_that_is_not_there_is_an_error_that_says_what_to_do(tmp_path) -> None:
@@ -181,132 +152,6 @@ def test_what_is_staged_is_read_as_if_it_were_committed(paths) -> None:
     assert list(transaction.days("jobs", after=days[0])) == days[1:]
     transaction.commit()
     assert ids(Tables(paths).snapshot().read("jobs")) == [2, 7]
-
-
-def test_of_two_writers_that_began_at_once_one_wins_and_the_other_starts_anew(paths) -> None:
-    one, two = begin(paths), begin(paths)
-    for transaction, number in ((one, 1), (two, 2)):
-        transaction.replace_day("jobs", day_of(EPOCH), from_rows("jobs", [job(number)]))
-    one.commit()
-    with pytest.raises(CommitLost):
-        two.commit()
-    assert ids(Tables(paths).snapshot().read("jobs")) == [1]
-
-
-def test_many_writers_at_once_lose_nothing_and_readers_always_see_a_whole_state(paths) -> None:
-    def write(first: int) -> None:
-        for number in range(first, first + 4):
-            while True:
-                try:
-                    add(paths, job(number), job(number + 1000, EPOCH + DAY))
-                    break
-                except CommitLost:
-                    continue
-
-    seen: list[tuple[int, int]] = []
-    stop = threading.Event()
-
-    def look() -> None:
-        while not stop.is_set():
-            snapshot = Tables(paths).snapshot()
-            first = snapshot.read("jobs", end_microseconds=EPOCH + HOUR)
-            seen.append((len(first), len(snapshot.read("jobs")) - len(first)))
-
-    writers = [threading.Thread(target=write, args=(first,)) for first in (1, 101)]
-    reader = threading.Thread(target=look)
-    for thread in [*writers, reader]:
-        thread.start()
-    for thread in writers:
-        thread.join()
-    stop.set()
-    reader.join()
-    first = Tables(paths).snapshot().read("jobs", end_microseconds=EPOCH + HOUR)
-    assert ids(first) == [1, 2, 3, 4, 101, 102, 103, 104]
-    assert seen
-    assert all(one == two for one, two in seen)
-
-
-#: Forks a writer for each number of steps, before Arrow has made threads, and has it killed after so many.
-WRITERS = """
-import os, signal, sys
-from pathlib import Path
-from sam_cluster.store.paths import StorePaths
-from tests.unit.test_tables import DAY, EPOCH, add, job
-
-def killed_after(steps):
-    def step(name):
-        nonlocal steps
-        if steps == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        steps -= 1
-    return step
-
-for steps, root in enumerate(sys.argv[1:]):
-    child = os.fork()
-    if not child:
-        add(StorePaths(Path(root)), job(7), job(8, EPOCH + DAY), step=killed_after(steps))
-        os._exit(0)
-    print(os.waitpid(child, 0)[1])
-"""
-
-
-def test_a_writer_killed_at_any_step_leaves_the_old_state_or_the_new_one(tmp_path) -> None:
-    stores = [StorePaths(tmp_path / str(steps)) for steps in range(16)]
-    for paths in stores:
-        prepare(paths)
-        add(paths, job(1))
-    command = [sys.executable, "-c", WRITERS, *(str(paths.root) for paths in stores)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-    states = [int(line) for line in ran.stdout.split()]
-    assert set(states) == {0, signal.SIGKILL}
-    found = [ids(Tables(paths).snapshot().read("jobs")) for paths in stores]
-    assert [1] in found
-    for rows, state, paths in zip(found, states, stores, strict=True):
-        assert rows == [1, 7, 8] if state == 0 else rows in ([1], [1, 7, 8])
-        add(paths, job(9))
-        assert ids(Tables(paths).snapshot().read("jobs")) == sorted([*rows, 9])
-
-
-def test_a_reader_keeps_its_state_for_an_hour_and_then_the_files_are_gone(paths) -> None:
-    add(paths, job(1), now=NOW)
-    old = Tables(paths).snapshot()
-    add(paths, job(2), now=NOW + HOUR)
-    add(paths, job(3), now=NOW + 2 * HOUR - 1)
-    assert ids(old.read("jobs")) == [1]
-    fresh = Tables(paths).snapshot()
-    assert ids(fresh.read("jobs")) == [1, 2, 3]
-    add(paths, job(4), now=NOW + 2 * HOUR)
-    with pytest.raises(StoreError, match="begin again"):
-        Snapshot(paths, old.manifest).read("jobs")
-    assert ids(fresh.read("jobs")) == [1, 2, 3]
-
-
-def test_what_a_dead_writer_left_is_removed_after_a_day_and_nothing_else_is(paths) -> None:
-    add(paths, job(1))
-    directory = paths.tables / "jobs" / f"day={day_of(EPOCH).isoformat()}"
-    left = [directory / "0123-2.parquet", directory / ".0123-2.parquet.part"]
-    left.append(paths.tables / "index" / "0123-2.json")
-    young = directory / "4567-2.parquet"
-    for path in [*left, young]:
-        path.write_bytes(b"")
-    for path in [*left, *directory.glob("*-1.parquet"), *(paths.tables / "index").glob("*-1.json")]:
-        os.utime(path, (0, 0))
-    add(paths, job(2), now=NOW + 1)
-    assert not any(path.exists() for path in left)
-    assert young.exists()
-    add(paths, job(3), now=NOW + 2)
-    assert ids(Tables(paths).snapshot().read("jobs")) == [1, 2, 3]
-
-
-def test_a_file_that_was_torn_or_removed_is_an_error_that_names_it(paths) -> None:
-    snapshot = add(paths, job(1))
-    (file,) = snapshot.files("jobs")
-    (paths.tables / file.path).write_bytes(b"PAR1")
-    with pytest.raises(StoreError, match=file.path):
-        Tables(paths).snapshot().read("jobs")
-    (paths.tables / "commits" / "00000001.json").write_text("{")
-    with pytest.raises(StoreError, match=r"00000001\.json"):
-        Tables(paths).snapshot()
 
 
 def test_plain_tools_read_the_files(paths) -> None:

@@ -62,8 +62,9 @@ class MeteredCluster:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
+            self.slurm.revive()
             self.slurm.run("scancel", "--partition=gpu", check=False)
-            self.slurm.wait_idle()
+            self.slurm.wait_idle(timeout_seconds=60)
         finally:
             self.slurm.set_hooks()
             kill_marked(self.root)

@@ -94,6 +94,12 @@ class SlurmCluster(SlurmCommands):
         """Starts a node's slurmd (again)."""
         self._launch(f"slurmd.{node}", "slurmd", "-D", "-N", node)
 
+    def revive(self) -> None:
+        """Starts slurmd on the nodes where it does not run."""
+        for node in conf.NODES:
+            if not self._daemons[f"slurmd.{node}"].runs():
+                self.start_slurmd(node)
+
     def slurmd_pid(self, node: str) -> int:
         """Process id; BenchError where it does not run."""
         return self._daemons[f"slurmd.{node}"].pid

@@ -96,7 +96,7 @@ def hour_rows(
     whole, rest = divmod(energy or 0, max(hours, 1))
     return [
         {
-            "cluster": "lab", "run_id": run_id, "node": "n1", "gpu_uuid": "GPU-1",
+            "cluster": "lab", "run_id": run_id, "node": "n1", "gpu_uuid": "GPU-1", "started_at": begun,
             "hour": begun + timedelta(hours=n), "held_microseconds": gpus * 3_600_000_000,
             "energy_millijoules": None if energy is None else whole + (rest if n == 0 else 0),
             "quality": quality.value, "flags": [],

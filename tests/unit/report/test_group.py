@@ -242,3 +242,25 @@ def test_a_job_with_an_attempt_that_was_never_heard_of_makes_its_sums_lower_boun
         millijoules_from_kwh(1.0),
         Quality.LOWER_BOUND,
     )
+
+
+def test_a_number_that_slurm_used_again_within_the_period_counts_nothing_twice() -> None:
+    rows = together(
+        job_rows(9, "2026-10-05 10:00", 1, 1.0),
+        job_rows(9, "2026-10-12 10:00", 1, 2.0),
+        job_rows(9, "2026-10-19 10:00", 1, 4.0, account="speech"),
+    )
+    found = group_view(MemoryTables(rows), Config(), "vision", OCTOBER, DATA)
+    assert [kwh(line.amount) for line in found.jobs] == [2.0, 1.0]
+    assert (kwh(found.totals.amount), found.totals.energy_share) == (3.0, 3 / 7)
+
+
+def test_two_runs_of_one_id_in_one_job_count_once_each() -> None:
+    rows = together(job_rows(9, "2026-10-05 10:00", 1, 1.0), job_rows(9, "2026-10-05 12:00", 1, 2.0))
+    rows["jobs"] = [{**rows["jobs"][0], "run_ids": ["9.0", "9.0"], "ended_at": at("2026-10-05 13:00")}]
+    found = group_view(MemoryTables(rows), Config(), "vision", OCTOBER, DATA)
+    assert [kwh(line.amount) for line in found.jobs] == [3.0]
+    assert [(line.ending, line.runs, kwh(line.amount)) for line in found.endings] == [
+        ("completed", 1, 2.0),
+        ("requeued", 1, 1.0),
+    ]

@@ -100,3 +100,10 @@ def test_a_run_of_a_number_that_slurm_used_again_is_its_own_jobs() -> None:
     rows = together(job_rows(9, "2025-10-05 10:00", 1, 0.1), job_rows(9, "2026-10-05 10:00", 1, 0.2))
     jobs = read_jobs(MemoryTables(rows), CONFIG, Selection(job_ids=("9",)))
     assert [[run.started_at for run in job.runs] for job in jobs] == [[job.started_at] for job in jobs]
+
+
+def test_two_runs_of_one_id_in_one_job_are_both_there() -> None:
+    rows = together(job_rows(9, "2026-10-05 10:00", 1, 0.1), job_rows(9, "2026-10-05 12:00", 1, 0.2))
+    rows["jobs"] = [{**rows["jobs"][0], "run_ids": ["9.0", "9.0"], "ended_at": at("2026-10-05 13:00")}]
+    job = read_jobs(MemoryTables(rows), CONFIG, Selection(job_ids=("9",)))[0]
+    assert [run.started_at for run in job.runs] == [at("2026-10-05 10:00"), at("2026-10-05 12:00")]

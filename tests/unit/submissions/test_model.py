@@ -15,7 +15,7 @@ from sam_cluster.submissions.model import MAX_JOBS, MAX_NOTE, MAX_TEXT, Submissi
 NOW = datetime(2026, 10, 3, 12, 0, 0, 123456, tzinfo=UTC)
 GOOD = {"now": NOW, "cluster": "lab", "jobs": ["101"], "accuracy": 0.763, "task": "imagenet-1k"}
 
-YEAR_9000 = datetime(9000, 1, 1)  # noqa: DTZ001  (hypothesis adds the zone)
+YEARS = datetime(1970, 1, 1), datetime(2099, 12, 31)  # noqa: DTZ001  (hypothesis adds the zone)
 
 texts = st.text(min_size=1, max_size=MAX_TEXT).filter(str.strip)
 job_ids = st.from_regex(r"\A[1-9][0-9]{0,9}([_+](0|[1-9][0-9]{0,9}))?\Z")
@@ -27,7 +27,7 @@ job_ids = st.from_regex(r"\A[1-9][0-9]{0,9}([_+](0|[1-9][0-9]{0,9}))?\Z")
     accuracy=st.floats(0, 1),
     jobs=st.lists(job_ids, min_size=1, max_size=20, unique=True),
     given_texts=st.dictionaries(st.sampled_from(["metric", "dataset", "split", "model", "note"]), texts),
-    now=st.datetimes(timezones=st.just(timezone(timedelta(hours=-5))), max_value=YEAR_9000),
+    now=st.datetimes(*YEARS, timezones=st.just(timezone(timedelta(hours=-5)))),
 )
 def test_every_submission_survives_its_journey_as_text(cluster, task, accuracy, jobs, given_texts, now):
     submission = compose(now=now, cluster=cluster, jobs=jobs, accuracy=accuracy, task=task, texts=given_texts)
@@ -78,6 +78,8 @@ def test_all_that_is_wrong_is_said_at_once():
         (('["101"]', '"101"'), "no job is named"),
         (("+00:00", ""), "submitted_at is not a time in ISO 8601 with its offset"),
         (("2026-10-03T", "soon "), "submitted_at is not a time in ISO 8601"),
+        (("2026-10-03T", "9999-12-31T"), "submitted_at is outside the years 1970 to 2099"),
+        (("2026-10-03T", "0001-01-01T"), "submitted_at is outside the years 1970 to 2099"),
     ],
     ids=str,
 )
