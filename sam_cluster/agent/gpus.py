@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from sam_cluster.core.config import Config
@@ -172,16 +172,18 @@ class Gpus:
         if state and last.uptime_microseconds > state.last.uptime_microseconds:
             self._states[uuid] = replace(state, last=last)
 
-    def not_followed(self, uuids: Iterable[str] | None, until: int) -> None:
-        """A run held these GPUs (None: it is not known which) until an uptime and they were not read: what
-        lies between a boundary before that and the next is not idle."""
+    def not_followed(self, unread: Mapping[str, int] | None, until: int) -> None:
+        """A run held these GPUs, and from an uptime on, up to another, had no reading of them (None: it is
+        not known which they are): what lies between a boundary after that and the next is not idle."""
         self._keep_states()
-        for uuid in set(self._states) if uuids is None else set(self._states).intersection(uuids):
-            state = replace(self._states[uuid], chain=None, unfollowed_until=until)
+        for uuid, state in self._states.items():
+            since = 0 if unread is None else unread.get(uuid)
+            if since is None or (state.chain and state.chain.uptime_microseconds < since):
+                continue
+            until = max(until, state.unfollowed_until)
+            self._states[uuid] = replace(state, chain=None, unfollowed_until=until)
             if meter := self.meters.get(uuid):
                 meter.unfollowed_until = until
-                state = meter.state or state
-            self._states[uuid] = state
 
     def save(self) -> bool:
         """Keep what is known of each GPU for the next agent, where a boundary or a segment came to it.

@@ -30,12 +30,15 @@ def left_behind(journal: Journal, is_closed: Callable[[RunKey, Instant], bool]) 
         run_name, _, part = name.rpartition(".")
         try:
             lines = journal.read_lines(name)
+            if not lines:  # killed before its first line was whole: the event it was made for is still there
+                journal.remove(name)
+                continue
             run = OpenRun.from_lines(lines, journal)
             if run.name != name:
                 raise ValueError(f"{name} holds {run.name}")
             ended = _closed_at(lines[-1][1])
             latest[run_name] = max(latest.get(run_name, 0), int(part))
-        except (OSError, AttributeError, LookupError, TypeError, ValueError):  # its event may still be there
+        except (OSError, AttributeError, LookupError, TypeError, ValueError):
             journal.set_aside(name)
             left.bad.append(name)
             continue

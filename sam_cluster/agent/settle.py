@@ -113,27 +113,25 @@ def follow_segment(run: OpenRun, meter: GpuMeter, restart: Restart | None, wall_
     run.flag(Flag.COUNTER_RESET)
 
 
-def end_unread(run: OpenRun, meters: Mapping[str, GpuMeter]) -> tuple[Instant, set[str] | None]:
-    """End what has no end yet at its last reading, else at its last boundary. From there on nobody followed
-    the GPU, so that this is no boundary to count idle time from.
+def end_unread(run: OpenRun, meters: Mapping[str, GpuMeter]) -> tuple[Instant, dict[str, int] | None]:
+    """End what has no end yet at its last reading, else at its last boundary.
 
-    Returns the last instant of the run, and the GPUs that were not read since a boundary before (None: it
-    is not known which GPUs it held).
+    Returns the last instant of the run, and from which uptime on it held a GPU and had no reading of it
+    (None: it is not known which GPUs it held).
     """
     last = run.ended or run.started
-    unread = {gpu.uuid for gpu in run.gpus or ()} - run.since.keys()
+    unread: dict[str | None, int] = {gpu.uuid: 0 for gpu in run.gpus or () if gpu.uuid not in run.since}
     for uuid in run.uuids:
         if run.holds(uuid):
-            since = run.since[uuid].uptime_microseconds
             ended = _end_at_last_reading(run, uuid, meters.get(uuid))
+            unread[uuid] = ended.uptime_microseconds
             last = max(last, ended)
-            if ended.uptime_microseconds == since:
-                unread.add(uuid)
-    known = {uuid for uuid in unread if uuid}
-    return last, known if run.gpus is not None and known == unread else None
+    known = {uuid: since for uuid, since in unread.items() if uuid is not None}
+    return last, known if run.gpus is not None and None not in unread else None
 
 
 def _end_at_last_reading(run: OpenRun, uuid: str, meter: GpuMeter | None) -> Instant:
+    """From there on nobody followed the GPU, so that it is no boundary to count idle time from."""
     since = run.since[uuid]
     energy, uptime = since.energy_millijoules, since.uptime_microseconds
     offset = run.started.wall_offset

@@ -121,7 +121,6 @@ class _Work:
         self.outcome.shards += len(merged.new)
         self.outcome.duplicates += sum(digest in merged.known for _, digest in batch.files)
         self.outcome.results += collected.received
-        inbox.keep_superseded(self.paths, merged.superseded, merged.readings_removed)
         empty_box(self.paths, collected)
         self._fold_samples(batch)
         self._empty_inbox(batch, merged)
@@ -150,6 +149,8 @@ class _Work:
         """What changed, what the drop box held, and how many runs and jobs were made."""
         asked = self.asked or Asked()
         merged = merge(transaction, batch.shards, batch.readings)
+        # Before the commit: after it nothing else holds them, and this process may be dead.
+        inbox.keep_superseded(self.paths, merged.superseded, merged.readings_removed)
         merged.apply(transaction)
         transaction.folded(merged.new)
         changed = pa.concat_tables([merged.readings_removed, merged.readings_added])

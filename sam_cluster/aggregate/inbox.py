@@ -132,7 +132,8 @@ def quarantine(paths: StorePaths, rejected: Rejected) -> Path | None:
 
 
 def keep_superseded(paths: StorePaths, shards: Iterable[dict[str, Any]], readings: pa.Table) -> None:
-    """Write into quarantine what the tables gave up for a shard that says more; its file is gone."""
+    """Write into quarantine what the tables give up for a shard that says more; its file is gone. Done
+    again, it is the same."""
     for shard in shards:
         digest = shard["shard_digest"]
         boundaries = to_rows(readings.filter(pc.equal(readings["shard_digest"], digest)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sam_cluster.core.units import millijoules_from_power
 
-from .power import Power, integrate
+from .power import Power, integrate, roughness
 
 #: A reading that comes later than this is no reading of the boundary: the value is interpolated.
 LATE_MICROSECONDS = 2_000_000
@@ -19,7 +19,7 @@ LATE_MICROSECONDS = 2_000_000
 FURTHEST_MICROSECONDS = 120_000_000
 #: NVML's counter moves in steps of 20 to 100 ms: a value may be that old.
 COUNTER_STEP_MICROSECONDS = 100_000
-#: What is taken off by the power series is as good as the sensor's samples: 5 %.
+#: What is taken off by the power series is as good as the sensor, 5 %, and as its samples are close.
 SERIES_UNCERTAINTY_DIVISOR = 20
 #: Where the driver names no power limit, a GPU is taken to draw at most this.
 POWER_LIMIT_MILLIWATTS = 1_000_000
@@ -70,7 +70,8 @@ def bring_to(
     lower = before.counter_millijoules if before else 0
     between: int | None = integrate(series, instant, after.uptime_microseconds)
     if between is not None:
-        doubt = between // SERIES_UNCERTAINTY_DIVISOR
+        rough = roughness(series, instant, after.uptime_microseconds)
+        doubt = between // SERIES_UNCERTAINTY_DIVISOR + rough
         value = after.counter_millijoules - between
     elif lag > LATE_MICROSECONDS and before:
         span = after.uptime_microseconds - before.uptime_microseconds

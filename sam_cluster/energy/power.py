@@ -6,7 +6,7 @@ two samples power is taken to run in a straight line (the trapezoid rule); 1 mW 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from sam_cluster.core.units import MICROSECONDS_PER_SECOND
@@ -25,8 +25,38 @@ def integrate(series: Sequence[Power], start: int, end: int) -> int | None:
     The first and the last sample speak for what lies up to REACH_MICROSECONDS outside of them. None
     where the series does not cover the whole stretch.
     """
+    stretch = _covering(series, start, end)
+    if stretch is None:
+        return None
+    doubled = 0  # milliwatts × microseconds × 2
+    for (t0, p0), (t1, p1), a, b in _pieces(stretch, start, end):
+        # power at a and b on the line from p0 to p1, both times (t1 - t0)
+        at_a = p0 * (t1 - a) + p1 * (a - t0)
+        at_b = p0 * (t1 - b) + p1 * (b - t0)
+        doubled += (at_a + at_b) * (b - a) // (t1 - t0)
+    return (doubled + MICROSECONDS_PER_SECOND) // (2 * MICROSECONDS_PER_SECOND)
+
+
+def roughness(series: Sequence[Power], start: int, end: int) -> int:
+    """Millijoules by which the integral is off at most, where between two samples power was anywhere
+    between theirs: half of what it changed by, over the time in between. Rounded up."""
+    stretch = _covering(series, start, end) or []
+    doubled = sum(abs(p1 - p0) * (b - a) for (_, p0), (_, p1), a, b in _pieces(stretch, start, end))
+    return -(-doubled // (2 * MICROSECONDS_PER_SECOND))
+
+
+def _pieces(stretch: Sequence[Power], start: int, end: int) -> Iterator[tuple[Power, Power, int, int]]:
+    """Neighbouring samples, and the instants between which they speak for the stretch asked for."""
+    for first, second in pairwise(stretch):
+        a, b = max(first[0], start), min(second[0], end)
+        if b > a:
+            yield first, second, a, b
+
+
+def _covering(series: Sequence[Power], start: int, end: int) -> list[Power] | None:
+    """The samples that speak for a stretch, drawn out to its ends; None where they leave some of it open."""
     if end <= start:
-        return 0
+        return []
     around = _around(series, start, end)
     if not around:
         return None
@@ -37,18 +67,9 @@ def integrate(series: Sequence[Power], start: int, end: int) -> int | None:
         around.insert(0, (start, first[1]))
     if last[0] < end:
         around.append((end, last[1]))
-    doubled = 0  # milliwatts × microseconds × 2
-    for (t0, p0), (t1, p1) in pairwise(around):
-        if t1 - t0 > LONGEST_SILENCE_MICROSECONDS:
-            return None
-        a, b = max(t0, start), min(t1, end)
-        if b > a:
-            # power at a and b on the line from p0 to p1, both times (t1 - t0)
-            span = t1 - t0
-            at_a = p0 * (t1 - a) + p1 * (a - t0)
-            at_b = p0 * (t1 - b) + p1 * (b - t0)
-            doubled += (at_a + at_b) * (b - a) // span
-    return (doubled + MICROSECONDS_PER_SECOND) // (2 * MICROSECONDS_PER_SECOND)
+    if any(t1 - t0 > LONGEST_SILENCE_MICROSECONDS for (t0, _), (t1, _) in pairwise(around)):
+        return None
+    return around
 
 
 def _around(series: Sequence[Power], start: int, end: int) -> list[Power]:

@@ -54,8 +54,10 @@ def groups_of(rows: pa.Table, config: Config) -> list[str | None]:
 
 
 def local_days(instants: pa.ChunkedArray, zone: ZoneInfo) -> pa.ChunkedArray:
-    """The day of each instant in a time zone, as a date. Raises ConfigError for a zone that is known to Python
-    and not to Arrow, such as `Factory`."""
+    """The day of each instant in a time zone, as a date.
+
+    Raises ConfigError for a zone that is known to Python and not to Arrow, such as `Factory`.
+    """
     try:
         local = pc.local_timestamp(instants.cast(pa.timestamp("us", tz=zone.key)))
     except pa.ArrowInvalid as error:

@@ -18,6 +18,7 @@ import os
 import secrets
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -171,12 +172,21 @@ def write_content(directory: Path, content: bytes, suffix: str, number: int, ste
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Write a file and see it on the disk."""
-    with path.open("wb") as file:
-        os.fchmod(file.fileno(), FILE_MODE)
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    """Write a file and see it on the disk. Raises StoreError, and then leaves none: a full disk is not to be
+    fuller after each attempt."""
+    try:
+        with path.open("wb") as file:
+            os.fchmod(file.fileno(), FILE_MODE)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        with suppress(OSError):
+            path.unlink()
+        raise StoreError(
+            f"{path.parent} cannot be written to: {error.strerror}; "
+            "nothing was changed, begin again when it can"
+        ) from None
 
 
 def sync(directory: Path) -> None:

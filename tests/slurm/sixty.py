@@ -44,16 +44,17 @@ class Workload:
     def run(self) -> None:
         """All sixty, from the first submission to the last epilog."""
         # Those that have to be followed come first, so that what they wait for passes beside the others.
-        late = [self._add("sleep 99", state="TIMEOUT") for _ in range(3)]
         requeued = [self._add(AGAIN, nodes=nodes, gpus=2, runs=2) for nodes in (1, 1, 1, 2)]
-        cancelled = [self._add("sleep 99", gpus=gpus, state="CANCELLED") for gpus in (1, 1, 1, 1)]
-        for job in (*late, *requeued, *cancelled):
-            self._slurm.wait_started(job)
-        for job in late:
-            self._slurm.expire(job)
         for job in requeued:
+            self._slurm.wait_started(job)
             self._slurm.requeue(job)
+        late = [self._add("sleep 99", state="TIMEOUT") for _ in range(3)]
+        for job in late:
+            self._slurm.wait_started(job)
+            self._slurm.expire(job)
+        cancelled = [self._add("sleep 99", gpus=2, state="CANCELLED") for _ in range(4)]
         for job in cancelled:
+            self._slurm.wait_started(job)
             self._slurm.cancel(job)
         for index in range(4):
             self._add("sleep 1; exit 3", gpus=1 + index % 2, state="FAILED")

@@ -116,3 +116,26 @@ def test_what_cannot_be_moved_to_quarantine_stays_and_leaves_no_trace_at_each_at
     assert ["cannot be moved" in each for outcome in outcomes for each in outcome.problems] == [True, True]
     assert list(foreign.quarantine.iterdir()) == []
     assert [row["raw_job_id"] for row in rows(foreign, "jobs")] == [101, 102, 900]
+
+
+class Died(Exception):
+    """What stands for a death at a step."""
+
+
+def test_what_the_tables_give_up_is_in_quarantine_whenever_the_aggregate_dies(paths) -> None:
+    whole = Simulation(HISTORY).shards()[-1]
+    cut = replace(whole, boundaries=whole.boundaries[:1])
+    put(paths, cut)
+    run_aggregate(paths)
+    put(paths, whole)
+
+    def die(step: str) -> None:
+        if step == "committed":
+            raise Died
+
+    with pytest.raises(Died):
+        run_aggregate(paths, step=die)
+    run_aggregate(paths)
+    (reason,) = in_quarantine(paths).values()
+    assert "another one says more of the same run" in reason
+    assert only(rows(paths, "runs"))["flags"] == ["conflict"]

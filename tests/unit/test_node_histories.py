@@ -47,6 +47,7 @@ def do(node: HistoryNode, operation: tuple[object, ...]) -> None:
         case "pass", float(seconds):
             node.let_pass(seconds)
         case "power", int(gpu), int(milliwatts):
+            node.let_pass(0.001)  # its samples have one power an instant
             node.gpus[gpu].set_power(milliwatts)
         case ("die",):
             node.die()

@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 
 from sam_cluster.core.config import Config, Group
+from sam_cluster.core.errors import ConfigError
 from sam_cluster.report.reading import read_jobs
 from sam_cluster.report.records import Selection
 from tests.unit.report.tables import MemoryTables, at, job_rows, together
@@ -107,3 +108,8 @@ def test_two_runs_of_one_id_in_one_job_are_both_there() -> None:
     rows["jobs"] = [{**rows["jobs"][0], "run_ids": ["9.0", "9.0"], "ended_at": at("2026-10-05 13:00")}]
     job = read_jobs(MemoryTables(rows), CONFIG, Selection(job_ids=("9",)))[0]
     assert [run.started_at for run in job.runs] == [at("2026-10-05 10:00"), at("2026-10-05 12:00")]
+
+
+def test_a_time_zone_that_is_none_to_arrow_is_an_error_of_the_configuration() -> None:
+    with pytest.raises(ConfigError, match="timezone in \\[report\\] must be a name such as Europe/London"):
+        ids(Selection(), config=Config(timezone="Factory"))

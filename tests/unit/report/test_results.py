@@ -108,7 +108,9 @@ def test_a_job_of_somebody_elses_that_began_after_the_submission_is_not_its() ->
         job_rows(12, "2026-11-05 10:00", 1, 2.0, job_id="11_1"),
         {"results": [result_row(1, 0.9, ["9"]), result_row(2, 0.9, ["11"])]},
     )
-    found = {r.job_ids: (r.energy_millijoules, r.jobs_unknown) for r in read_results(MemoryTables(rows), Config())}
+    found = {
+        r.job_ids: (r.energy_millijoules, r.jobs_unknown) for r in read_results(MemoryTables(rows), Config())
+    }
     assert found == {("9",): (None, ("9",)), ("11",): (7_200_000_000, ())}
 
 

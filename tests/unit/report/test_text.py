@@ -47,7 +47,7 @@ def test_no_cell_begins_like_a_formula(text: str) -> None:
 
 @given(st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False)))
 def test_a_number_is_left_a_number(value: float) -> None:
-    assert float(csv_cell(value)) == value
+    assert type(value)(csv_cell(value)) == value
 
 
 @given(st.lists(st.fixed_dictionaries({"a": ANY_TEXT, "b": ANY_TEXT}), max_size=5))
