@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -170,6 +171,11 @@ class Journal:
         """The lines of a part, and their records. Raises OSError."""
         with open(self.file(name), "rb") as file:
             return list(decode_lines(file.read()))
+
+    def is_empty(self, name: str) -> bool:
+        """Whether a part was made and nothing written to it. Raises OSError."""
+        status = os.stat(os.path.join(self.path, name + SUFFIX), follow_symlinks=False)
+        return stat.S_ISREG(status.st_mode) and status.st_size == 0
 
     def remove(self, name: str) -> None:
         """Done with a part: it is sealed. Where it cannot be removed, the next agent seals it again."""

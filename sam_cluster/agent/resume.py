@@ -29,10 +29,10 @@ def left_behind(journal: Journal, is_closed: Callable[[RunKey, Instant], bool]) 
     for name in journal.names():
         run_name, _, part = name.rpartition(".")
         try:
-            lines = journal.read_lines(name)
-            if not lines:  # killed before its first line was whole: the event it was made for is still there
+            if journal.is_empty(name):  # killed before its first line: the event it was made for is there
                 journal.remove(name)
                 continue
+            lines = journal.read_lines(name)
             run = OpenRun.from_lines(lines, journal)
             if run.name != name:
                 raise ValueError(f"{name} holds {run.name}")
