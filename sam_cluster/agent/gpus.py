@@ -190,7 +190,7 @@ class Gpus:
         (Its later readings are in the journals of the runs that hold it.) False: not possible now."""
         self._keep_states()
         divisions = self._divisions()
-        if divisions == self._saved:
+        if divisions == self._saved and self._journal.has_state(STATE_FILE):
             return True
         document = {uuid: state.to_json() for uuid, state in self._states.items()}
         if not self._journal.write_state(STATE_FILE, document):

@@ -199,6 +199,10 @@ class Journal:
         except (OSError, ValueError):
             return None
 
+    def has_state(self, name: str) -> bool:
+        """Whether a small document is there."""
+        return os.path.exists(os.path.join(self.path, name))
+
     def write_state(self, name: str, document: Any) -> bool:
         """Replace a small document. False: not possible now."""
         temporary = os.path.join(self.path, f".{name}.part")

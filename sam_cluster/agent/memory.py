@@ -69,7 +69,7 @@ class ClosedRuns:
 
     def save(self) -> bool:
         """Keep it for the next agent. False: not possible now."""
-        if self._changed and not self._journal.write_state(STATE_FILE, [astuple(run) for run in self._runs]):
-            return False
-        self._changed = False
-        return True
+        if not self._changed and self._journal.has_state(STATE_FILE):
+            return True
+        self._changed = not self._journal.write_state(STATE_FILE, [astuple(run) for run in self._runs])
+        return not self._changed

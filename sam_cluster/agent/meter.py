@@ -15,7 +15,7 @@ from .ports import RawReading
 
 READINGS_KEPT = 512
 MARKS_KEPT = 64
-SERIES_KEPT_MICROSECONDS = 150_000_000
+SERIES_KEPT_MICROSECONDS = 60_000_000
 #: No GPU draws more. A counter that moves further was not counting in between: it was replaced, or misread.
 MOST_MILLIWATTS = 10_000_000
 #: A counter moves in steps, so that a reading may hold what was drawn a little earlier.

@@ -30,6 +30,7 @@ FORMAT = 1
 DIRECTORY_MODE = 0o750
 FILE_MODE = 0o640  # whatever the umask: the readers' group reads
 WITHOUT_DAYS = "all"
+NAME_DIGITS = 20  # of the SHA-256 in a file's name
 
 Step = Callable[[str], None]
 
@@ -110,12 +111,21 @@ class Manifest:
     @classmethod
     def from_file(cls, path: Path) -> Manifest:
         """Back from its file. Raises StoreError, or FileNotFoundError where there is none."""
-        document = _load(path)
-        if document.get("format") != FORMAT:
-            known = document.get("format")
+        try:
+            document = json.loads(path.read_bytes())
+            known = document.pop("format", None)
+        except FileNotFoundError:
+            raise
+        except (OSError, ValueError, RecursionError) as error:
+            raise StoreError(f"{path} cannot be read: {error}; restore it from a backup") from None
+        except (AttributeError, TypeError):
+            raise _untrue(path) from None
+        if known != FORMAT:
             raise StoreError(f"{path}: a commit of format {known!r}; this release reads {FORMAT}")
-        del document["format"]
-        return cls(**{**document, "superseded": tuple(document["superseded"])})
+        try:
+            return cls(**{**document, "superseded": tuple(document["superseded"])})
+        except (KeyError, TypeError):
+            raise _untrue(path) from None
 
 
 def month_of(day: date | None) -> str:
@@ -160,7 +170,7 @@ def write_content(directory: Path, content: bytes, suffix: str, number: int, ste
     """Write a file named by its content and the commit it is for: to the disk under a temporary name, then
     renamed. Returns the name and the digest."""
     digest = hashlib.sha256(content).hexdigest()
-    name = f"{digest[:20]}-{number}{suffix}"
+    name = f"{digest[:NAME_DIGITS]}-{number}{suffix}"
     directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
     temporary = directory / f".{name}.{secrets.token_hex(4)}.part"
     step(f"write {name}")
@@ -200,24 +210,26 @@ def sync(directory: Path) -> None:
 
 def _load_named(path: Path) -> dict[str, Any]:
     try:
-        return _load(path)
+        content = path.read_bytes()
     except FileNotFoundError:
         raise StoreError(
             f"{path} is missing, although a commit names it. A state is kept for an hour after the next one: "
             "begin again. If it stays missing, restore it from a backup"
         ) from None
-
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path} cannot be read: {error}; restore it from a backup") from None
-    if not isinstance(document, dict):
-        raise StoreError(f"{path} does not hold what its name says; restore it from a backup")
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}; restore it from a backup") from None
+    if not path.name.startswith(f"{_short(content)}-"):
+        raise _untrue(path)
+    document: dict[str, Any] = json.loads(content)
     return document
+
+
+def _untrue(path: Path) -> StoreError:
+    return StoreError(f"{path} does not hold what its name says; restore it from a backup")
+
+
+def _short(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:NAME_DIGITS]
 
 
 def _dump(document: Mapping[str, Any]) -> bytes:

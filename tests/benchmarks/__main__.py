@@ -36,8 +36,8 @@ def main() -> None:
     text = PAGE.read_text("utf-8")
     for name, lines in (
         ("machine", [machine()]),
-        ("hooks", hooks.measure(300)),
-        ("agent", agent.table(180.0)),
+        ("hooks", hooks.measure(200)),
+        ("agent", agent.table(60.0)),
     ):
         sys.stderr.write("\n".join([f"== {name}", *lines, ""]))
         text = fill(text, name, lines)

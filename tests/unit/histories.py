@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -24,26 +26,32 @@ class Killed(BaseException):
 
 
 class FusedJournal(Journal):
-    """A journal whose process is killed at its n-th look at the disk."""
+    """A journal whose process is killed at its n-th look at the disk, and whose disk may be away."""
 
     fuse = 0  # never
+    is_away = False
 
-    def _burn(self) -> None:
+    def burn(self) -> None:
         self.fuse -= 1
         if self.fuse == 0:
             raise Killed
 
-    def status(self, name: str):
-        self._burn()
-        return super().status(name)
+    def status(self, name: str) -> os.stat_result | None:
+        self.burn()
+        return None if self.is_away else super().status(name)
 
     def open_part(self, name: str) -> int:
-        self._burn()
+        self.burn()
+        if self.is_away:
+            raise OSError("away")
         return super().open_part(name)
 
+    def has_state(self, name: str) -> bool:
+        return not self.is_away and super().has_state(name)
+
     def write_state(self, name: str, document: object) -> bool:
-        self._burn()
-        return super().write_state(name, document)
+        self.burn()
+        return not self.is_away and super().write_state(name, document)
 
 
 @dataclass
@@ -91,6 +99,7 @@ class HistoryNode(SimulatedNode):
 
     def start_agent(self) -> NodeMeter:
         self.journal = FusedJournal(str(self.directory / "journal"))
+        self.is_on_disk = False
         self.meter = NodeMeter(
             self.config, "n1", self.boot_id, self.clock, self.readers, self.journal, lambda: self.live
         )
@@ -119,8 +128,9 @@ class HistoryNode(SimulatedNode):
             self.meter.event(event)
         self.meter.step()
         self.meter.step()
-        if self.meter.flush():
-            self.journal._burn()  # killed after the journal is on disk, before the events are removed
+        self.is_on_disk = self.meter.flush()
+        if self.is_on_disk:
+            self.journal.burn()  # killed after the journal is on disk, before the events are removed
             self.pending = [event for event in self.pending if event not in taken]
 
     def _act(self, action: object) -> None:
@@ -149,9 +159,17 @@ class HistoryNode(SimulatedNode):
             self.clock.advance(min(max(wake, now + 1), until) - now)
             self.look()
 
+    def lose_the_spool(self) -> None:
+        """Somebody removes it under an agent, which lives to write it anew: else it is all there is."""
+        if self.alive and not self.journal.is_away:
+            self.journal.fuse = 0
+            shutil.rmtree(self.directory / "journal", ignore_errors=True)
+            self.look()
+
     def seal(self) -> None:
         """What the sealing child does, with what is on disk."""
-        if self.alive:
+        self.look()
+        if self.alive and self.is_on_disk:
             for name, shard in zip(self.meter.sealable(), self.shards(), strict=True):
                 self.sealed.append(shard)
                 self.meter.sealed(name)

@@ -150,6 +150,19 @@ def test_a_file_that_was_torn_or_removed_is_an_error_that_names_it(paths) -> Non
     (paths.tables / file.path).write_bytes(b"PAR1")
     with pytest.raises(StoreError, match=file.path):
         Tables(paths).snapshot().read("jobs")
-    (paths.tables / "commits" / "00000001.json").write_text("{")
-    with pytest.raises(StoreError, match=r"00000001\.json"):
-        Tables(paths).snapshot()
+    for content in ("{", "[]", "null", '{"format":1}', '{"format":1,"superseded":[]}', "[" * 10_000):
+        (paths.tables / "commits" / "00000001.json").write_text(content)
+        with pytest.raises(StoreError, match=r"00000001\.json"):
+            Tables(paths).snapshot()
+
+
+def test_a_list_of_files_that_was_changed_is_an_error_that_names_it(paths) -> None:
+    snapshot = add(paths, job(1))
+    for name in (snapshot.manifest.tables["jobs"], snapshot.months("jobs")["2026-03"].name):
+        path = paths.tables / "index" / name
+        content = path.read_bytes()
+        for other in (b"", b"{}", content.replace(b"1", b"2"), b"[" * 10_000):
+            path.write_bytes(other)
+            with pytest.raises(StoreError, match=f"{name} does not hold what its name says"):
+                Tables(paths).snapshot().read("jobs")
+        path.write_bytes(content)

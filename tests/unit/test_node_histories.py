@@ -29,6 +29,8 @@ OPERATIONS = st.lists(
         st.tuples(st.just("set the clock"), st.integers(-7200, 7200)),
         st.tuples(st.just("fail"), st.sampled_from([uuid_of(0), uuid_of(1), None])),
         st.tuples(st.just("mend")),
+        st.tuples(st.just("take the disk away")),
+        st.tuples(st.just("lose the spool")),
         st.tuples(st.just("reset"), st.integers(0, 1)),
     ),
     max_size=25,
@@ -66,6 +68,11 @@ def do(node: HistoryNode, operation: tuple[object, ...]) -> None:
             node.readers.failing[which] = Reason.NVML_FAILED  # type: ignore[index]
         case ("mend",):
             node.readers.failing.clear()
+            node.journal.is_away = False
+        case ("take the disk away",):
+            node.journal.is_away = True
+        case ("lose the spool",):
+            node.lose_the_spool()
         case "reset", int(gpu) if gpu not in node.restarted:
             # Once: a counter that restarts while it is still small may pass by its old value unseen.
             node.restarted.add(gpu)
@@ -86,6 +93,7 @@ def test_runs_and_idle_time_add_up_to_the_counter_whatever_happens(
         for operation in operations:
             do(node, operation)
         node.journal.fuse = 0
+        node.journal.is_away = False
         node.readers.failing.clear()
         for job in [run.job for run in node.runs.values() if not run.ended]:
             node.finish(job)

@@ -85,11 +85,14 @@ class MeteredCluster:
         """Waits until single jobs have ended and slurmd has called the epilog for each prolog of theirs."""
         self.slurm.wait(jobs, timeout_seconds=timeout_seconds)
 
-        def balanced() -> bool:
-            hooks = [record.hook for job in jobs for record in self.records(job)]
-            return hooks.count("prolog") == hooks.count("epilog")
+        hooks: list[str] = []
 
-        wait_until(balanced, timeout_seconds, lambda: f"an epilog of {jobs} has not come")
+        def balanced() -> bool:
+            records = [record for job in jobs for record in self.records(job)]
+            hooks[:] = [f"{record.hook} {record.job_id}.{record.restart} {record.node}" for record in records]
+            return len([hook for hook in hooks if hook.startswith("prolog")]) * 2 == len(hooks)
+
+        wait_until(balanced, timeout_seconds, lambda: f"an epilog has not come: {hooks}")
 
     def shards(self) -> dict[tuple[int, int, str], list[Shard]]:
         """What lies in the inbox, by raw job id, restart count and node."""
