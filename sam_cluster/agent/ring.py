@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+#: So many samples tell how far apart they are.
+ENOUGH = 8
+
 
 class Ring:
     """The ring of one GPU. Nothing says how long it is; a ring that turned over between two looks shows
@@ -16,12 +19,11 @@ class Ring:
 
     def learn(self, stamps: Sequence[int]) -> None:
         """Take in the stamps of the samples since the last look, in the order of time."""
-        if not stamps:
-            return
-        span = stamps[-1] - stamps[0]
-        spacing = span // max(len(stamps) - 1, 1)
-        if self.last and stamps[0] - self.last > 4 * max(spacing, 1):
-            self.microseconds, self._is_known = span, True
-        elif not self._is_known:
-            self.microseconds = max(self.microseconds, 2 * span)
-        self.last = stamps[-1]
+        if len(stamps) >= ENOUGH:  # of a few, that came a moment after the last, the spacing says nothing
+            span = stamps[-1] - stamps[0]
+            if self.last and stamps[0] - self.last > 4 * span // (len(stamps) - 1):
+                self.microseconds, self._is_known = span, True
+            elif not self._is_known:
+                self.microseconds = max(self.microseconds, 2 * span)
+        if stamps:
+            self.last = stamps[-1]

@@ -35,3 +35,10 @@ def test_looks_that_follow_it_come_to_rest_inside_the_ring() -> None:
         ring.learn(stamps)
     assert holes <= 1
     assert ring.microseconds <= capacity * SPACING
+
+
+def test_a_look_a_moment_after_another_is_no_hole() -> None:
+    ring = Ring()
+    ring.learn([n * SPACING for n in range(100, 200)])
+    ring.learn([200 * SPACING])
+    assert ring.microseconds == 2 * 99 * SPACING
