@@ -13,7 +13,7 @@ from tests.bench.metered import Figure, MeteredCluster, NodeRun
 from tests.bench.metered.figures import energy_millijoules, figure
 from tests.slurm.faults import FAILING_GPU, Faulty, play
 
-pytestmark = pytest.mark.timeout(200)
+pytestmark = pytest.mark.timeout(420)
 
 HOOK_SECONDS = 1.0
 """Far more than a hook takes on a busy machine, and far less than any of the faults lasts."""

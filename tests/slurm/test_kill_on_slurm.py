@@ -20,7 +20,7 @@ from sam_cluster.store.tables import Tables
 from tests.bench.metered import Figure, MeteredCluster, MeteredNode, NodeRun
 from tests.bench.metered.figures import energy_millijoules, figure
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 LIMIT = "--time=10"
 SEED = 20_261_122

@@ -14,7 +14,7 @@ from tests.bench.metered import Figure, MeteredCluster
 from tests.bench.metered.figures import energy_millijoules, figure
 from tests.slurm.mishaps import EVIL, EVIL_IN_ACCOUNTING, LOST, Mishaps, play
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(420)
 
 
 @dataclass

@@ -12,7 +12,7 @@ import pytest
 from tests.bench.metered import MeteredCluster
 from tests.bench.metered.node import EXECUTABLES
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 CONFIGURATION = """
 [sam]

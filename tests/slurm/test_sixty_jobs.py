@@ -16,7 +16,7 @@ from tests.bench.metered import Figure, MeteredCluster
 from tests.bench.metered.figures import energy_millijoules
 from tests.slurm.sixty import Submitted, Workload
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(420)
 
 
 @dataclass

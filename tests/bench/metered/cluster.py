@@ -81,18 +81,20 @@ class MeteredCluster:
         """The runs with GPUs, of one raw job id or of all, by node."""
         return pair(self.records(job), self.nodes)
 
-    def wait_over(self, *jobs: int, timeout_seconds: float = 60.0) -> None:
+    def wait_over(self, *jobs: int, timeout_seconds: float = 150.0) -> None:
         """Waits until single jobs have ended and slurmd has called the epilog for each prolog of theirs."""
         self.slurm.wait(jobs, timeout_seconds=timeout_seconds)
 
         hooks: list[str] = []
 
-        def balanced() -> bool:
+        def closed() -> bool:
             records = [record for job in jobs for record in self.records(job)]
             hooks[:] = [f"{record.hook} {record.job_id}.{record.restart} {record.node}" for record in records]
-            return len([hook for hook in hooks if hook.startswith("prolog")]) * 2 == len(hooks)
+            last = {(record.job_id, record.node): record.hook for record in records}
+            epilogs = sum(record.hook == "epilog" for record in records)
+            return set(last.values()) == {"epilog"} and epilogs * 2 >= len(records)
 
-        wait_until(balanced, timeout_seconds, lambda: f"an epilog has not come: {hooks}")
+        wait_until(closed, timeout_seconds, lambda: f"an epilog has not come: {hooks}")
 
     def shards(self) -> dict[tuple[int, int, str], list[Shard]]:
         """What lies in the inbox, by raw job id, restart count and node."""
@@ -102,7 +104,7 @@ class MeteredCluster:
             found.setdefault((shard.key.job_id, shard.key.restart, shard.node), []).append(shard)
         return found
 
-    def wait_sealed(self, runs: Iterable[NodeRun] | None = None, *, timeout_seconds: float = 30.0) -> None:
+    def wait_sealed(self, runs: Iterable[NodeRun] | None = None, *, timeout_seconds: float = 90.0) -> None:
         """Waits until the last shard of each run lies in the inbox; without runs, of all that ended."""
         wanted = {run.key for run in (self.node_runs() if runs is None else runs)}
         missing: set[tuple[int, int, str]] = set()

@@ -104,7 +104,7 @@ class SlurmCluster(SlurmCommands):
         """Process id; BenchError where it does not run."""
         return self._daemons[f"slurmd.{node}"].pid
 
-    def wait_idle(self, *, timeout_seconds: float = 30.0) -> None:
+    def wait_idle(self, *, timeout_seconds: float = 90.0) -> None:
         """Waits until all nodes are idle, which is after their jobs' epilogs."""
         self.wait_nodes(dict.fromkeys(conf.NODES, ("idle",)), timeout_seconds=timeout_seconds)
 

@@ -94,7 +94,7 @@ class SlurmCommands:
         jobs: int | Iterable[int],
         states: Collection[str] = TERMINAL,
         *,
-        timeout_seconds: float = 60.0,
+        timeout_seconds: float = 150.0,
     ) -> dict[str, str]:
         """Waits until slurmctld has all the jobs, with every task or component of theirs, in one of the
         states; gives the states by name. Epilogs may still run: see `wait_idle`; accounting may lag."""
@@ -111,12 +111,12 @@ class SlurmCommands:
         )
         return found
 
-    def wait_started(self, job: int, *, timeout_seconds: float = 30.0) -> None:
+    def wait_started(self, job: int, *, timeout_seconds: float = 90.0) -> None:
         """Waits until the script of a single job runs: slurmctld says RUNNING before it is launched."""
         output = self.work / f"slurm-{job}.out"
         wait_until(output.exists, timeout_seconds, lambda: f"{output} is not there: {self.job_states()}")
 
-    def wait_accounted(self, jobs: int | Iterable[int], *, timeout_seconds: float = 30.0) -> None:
+    def wait_accounted(self, jobs: int | Iterable[int], *, timeout_seconds: float = 90.0) -> None:
         """Waits until accounting has the whole of jobs that have ended, which takes up to five seconds:
         slurmctld sends the starts in bulk, and an end may be stored before its start."""
         wanted = _names(jobs)
