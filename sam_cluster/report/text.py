@@ -52,11 +52,15 @@ def csv_cell(value: object) -> str:
         return repr(value)
     if isinstance(value, list | tuple):
         return csv_cell(" ".join(str(item) for item in value))
-    # NUL and lone surrogates are in no encoding that a reader of CSV knows; the rest is kept.
+    # A terminal obeys control characters here too, and lone surrogates are in no encoding; the rest is kept.
     text = str(value)
     if not text.isprintable():
-        text = "".join(_code(c) if c == "\0" or unicodedata.category(c) == "Cs" else c for c in text)
+        text = "".join(_code(c) if c not in "\t\r\n" and _is_unfit_for_csv(c) else c for c in text)
     return "'" + text if text.lstrip(" ").startswith(FORMULA) else text
+
+
+def _is_unfit_for_csv(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cs")
 
 
 def csv_text(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> str:

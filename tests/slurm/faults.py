@@ -152,8 +152,11 @@ def take_store_away(metered: MeteredCluster, nodes: tuple[FaultyNode, ...]) -> N
     away = metered.inbox.rename(metered.store / "away")
     jobs = [node.job("store away", seconds=1) for node in nodes]
     metered.wait_over(*jobs)
-    time.sleep(2)
-    assert not metered.inbox.exists()
+    for node in metered.nodes.values():
+        wait_until(node.has_outgoing, 20, metered.complaints)
+        tried = node.agent("publish")
+        assert tried.returncode != 0 and "Traceback" not in tried.stderr, tried
+    assert not metered.inbox.exists(), "what is written under a missing mount is on the wrong disk"
     away.rename(metered.inbox)
     for node in metered.nodes.values():
         node.agent("publish")

@@ -50,11 +50,12 @@ def play(metered: MeteredCluster) -> Mishaps:
     for name in ("requeued", "never"):
         slurm.wait_started(story.jobs[name])
         slurm.requeue(story.jobs[name])
-    never = hook_of(metered, story.jobs["never"], "epilog")
-    metered.nodes["n1"].unsilence("epilog", never.job_id)
     end_twice(metered, story.jobs["twice"])
     end_late(metered, story.jobs["late"])
     submit_evil(metered, story)
+    never = hook_of(metered, story.jobs["never"], "epilog")
+    wait_second_run(metered, never.job_id)
+    metered.nodes["n1"].unsilence("epilog", never.job_id)
     metered.wait_over(story.jobs["requeued"], story.jobs["never"])
     wait_shards(metered, story.jobs["never"], 2)
     metered.hooks.replay(never)  # long after its run was closed, and its job over
@@ -81,12 +82,9 @@ def find_node(metered: MeteredCluster, story: Mishaps) -> None:
     slurm = metered.slurm
     slurm.wait_nodes({LOST: ("down*", "down")}, timeout_seconds=60)
     story.states["lost"] = slurm.node_states()
-    job = story.jobs["lost"]
-    wait_until(
-        lambda: any(run.prolog.restart == 1 for run in metered.node_runs(job)), 60, lambda: "no second run"
-    )
+    wait_second_run(metered, story.jobs["lost"])
     slurm.start_slurmd(LOST)
-    metered.wait_over(job)
+    metered.wait_over(story.jobs["lost"])
 
 
 def start_without_prolog(metered: MeteredCluster, story: Mishaps) -> None:
@@ -134,6 +132,15 @@ def hook_of(metered: MeteredCluster, job: int, hook: str) -> HookRecord:
 
     wait_until(there, 60, lambda: f"slurmd has not called the {hook} of {job}")
     return found[0]
+
+
+def wait_second_run(metered: MeteredCluster, job: int) -> None:
+    """Waits until a requeued job runs again."""
+
+    def runs() -> bool:
+        return any(run.prolog.restart == 1 for run in metered.node_runs(job))
+
+    wait_until(runs, 60, lambda: f"{job} does not run again")
 
 
 def wait_shards(metered: MeteredCluster, job: int, count: int) -> None:

@@ -169,6 +169,10 @@ class MeteredNode:
     def remove_spool(self) -> None:
         shutil.rmtree(self.spool)
 
+    def has_outgoing(self) -> bool:
+        """Whether a shard is sealed and not in the store."""
+        return any(self.spool.glob("outbox/*/[!.]*.parquet"))
+
     def stop_publisher(self) -> int:
         """Waits for the child that brings shards to the store, and stops it as a hanging store would."""
         deadline = time.monotonic() + 20

@@ -45,6 +45,11 @@ def test_no_cell_begins_like_a_formula(text: str) -> None:
     assert not csv_cell(text).lstrip(" ").startswith(FORMULA)
 
 
+@given(ANY_TEXT)
+def test_a_cell_holds_no_character_that_acts_on_a_terminal(text: str) -> None:
+    assert not set(csv_cell(text)) & {*map(chr, range(32)), "\x7f", "\x9b", "\ud800"} - set("\t\r\n")
+
+
 @given(st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False)))
 def test_a_number_is_left_a_number(value: float) -> None:
     assert type(value)(csv_cell(value)) == value
