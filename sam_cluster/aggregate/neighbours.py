@@ -79,12 +79,17 @@ def after(transaction: Transaction, wanted: Iterable[Wanted]) -> dict[Stretch, p
 
 
 def _rows_of(transaction: Transaction, day: date, sought: Collection[tuple[str, ...]]) -> pa.Table:
-    """The readings of some segments on a day; most days have none, which four columns tell."""
-    names = transaction.read_day("readings", day, SEGMENT_COLUMNS)
-    if not pc.any(among(names, SEGMENT_COLUMNS, sought)).as_py():
+    """The readings of some segments on a day that have a value; most days have none, which a few columns
+    tell. One without a value divides nothing, and what is looked for lies beyond it."""
+    few = transaction.read_day("readings", day, (*SEGMENT_COLUMNS, "energy_millijoules"))
+    if not pc.any(_have_value(few, sought)).as_py():
         return empty("readings")
     rows = transaction.read_day("readings", day)
-    return rows.filter(among(rows, SEGMENT_COLUMNS, sought))
+    return rows.filter(_have_value(rows, sought))
+
+
+def _have_value(rows: pa.Table, sought: Collection[tuple[str, ...]]) -> pa.ChunkedArray:
+    return pc.and_(among(rows, SEGMENT_COLUMNS, sought), pc.is_valid(rows["energy_millijoules"]))
 
 
 def _nearest(rows: pa.Table, *, latest: bool) -> pa.Table:
