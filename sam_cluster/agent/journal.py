@@ -31,12 +31,10 @@ def encode(record: Record) -> bytes:
 def decode_lines(content: bytes) -> Iterator[tuple[bytes, Record]]:
     """The lines that a file holds, and their records, up to the first line that is torn or altered."""
     for line in content.splitlines(keepends=True):
-        checksum, space, text = line.partition(b" ")
-        if not space or not text.endswith(b"\n"):
+        checksum, _, text = line.partition(b" ")
+        if not text.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(text[:-1]):
             return
         try:
-            if int(checksum, 16) != zlib.crc32(text[:-1]):
-                return
             record = json.loads(text)
         except ValueError:
             return

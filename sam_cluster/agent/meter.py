@@ -245,9 +245,11 @@ class GpuMeter:
             self._chain = mark
 
     def _extend_series(self, power: tuple[Power, ...]) -> None:
+        last = self._series[-1][0] if self._series else -1
         for point in power:
-            if not self._series or point[0] > self._series[-1][0]:
+            if point[0] > last:
                 self._series.append(point)
+                last = point[0]
         while self._series and self._series[0][0] < self._series[-1][0] - SERIES_KEPT_MICROSECONDS:
             self._series.popleft()
 

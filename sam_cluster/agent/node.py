@@ -26,7 +26,6 @@ from .settle import end_unread, follow_segment, settle_all
 
 #: How long the last reading of a run is waited for when NVML does not answer.
 PATIENCE_MICROSECONDS = 120_000_000
-CLOCK_STEP_MICROSECONDS = 1_000_000
 
 
 class NodeMeter:
@@ -69,11 +68,10 @@ class NodeMeter:
                 self._go_on(run)
             else:
                 self._close(run, Flag.NO_END)
-        if self._runs:
-            self._gpus.open()
         return left.bad
 
     def _go_on(self, run: OpenRun) -> None:
+        self._gpus.open()
         for uuid, sample in run.last_samples.items():
             if sample.counter_millijoules is not None:
                 self._gpus.remember(uuid, Reading(sample.uptime_microseconds, sample.counter_millijoules))
@@ -163,6 +161,9 @@ class NodeMeter:
         for part in self.journal_parts():
             part.close()
 
+    def _now(self) -> Instant:
+        return Instant(self._clock.uptime_microseconds(), self._clock.now_microseconds())
+
     # events
 
     def _start(self, facts: RunFacts, instant: Instant, boot_id: str) -> None:
@@ -238,13 +239,8 @@ class NodeMeter:
             follow_segment(run, meter, restart, offset)
             if sample:
                 run.sample(sample)
-            if abs(offset - run.started.wall_offset) > CLOCK_STEP_MICROSECONDS:
-                run.flag(Flag.CLOCK_STEPPED)
 
     # time
-
-    def _now(self) -> Instant:
-        return Instant(self._clock.uptime_microseconds(), self._clock.now_microseconds())
 
     def _hour_marks(self) -> None:
         now = self._now()
@@ -259,8 +255,6 @@ class NodeMeter:
                 if instant.at_microseconds % MICROSECONDS_PER_DAY == 0:
                     run.rotate_at = instant
 
-    # what is over
-
     def _complete_parts(self) -> None:
         uptime = self._now().uptime_microseconds
         for run in list(self._runs):
@@ -269,21 +263,20 @@ class NodeMeter:
             if at and not any(item.instant <= at for item in run.waiting):
                 run.close_part(final=False, at=at, reasons={}, reason=None)
                 self._complete.append(run.next_part())
-            if run.ended and not run.waiting and (run.gpus is not None or self._is_unknowable(run, uptime)):
+            is_settled = run.gpus is not None or self._is_hopeless(run, None, uptime)
+            if run.ended and not run.waiting and is_settled:
                 self._close(run)
 
-    def _is_hopeless(self, run: OpenRun, item: Waiting, uptime: int) -> bool:
-        """No reading will come for a boundary: patience is over, or NVML said so at the run's end."""
-        if not run.ended and item.kind is not Kind.HOUR:
+    def _is_hopeless(self, run: OpenRun, item: Waiting | None, uptime: int) -> bool:
+        """No reading will come for a boundary (None: nor will it be known of which GPUs): patience is over,
+        or NVML said so at the run's end."""
+        since = run.ending_since
+        if since is None and item and item.kind is Kind.HOUR:
+            since = item.instant.uptime_microseconds
+        uuid = item.gpu_uuid if item else None
+        if since is None:
             return False
-        waited = uptime - (run.ending_since or item.instant.uptime_microseconds)
-        is_refused = self._gpus.refuses(item.gpu_uuid, ever_read=item.gpu_uuid in run.since)
-        return is_refused or waited > PATIENCE_MICROSECONDS
-
-    def _is_unknowable(self, run: OpenRun, uptime: int) -> bool:
-        """Which GPUs a run had will not be known: NVML does not open."""
-        waited = uptime - (run.ending_since or uptime)
-        return waited > PATIENCE_MICROSECONDS or self._gpus.refuses(None, ever_read=False)
+        return uptime - since > PATIENCE_MICROSECONDS or self._gpus.refuses(uuid, ever_read=uuid in run.since)
 
     def _close(self, run: OpenRun, *flags: Flag, reason: Reason | None = None) -> None:
         """The run is over: what has no end yet ends at its last reading."""

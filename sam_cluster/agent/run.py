@@ -13,6 +13,9 @@ from .facts import RunFacts
 from .journal import Journal, JournalPart, Record
 from .meter import Mark
 
+#: The wall clock has stepped where it moved by more against the other one.
+CLOCK_STEP_MICROSECONDS = 1_000_000
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Instant:
@@ -136,6 +139,9 @@ class OpenRun:
 
     def sample(self, sample: Sample) -> None:
         """Keep a tick."""
+        offset = sample.at_microseconds - sample.uptime_microseconds
+        if abs(offset - self.started.wall_offset) > CLOCK_STEP_MICROSECONDS:
+            self.flag(Flag.CLOCK_STEPPED)
         self.last_samples[sample.gpu_uuid] = sample
         self.log.add({"r": "sample", **asdict(sample)})
 
