@@ -16,9 +16,7 @@ from markupsafe import Markup
 from ..resources import directory
 from . import numbers, words
 from .text import shortened
-from .view import GroupView, PeriodView
-
-TOP_JOBS = 25
+from .view import PeriodView, View
 
 
 @lru_cache(maxsize=1)
@@ -47,12 +45,12 @@ def period_title(period: PeriodView) -> str:
     return period.label.replace("--", " to ")
 
 
-def group_page(view: GroupView, *, csv_name: str, json_name: str) -> str:
-    """The page of a lab as HTML. The names are those of the files that will lie beside it."""
+def page(template: str, view: View, *, csv_name: str, json_name: str) -> str:
+    """A page as HTML from its template. The names are those of the files that will lie beside it."""
     style = Markup("\n" + (directory("templates") / "report.css").read_text("utf-8"))  # noqa: S704  (our own file)
     return (
         environment()
-        .get_template("group.html.j2")
+        .get_template(template)
         .render(
             view=view,
             zone=ZoneInfo(view.period.timezone),
@@ -60,10 +58,7 @@ def group_page(view: GroupView, *, csv_name: str, json_name: str) -> str:
             content_security_policy=content_security_policy(style),
             csv_name=csv_name,
             json_name=json_name,
-            top_jobs=TOP_JOBS,
-            ending_words=words.ENDING_WORDS,
-            undefined_words=words.UNDEFINED,
-            quality_words=words.QUALITIES,
+            words=words,
         )
     )
 

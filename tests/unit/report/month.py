@@ -5,8 +5,9 @@ from __future__ import annotations
 from sam_cluster.core.config import Config, Group, Task
 from sam_cluster.core.model import Quality
 from sam_cluster.core.units import millijoules_from_kwh
-from sam_cluster.report.group import group_view
-from sam_cluster.report.view import GroupView, PeriodView, Provenance
+from sam_cluster.report.group.build import group_view
+from sam_cluster.report.group.view import GroupView
+from sam_cluster.report.view import PeriodView, Provenance
 from tests.unit.report.tables import MemoryTables, Row, at, hour_rows, job_rows, result_row, together
 
 CONFIG = Config(

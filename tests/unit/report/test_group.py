@@ -14,9 +14,10 @@ from sam_cluster.core.model import Flag, Quality, Reason
 from sam_cluster.core.units import millijoules_from_kwh
 from sam_cluster.metrics import UndefinedReason
 from sam_cluster.report import words
-from sam_cluster.report.group import group_view
+from sam_cluster.report.group.build import group_view
+from sam_cluster.report.group.view import GroupView
 from sam_cluster.report.ledger import Amount
-from sam_cluster.report.view import GroupView, MissingLine, PeriodView, added
+from sam_cluster.report.view import MissingLine, PeriodView, added
 from tests.unit.report.month import CONFIG, DATA, OCTOBER, simulated, view
 from tests.unit.report.tables import MemoryTables, at, job_rows, together
 

@@ -15,17 +15,20 @@ from pathlib import Path
 import jinja2
 import pytest
 
-from sam_cluster.report.render import TOP_JOBS, environment, group_page, period_title
-from sam_cluster.report.view import GroupView
+from sam_cluster.report import render
+from sam_cluster.report.group.view import GroupView
+from sam_cluster.report.render import environment, period_title
 from tests.unit.report.month import OCTOBER, ROWS, simulated, view
 from tests.unit.report.tables import at, job_rows, result_row, together
 
 GOLD = Path(__file__).resolve().parents[2] / "gold"
+TOP_JOBS = 25  # that the page lists
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 
 
 def page(given: GroupView | None = None) -> str:
-    return group_page(given or view(), csv_name="vision-2026-10.csv", json_name="vision-2026-10.json")
+    names = {"csv_name": "vision-2026-10.csv", "json_name": "vision-2026-10.json"}
+    return render.page("group.html.j2", given or view(), **names)
 
 
 class Elements(HTMLParser):

@@ -10,16 +10,17 @@ from collections.abc import Sequence
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from ..core.config import Config
-from ..core.model import Flag
-from ..core.units import MICROSECONDS_PER_HOUR, kwh_from_millijoules
+from ...core.config import Config
+from ...core.model import Flag
+from ...core.units import MICROSECONDS_PER_HOUR, kwh_from_millijoules
+from ..ledger import Amount, days_of, total_of, usage_of
+from ..reading import read_jobs
+from ..records import Selection, TableReader, base_id
+from ..results import Result, choose, read_results
+from ..spending import job_line, spent_in
+from ..view import JobLine, PeriodView, Provenance, Settings, added, part
 from . import lines
-from .ledger import Amount, days_of, total_of, usage_of
-from .reading import read_jobs
-from .records import Selection, TableReader, base_id
-from .results import Result, choose, read_results
-from .spending import job_line, spent_in
-from .view import GroupView, JobLine, PeriodView, Provenance, ResultsView, Settings, Totals, added, part
+from .view import GroupView, ResultsView, Totals
 
 
 def group_view(

@@ -6,13 +6,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from ..core.model import Flag, Quality, Reason
-from . import words
-from .ledger import Amount
-from .records import Job, Run
-from .results import Result
-from .spending import Spent, attempts
-from .view import CoverageLine, DayLine, EndingLine, JobLine, MissingLine, PersonLine, TaskView, added, part
+from ...core.model import Flag, Quality, Reason
+from .. import words
+from ..ledger import Amount
+from ..records import Job, Run
+from ..results import Result
+from ..spending import Spent, attempts
+from ..view import JobLine, MissingLine, added, part
+from .view import CoverageLine, DayLine, EndingLine, PersonLine, TaskView
 
 MOST_DAYS = 62
 
