@@ -54,7 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     checkpoint.add_argument(
         "--checkpoint", type=Path, metavar="FILE", help="the trained model, of which the digest is handed in"
     )
-    checkpoint.add_argument("--checkpoint-sha256", metavar="HEX", help="the digest itself")
+    checkpoint.add_argument("--checkpoint-sha256", metavar="HEX", type=str.lower, help="the digest itself")
     parser.add_argument(
         "--jobs",
         metavar="ID,…",
@@ -77,14 +77,15 @@ def run(args: argparse.Namespace) -> int:
     user = author()
     found = job_owners.find(jobs, config, asking(args.environ), args.now)
     cluster = args.environ.get("SLURM_CLUSTER_NAME") or config.cluster_name or found.cluster
-    names = ("metric", "dataset", "split", "model", "note", "checkpoint_sha256", "supersedes")
+    names = ("metric", "dataset", "split", "model", "note", "supersedes")
+    texts = {name: getattr(args, name) for name in names}
     submission = compose(
         now=args.now,
         cluster=cluster or "unknown",
         jobs=jobs,
         accuracy=accuracy,
         task=args.task,
-        texts={name: getattr(args, name) for name in names},
+        texts={**texts, "checkpoint_sha256": args.checkpoint_sha256},
         epochs=epochs,
         data_fraction=(
             None if fraction is None else parse_fraction(fraction, "fraction of the data", example="0.25")
