@@ -72,7 +72,9 @@ def run(args: argparse.Namespace) -> int:
     config = options.config_of(args)
     accuracy = parse_accuracy(args.accuracy)
     epochs = None if args.epochs is None else _epochs(args.epochs)
-    fraction = args.data_fraction
+    data_fraction = None
+    if args.data_fraction is not None:
+        data_fraction = parse_fraction(args.data_fraction, "fraction of the data", example="0.25")
     jobs = parse_job_ids(args.jobs) if args.jobs else this_job(args.environ)
     user = author()
     found = job_owners.find(jobs, config, asking(args.environ), args.now)
@@ -87,9 +89,7 @@ def run(args: argparse.Namespace) -> int:
         task=args.task,
         texts={**texts, "checkpoint_sha256": args.checkpoint_sha256},
         epochs=epochs,
-        data_fraction=(
-            None if fraction is None else parse_fraction(fraction, "fraction of the data", example="0.25")
-        ),
+        data_fraction=data_fraction,
     )
     known = Known(owners=found.owners, until=found.known_until, coordinated=_coordinated(user, jobs, config))
     task = config.task_named(submission.task)
