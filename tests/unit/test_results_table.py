@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sam_cluster.aggregate.named_jobs import numbers_since
@@ -348,6 +348,7 @@ def test_a_job_from_before_accounting_was_first_asked_is_not_known_to_be_absent(
     assert verdict(paths, between) == ("pending", "job_not_known_yet")
 
 
+@settings(deadline=None)
 @given(
     gaps=st.lists(st.integers(0, 3), min_size=1, max_size=40),
     unseen=st.sets(st.integers(0, 39)),
