@@ -5,9 +5,9 @@ negative energy, an accuracy of 76.3) is a ValueError.
 """
 
 from .domain import Undefined, UndefinedReason
-from .equity import TheilParts, gini, hoover, jain, lorenz, theil_parts, theil_t
+from .equity import TheilParts, gini, hoover, jain, level_fs, lorenz, theil_parts, theil_t
 from .pareto import pareto_front
-from .score import UNITS_PER_KWH, sam, sam_of_measurement
+from .score import UNITS_PER_KWH, sam, sam_log1p, sam_of_measurement
 
 __all__ = [
     "UNITS_PER_KWH",
@@ -17,9 +17,11 @@ __all__ = [
     "gini",
     "hoover",
     "jain",
+    "level_fs",
     "lorenz",
     "pareto_front",
     "sam",
+    "sam_log1p",
     "sam_of_measurement",
     "theil_parts",
     "theil_t",
