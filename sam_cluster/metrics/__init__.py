@@ -1,5 +1,5 @@
 """Pure metrics over plain sequences and arrays: SAM, orders, equity between groups, the Pareto
-front.
+front, projection.
 
 What has no value is an `Undefined` with its reason, never a zero; what cannot be a value at all (a
 negative energy, an accuracy of 76.3) is a ValueError.
@@ -9,6 +9,7 @@ from .domain import Undefined, UndefinedReason
 from .equity import TheilParts, gini, hoover, jain, level_fs, lorenz, theil_parts, theil_t
 from .kendall import kendall_tau_b
 from .pareto import pareto_front
+from .projection import Projection, ProjectionFlag, interval, project
 from .ranking import (
     Candidate,
     Crossing,
@@ -22,6 +23,7 @@ from .ranking import (
 )
 from .reaching import energy_to_reach, shared_accuracies
 from .score import UNITS_PER_KWH, sam, sam_log1p, sam_of_measurement
+from .shorter_runs import Refusal, Refused, ShorterRun
 
 __all__ = [
     "UNITS_PER_KWH",
@@ -29,6 +31,11 @@ __all__ = [
     "Crossing",
     "OrderAt",
     "Place",
+    "Projection",
+    "ProjectionFlag",
+    "Refusal",
+    "Refused",
+    "ShorterRun",
     "TheilParts",
     "Undefined",
     "UndefinedReason",
@@ -37,6 +44,7 @@ __all__ = [
     "energy_to_reach",
     "gini",
     "hoover",
+    "interval",
     "jain",
     "kendall_tau_b",
     "level_fs",
@@ -45,6 +53,7 @@ __all__ = [
     "orders_over_unit",
     "pareto_front",
     "places",
+    "project",
     "sam",
     "sam_log1p",
     "sam_of_measurement",
