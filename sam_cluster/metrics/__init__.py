@@ -23,9 +23,11 @@ from .ranking import (
 )
 from .reaching import energy_to_reach, shared_accuracies
 from .score import UNITS_PER_KWH, sam, sam_log1p, sam_of_measurement
-from .shorter_runs import Refusal, Refused, ShorterRun
+from .shorter_runs import AMOUNTS, PROBABILITY, Refusal, Refused, ShorterRun
 
 __all__ = [
+    "AMOUNTS",
+    "PROBABILITY",
     "UNITS_PER_KWH",
     "Candidate",
     "Crossing",

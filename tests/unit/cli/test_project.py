@@ -1,0 +1,160 @@
+"""sam-cluster project."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from sam_cluster.core.model import Quality
+from sam_cluster.metrics import ProjectionFlag, Refusal
+from sam_cluster.report import words
+from sam_cluster.report.projection import PROJECTION_KEYS
+from tests.unit.cli.stores import make_store, run
+from tests.unit.report.tables import job_rows, together
+
+START = "2026-10-05 10:00"
+ROWS = together(
+    *(job_rows(400 + epochs, START, epochs, 2.0 + epochs) for epochs in (1, 2, 4, 8)),
+    job_rows(450, START, 4, None, quality=Quality.UNKNOWN),
+    job_rows(451, START, 4, 9.0, quality=Quality.LOWER_BOUND),
+    job_rows(452, START, 4, 40.0, flags=["simulated"]),
+)
+LINE = ("--job", "401=1,402=2", "--job", "404=4,408=8")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_store(tmp_path_factory.mktemp("store"), ROWS)
+
+
+def project(store: Path, *words: str) -> int:
+    return run("project", "--store", str(store), *words)
+
+
+def test_a_projection_is_the_line_through_the_jobs_with_its_interval(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert project(store, *LINE, "--epochs", "90", "--format", "json") == 0
+    printed = capsys.readouterr()
+    (found,) = json.loads(printed.out)
+    assert set(found) == {*PROJECTION_KEYS, "runs"}
+    assert (found["epochs"], found["data_fraction"], found["n"], found["refusal"]) == (90.0, None, 4, None)
+    assert (found["energy_kwh"], found["intercept_kwh"], found["slope_kwh"]) == pytest.approx((92, 2, 1))
+    assert found["low_kwh"] <= found["energy_kwh"] <= found["high_kwh"]
+    assert [
+        (each["job_ids"], each["epochs"], each["energy_kwh"], each["used"]) for each in found["runs"]
+    ] == [
+        (["401"], 1.0, 3.0, True),
+        (["402"], 2.0, 4.0, True),
+        (["404"], 4.0, 6.0, True),
+        (["408"], 8.0, 10.0, True),
+    ]
+    assert printed.err == ""
+
+
+def test_a_flag_is_explained_beside_the_figures(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert project(store, *LINE, "--epochs", "161", "--format", "csv") == 0
+    printed = capsys.readouterr()
+    (found,) = csv.DictReader(io.StringIO(printed.out))
+    assert (tuple(found), found["flags"]) == (PROJECTION_KEYS, "far")
+    assert "far: What is asked for is more than 20 times the longest run." in printed.err
+
+
+def test_a_fraction_of_the_data_is_projected_to_as_well(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ("--job", "401=10%", "--job", "402=20%,404=0.4")
+    assert project(store, *given, "--data-fraction", "100%", "--format", "json") == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert (found["epochs"], found["data_fraction"]) == (None, 1.0)
+    assert found["energy_kwh"] == pytest.approx(12)
+    assert [each["data_fraction"] for each in found["runs"]] == [0.1, 0.2, 0.4]
+
+
+def test_a_table_has_the_runs_and_below_them_the_projection(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert project(store, *LINE, "--epochs", "90") == 0
+    runs, projection = capsys.readouterr().out.split("\n\n")
+    assert [line.split()[:2] for line in runs.splitlines()[2:]] == [
+        ["1", "401"],
+        ["2", "402"],
+        ["4", "404"],
+        ["8", "408"],
+    ]
+    assert projection.splitlines()[2].split()[:2] == ["90", "92.0"]
+
+
+@pytest.mark.parametrize(
+    ("jobs", "refusal", "told"),
+    [
+        ("401=1,402=2", "too_few_amounts", "runs of three different lengths"),
+        ("401=1,402=2,404=4,450=9", "energy_unknown", "(of job 450)"),
+        ("401=1,402=2,404=4,451=9", "lower_bound", "(of job 451)"),
+        ("401=8,402=4,404=2", "slope_not_positive", "took no more"),
+        ("401=1,402=2,404=4,452=5", "not_linear", "not on a line"),
+    ],
+)
+def test_a_refusal_is_printed_with_the_runs_and_fails_with_what_to_do(
+    jobs: str, refusal: str, told: str, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert project(store, "--job", jobs, "--epochs", "90", "--format", "json") == 1
+    printed = capsys.readouterr()
+    (found,) = json.loads(printed.out)
+    assert (found["refusal"], found["energy_kwh"], found["high_kwh"]) == (refusal, None, None)
+    assert [each["used"] for each in found["runs"]] == [False] * len(jobs.split(","))
+    assert "sam-cluster: no projection: " in printed.err
+    assert told in printed.err
+    assert project(store, "--job", jobs, "--epochs", "90") == 1
+    assert capsys.readouterr().out.count("\n\n") == 0
+
+
+def test_what_is_made_from_a_simulation_says_so(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    jobs = "401=1,402=2,404=4,452=38"
+    assert project(store, "--job", jobs, "--epochs", "90", "--format", "json") == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)[0]["flags"] == ["simulated"]
+    assert "simulated: It comes from a simulated cluster." in printed.err
+
+
+def test_a_job_that_stands_for_no_run_fails_with_its_number_and_prints_nothing(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert project(store, "--job", "401,999=3", "--epochs", "90") == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "no accepted result names it; state it by --job 401=N" in printed.err
+    assert "job 999 is not in the tables" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("--job", "401=1"), "one of the arguments --epochs --data-fraction is required"),
+        (("--epochs", "9"), "the following arguments are required: --job"),
+        ((*LINE, "--epochs", "9", "--data-fraction", "1"), "not allowed with"),
+        ((*LINE, "--epochs", "0"), "'0' is no length of a run; write epochs above 0"),
+        ((*LINE, "--epochs", "nan"), "'nan' is no length of a run"),
+        ((*LINE, "--epochs", "1e300"), "'1e300' is no length of a run"),
+        ((*LINE, "--epochs", "50%"), "'50%' is no length of a run"),
+        ((*LINE, "--data-fraction", "25"), "'25' is no length of a run; write a fraction of the data"),
+        (("--job", "401=", "--epochs", "9"), "'' is no length of a run"),
+        (("--job", "../x=1", "--epochs", "9"), "'../x' is not a job's id"),
+        (("--job", "401=1,401=2", "--epochs", "9"), "401 is given with two lengths"),
+    ],
+)
+def test_what_cannot_be_asked_is_a_usage_error(
+    given: tuple[str, ...], told: str, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert project(store, *given) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, told in printed.err) == ("", True)
+
+
+def test_every_refusal_and_flag_has_its_words() -> None:
+    assert set(words.REFUSALS) == set(Refusal)
+    assert set(words.PROJECTION_FLAGS) == set(ProjectionFlag)
