@@ -32,7 +32,7 @@ COLUMNS = (
     Column("High", "high_kwh", numbers.number, right=True),
     Column("Fixed kWh", "intercept_kwh", numbers.number, right=True),
     Column("kWh each", "slope_kwh", numbers.number, right=True),
-    Column("Scatter", "scatter_kwh", numbers.number, right=True),
+    Column("Scatter", "scatter", numbers.percent, right=True),
     Column("Runs", "n", numbers.count, right=True),
     Column("Flags", "flags", words),
 )

@@ -34,7 +34,7 @@ from .shorter_runs import (
 
 SURE = 0.99  # a bend is called one with this probability: 1 of 100 straight sets is refused for it
 BEND = 0.10  # of the energy at the target: what the bend may change there
-SCATTER = 0.10  # of the mean energy: the standard error of single runs about the line
+SCATTER = 0.10  # of its energy: the standard error of a single run about the line
 FAR = 20.0  # times the longest run
 
 
@@ -114,6 +114,6 @@ def _line(runs: Sequence[ShorterRun], target: float) -> Line | Refused:
             return Refused(reason=Refusal.FIXED_COST_BELOW_ZERO)
         line = fit_through_origin(amounts, energies, floor)
     bend = curvature(amounts, energies, target, SURE)
-    if line.scatter > SCATTER * mean or abs(bend) > BEND * line.at(target):
+    if line.scatter > SCATTER or abs(bend) > BEND * line.at(target):
         return Refused(reason=Refusal.NOT_LINEAR)
     return line

@@ -15,6 +15,7 @@ LEAST_AMOUNTS = 3  # different amounts: two give a line without a word on how go
 SAME_AMOUNT = 1e-9  # relative; what lies nearer is one amount
 AMOUNTS = (1e-9, 1e9)  # far beyond what a run can be, and squares of them are no trouble
 
+NOTHING = 1e-6  # of the greatest energy: what took less is on no line with it
 STANDS_OUT = 0.05  # of the energy: what a warm-up, or a fixed cost below zero, must amount to
 WARM_UP = 0.5  # of the next amount: a run longer than that is no warm-up
 
@@ -94,6 +95,11 @@ def refusal_of(runs: Sequence[ShorterRun]) -> Refused | None:
         return Refused(reason=Refusal.MIXED, conditions=tuple(mixed))
     if _different_amounts(runs) < LEAST_AMOUNTS:
         return Refused(reason=Refusal.TOO_FEW_AMOUNTS)
+    greatest = max(run.kwh for run in runs)
+    if greatest == 0:
+        return Refused(reason=Refusal.SLOPE_NOT_POSITIVE)
+    if nothing := tuple(index for index, run in enumerate(runs) if run.kwh < NOTHING * greatest):
+        return Refused(reason=Refusal.NOT_LINEAR, runs=nothing)
     return None
 
 
@@ -115,9 +121,9 @@ def warm_up(runs: Sequence[ShorterRun]) -> tuple[int, ...]:
 
 
 def columns(runs: Sequence[ShorterRun]) -> tuple[list[float], list[float], float]:
-    """Amounts, energies, and the root mean square of what the energies may be off by."""
-    squares = math.fsum(run.uncertainty_kwh**2 for run in runs)
-    return [run.amount for run in runs], [run.kwh for run in runs], math.sqrt(squares / len(runs))
+    """Amounts, energies, and the root mean square of what the energies may be off by, as parts of them."""
+    parts = math.fsum((run.uncertainty_kwh / run.kwh) ** 2 for run in runs)
+    return [run.amount for run in runs], [run.kwh for run in runs], math.sqrt(parts / len(runs))
 
 
 def _different_amounts(runs: Sequence[ShorterRun]) -> int:

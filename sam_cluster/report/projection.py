@@ -11,7 +11,7 @@ from .run_lengths import Amount, NamedRun
 
 PROJECTION_KEYS = (
     "epochs", "data_fraction", "energy_kwh", "low_kwh", "high_kwh", "probability", "intercept_kwh",
-    "slope_kwh", "scatter_kwh", "n", "flags", "refusal",
+    "slope_kwh", "scatter", "n", "flags", "refusal",
 )  # fmt: skip
 
 
@@ -32,7 +32,7 @@ def projection_object(
         "probability": PROBABILITY,
         "intercept_kwh": found.line.intercept if found else None,
         "slope_kwh": found.line.slope if found else None,
-        "scatter_kwh": found.line.scatter if found else None,
+        "scatter": found.line.scatter if found else None,
         "n": len(runs) - len(found.left_out) if found else len(runs),
         "flags": flags,
         "refusal": outcome.reason.value if isinstance(outcome, Refused) else None,

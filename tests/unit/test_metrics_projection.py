@@ -120,6 +120,8 @@ ON_A_LINE = runs_of((1, 3.0), (2, 5.0), (4, 9.0), (8, 17.0))
         (runs_of((1, 3), (2, 5)), Refused(reason=Refusal.TOO_FEW_AMOUNTS)),
         (runs_of((1, 3), (2, 5), (2, 5.1), (2 + 1e-12, 5)), Refused(reason=Refusal.TOO_FEW_AMOUNTS)),
         (runs_of((1, 3), (2, 3), (4, 3)), Refused(reason=Refusal.SLOPE_NOT_POSITIVE)),
+        (runs_of((1, 0), (2, 0), (4, 0)), Refused(reason=Refusal.SLOPE_NOT_POSITIVE)),
+        (runs_of((1, 0), (2, 2), (4, 4)), Refused(reason=Refusal.NOT_LINEAR, runs=(0,))),
         (runs_of((1, 3), (2, 2), (4, 1)), Refused(reason=Refusal.SLOPE_NOT_POSITIVE)),
         (runs_of((2, 1), (3, 3), (4, 5), (5, 7)), Refused(reason=Refusal.FIXED_COST_BELOW_ZERO)),
         (runs_of((1, 1), (2, 4), (3, 9)), Refused(reason=Refusal.NOT_LINEAR)),
@@ -193,7 +195,9 @@ def test_what_the_meters_may_be_off_by_is_the_least_width():
     unsure = project([replace(run, uncertainty_kwh=0.2) for run in ON_A_LINE], 10.0)
     assert unsure.energy_kwh == pytest.approx(exact.energy_kwh)
     assert exact.high_kwh - exact.low_kwh < 1e-6
-    assert unsure.high_kwh - unsure.low_kwh > 2 * 4.3 * 0.2
+    at_least = math.sqrt(sum((0.2 / run.kwh) ** 2 for run in ON_A_LINE) / 4)
+    assert unsure.line.scatter == pytest.approx(at_least)
+    assert unsure.high_kwh - unsure.low_kwh > 2 * 4.3 * at_least * 21
 
 
 def test_what_a_reader_should_know_is_flagged():
