@@ -46,7 +46,7 @@ def judged(usage: pa.Table, powers: pa.Table) -> pa.Table:
 
 
 def judged_share(usage: pa.Table) -> float | None:
-    """The part of the held GPU time that could be judged, of hours from `judged`; None where there is none."""
+    """The part of the held GPU time that could be judged, of the hours of `judged`; None of no hours."""
     held = pc.sum(usage["held_microseconds"]).as_py()
     seen = pc.sum(usage.filter(pc.is_valid(usage["is_idle"]))["held_microseconds"]).as_py()
     return (seen or 0) / held if held else None
