@@ -94,7 +94,8 @@ def write_month(root: Path, size: Size) -> tuple[Path, list[str]]:
 
 def _configuration(store: Path, labs: list[str], size: Size) -> str:
     groups = [
-        f'[groups.{lab}]\naccounts = ["{lab}"]\nmembers = {size.people // size.labs}\nshare = {1 / size.labs:.4f}'
+        f'[groups.{lab}]\naccounts = ["{lab}"]\nmembers = {size.people // size.labs}\n'
+        f"share = {1 / size.labs:.4f}"
         for lab in labs
     ]
     report = '[report]\ntimezone = "Europe/London"\ncarbon_g_per_kwh = 120\nprice_per_kwh = 0.28\npue = 1.2'
@@ -188,7 +189,7 @@ def _runs(jobs: Jobs) -> pa.Table:
         "raw_job_id": pa.array(jobs.number[job]),
         "restart": pa.array(restart.astype(np.int32)),
         "started_at": pa.array(np.where(restart == 1, second, jobs.started[job])),
-        "ended_at": pa.array(np.where(two & (restart == 0), np.minimum(second, jobs.ended[job]), jobs.ended[job])),
+        "ended_at": pa.array(np.minimum(np.where(two & (restart == 0), second, END * 2), jobs.ended[job])),
         "user": _named("user", jobs.user[job]),
         "account": _labs(jobs.lab[job]),
         "nodes_expected": pa.array(np.where(jobs.is_partial[job], 2, 1).astype(np.int32)),
@@ -289,10 +290,11 @@ def _results(rng: np.random.Generator, jobs: Jobs, size: Size) -> pa.Table:
         named = jobs.number[rng.choice(own, min(wanted, len(own)), replace=False)]
         rows.append(
             {
-                "submission_id": f"{number:032x}", "cluster": "big", "submitted_at": COMMITTED, "uid": who + 10_000,
-                "user": f"user{who}", "accuracy": float(rng.beta(8, 2)), "task": TASKS[rng.integers(len(TASKS))],
-                "metric": "top-1", "dataset": "test data", "split": "test", "model": f"model {number % 251}",
-                "note": "", "job_ids": [str(job) for job in sorted(named.tolist())], "verdict": "accepted",
+                "submission_id": f"{number:032x}", "cluster": "big", "submitted_at": COMMITTED,
+                "uid": who + 10_000, "user": f"user{who}", "accuracy": float(rng.beta(8, 2)),
+                "task": TASKS[rng.integers(len(TASKS))], "metric": "top-1", "dataset": "test data",
+                "split": "test", "model": f"model {number % 251}", "note": "",
+                "job_ids": [str(job) for job in sorted(named.tolist())], "verdict": "accepted",
                 "author_by": "munge", "digest": f"{number:064x}",
             }
         )  # fmt: skip
