@@ -171,7 +171,7 @@ def test_how_firm_an_order_is_is_told_over_alpha_and_unit() -> None:
     assert [order.unit for order in task.over_unit] == ["J", "Wh", "MJ", "kWh"]
     below, above = task.same_order or (None, None)
     # ln(log 26 / log 12.5) / ln(0.962 / 0.9415): above it the more accurate one would lead.
-    assert below == 0.0 and above is not None and 5.0 < above
+    assert below == 0.0 and above is not None and above > 5.0
     by_alpha = task.leads(task.over_alpha)
     assert [(line.result.model, [o.alpha for o in orders]) for line, orders in by_alpha] == [
         ("ResNet-50", [float(n) for n in range(1, 11)])
@@ -197,11 +197,6 @@ def test_the_ranks_that_a_page_shows_hold_the_first_by_sam_and_the_most_accurate
     assert len({line.result.digest for line in shown}) == len(shown) <= 15
     assert min(line.place.by_accuracy for line in shown if line.place) == 1
     assert min(line.place.by_sam for line in shown if line.place) == 1
-    assert (
-        sum(line.place.rise for line in task.scored if line.place) == 0
-        or len({line.result.sam for line in task.scored}) < len(task.scored)
-        or len({line.result.accuracy for line in task.scored}) < len(task.scored)
-    )
 
 
 def test_an_author_from_elsewhere_is_named_by_lab_only() -> None:

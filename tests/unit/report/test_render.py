@@ -109,7 +109,7 @@ def test_the_page_needs_nothing_but_itself() -> None:
     elements = Elements(page())
     tags = Counter(tag for tag, _ in elements.found)
     assert not tags & Counter({"link": 1, "img": 1, "iframe": 1, "object": 1, "form": 1, "base": 1})
-    assert [attributes for attributes in elements.named("script")] == [{}]
+    assert list(elements.named("script")) == [{}]
     addresses = [
         value
         for _, attributes in elements.found
