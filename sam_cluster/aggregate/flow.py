@@ -160,7 +160,7 @@ class _Work:
         runs, jobs = resummarise(transaction, touched, asked, self.now)
         collected = Collected()
         if is_last:
-            collected = fold_results(transaction, self.paths, self.now, self.munge, self.names)
+            collected = fold_results(transaction, self.paths, self.config, self.now, self.munge, self.names)
             transaction.properties["problems"] = [*self.outcome.problems, *collected.problems]
         return merged, collected, runs, jobs
 

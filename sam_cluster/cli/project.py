@@ -89,7 +89,7 @@ def _heading(amount: Amount) -> str:
 
 
 def _reason(refused: Refused, runs: Sequence[NamedRun]) -> str:
-    from sam_cluster.report.words import REFUSALS
+    from sam_cluster.report.projection import REFUSALS
 
     reason = REFUSALS[refused.reason]
     if refused.runs:
@@ -104,11 +104,12 @@ def _reason(refused: Refused, runs: Sequence[NamedRun]) -> str:
 
 def _explain(flags: Sequence[str]) -> None:
     from sam_cluster.core.model import Flag
-    from sam_cluster.report import words
+    from sam_cluster.report.projection import PROJECTION_FLAGS
+    from sam_cluster.report.words import FLAGS
 
     texts: dict[str, str] = {
-        **{flag.value: text for flag, text in words.PROJECTION_FLAGS.items()},
-        Flag.SIMULATED.value: words.FLAGS[Flag.SIMULATED],
+        **{flag.value: text for flag, text in PROJECTION_FLAGS.items()},
+        Flag.SIMULATED.value: FLAGS[Flag.SIMULATED],
     }
     for flag in flags:
         print(f"{flag}: {texts[flag]}", file=sys.stderr)

@@ -38,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Writes the files and prints their names; exit code 3 where figures are missing or may still grow."""
     from sam_cluster.report.bundle import group_files
-    from sam_cluster.report.group import group_view
+    from sam_cluster.report.group.build import group_view
 
     config = options.config_of(args)
     zone = options.zone_of(config)

@@ -1,4 +1,4 @@
-"""Jobs and results as JSON objects: base units, each named in its key; null is unknown."""
+"""Jobs, results and sums as JSON objects: base units, each named in its key; null is unknown."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from zoneinfo import ZoneInfo
 
 from ..core.times import iso
 from ..core.units import MICROSECONDS_PER_SECOND, kwh_from_millijoules
+from .ledger import Amount
 from .records import Job, Run
 from .results import Result
+from .view import PeriodView, Provenance
 
 JOB_KEYS = (
     "cluster", "job_id", "name", "user", "account", "group", "state", "start", "end", "nodes", "gpus",
@@ -109,3 +111,34 @@ def _kwh(energy_millijoules: int | None) -> float | None:
 
 def _seconds(microseconds: int | None) -> float | None:
     return None if microseconds is None else microseconds / MICROSECONDS_PER_SECOND
+
+
+def amount_object(amount: Amount) -> dict[str, Any]:
+    """A sum of energies."""
+    return {
+        "energy_millijoules": amount.energy_millijoules,
+        "energy_kwh": _kwh(amount.energy_millijoules),
+        "quality": amount.quality.value if amount.quality else None,
+        "metered_gpu_seconds": amount.held_microseconds / MICROSECONDS_PER_SECOND,
+    }
+
+
+def period_object(period: PeriodView) -> dict[str, Any]:
+    """The period of a page, in the site's time zone."""
+    zone = ZoneInfo(period.timezone)
+    return {
+        "label": period.label,
+        "start": iso(period.start, zone),
+        "end": iso(period.end, zone),
+        "timezone": period.timezone,
+        "preliminary": period.is_preliminary,
+    }
+
+
+def tables_object(provenance: Provenance, zone: ZoneInfo) -> dict[str, Any]:
+    """The commit of the tables that a page was made from."""
+    return {
+        "commit": provenance.commit,
+        "committed_at": iso(provenance.committed_at, zone),
+        "digest": provenance.digest,
+    }

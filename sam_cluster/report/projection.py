@@ -1,4 +1,4 @@
-"""A projection as a JSON object: base units, each named in its key; null is unknown."""
+"""A projection in words, and as a JSON object: base units, each named in its key; null is unknown."""
 
 from __future__ import annotations
 
@@ -6,8 +6,38 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..core.model import Flag
-from ..metrics import PROBABILITY, Projection, Refused
+from ..metrics import PROBABILITY, Projection, ProjectionFlag, Refusal, Refused
 from .run_lengths import Amount, NamedRun
+
+REFUSALS: dict[Refusal, str] = {
+    Refusal.ENERGY_UNKNOWN: "the electricity of a run is not known; leave that run out",
+    Refusal.LOWER_BOUND: "a part of the electricity of a run is missing (yet); leave that run out",
+    Refusal.MIXED: "the runs differ in more than their length; name runs of one model, task and GPU model",
+    Refusal.TOO_FEW_AMOUNTS: (
+        "it takes runs of three different lengths at least; meter one or two more, short ones will do"
+    ),
+    Refusal.SLOPE_NOT_POSITIVE: "the longer runs took no more than the shorter ones; check the lengths",
+    Refusal.FIXED_COST_BELOW_ZERO: (
+        "the line through the runs starts below zero, which no run can; check the lengths, or leave out the "
+        "shortest run"
+    ),
+    Refusal.NOT_LINEAR: (
+        "the electricity of these runs is not on a line with their length; check that they differ in nothing "
+        "else, or meter longer ones"
+    ),
+}
+
+PROJECTION_FLAGS: dict[ProjectionFlag, str] = {
+    ProjectionFlag.FAR: "What is asked for is more than 20 times the longest run.",
+    ProjectionFlag.WARM_UP_LEFT_OUT: (
+        "The shortest run stands off the line of the others, as one in its warm-up does, and is left out."
+    ),
+    ProjectionFlag.THROUGH_ORIGIN: (
+        "The fixed cost came out a little below zero, which it cannot be, and is held at zero."
+    ),
+    ProjectionFlag.ESTIMATED: "The electricity of a run is estimated.",
+    ProjectionFlag.GPU_COUNTS_DIFFER: "The runs held different numbers of GPUs.",
+}
 
 PROJECTION_KEYS = (
     "epochs", "data_fraction", "energy_kwh", "low_kwh", "high_kwh", "probability", "intercept_kwh",

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from ..core.model import Flag, Quality, Reason
-from ..metrics import ProjectionFlag, Refusal, UndefinedReason
+from ..metrics import UndefinedReason
+from .before import NotCompared
 
 QUALITIES: dict[Quality, str] = {
     Quality.MEASURED: "Read from the GPUs' own energy counters, over the whole of the job.",
     Quality.ESTIMATED: "From sampled power, or with a boundary or a share that had to be inferred.",
     Quality.LOWER_BOUND: "At least this much: a part could not be measured.",
     Quality.UNKNOWN: "There is no figure.",
+}
+
+#: As the end of a sentence that says how many jobs.
+COVERAGE: dict[Quality, str] = {
+    Quality.MEASURED: "were measured whole",
+    Quality.ESTIMATED: "are estimates",
+    Quality.LOWER_BOUND: "are lower bounds",
+    Quality.UNKNOWN: "are without a figure",
 }
 
 FLAGS: dict[Flag, str] = {
@@ -64,34 +73,11 @@ UNDEFINED: dict[UndefinedReason, str] = {
     UndefinedReason.NOT_REACHED: "no result reached it",
 }
 
-REFUSALS: dict[Refusal, str] = {
-    Refusal.ENERGY_UNKNOWN: "the electricity of a run is not known; leave that run out",
-    Refusal.LOWER_BOUND: "a part of the electricity of a run is missing (yet); leave that run out",
-    Refusal.MIXED: "the runs differ in more than their length; name runs of one model, task and GPU model",
-    Refusal.TOO_FEW_AMOUNTS: (
-        "it takes runs of three different lengths at least; meter one or two more, short ones will do"
-    ),
-    Refusal.SLOPE_NOT_POSITIVE: "the longer runs took no more than the shorter ones; check the lengths",
-    Refusal.FIXED_COST_BELOW_ZERO: (
-        "the line through the runs starts below zero, which no run can; check the lengths, or leave out the "
-        "shortest run"
-    ),
-    Refusal.NOT_LINEAR: (
-        "the electricity of these runs is not on a line with their length; check that they differ in nothing "
-        "else, or meter longer ones"
-    ),
-}
-
-PROJECTION_FLAGS: dict[ProjectionFlag, str] = {
-    ProjectionFlag.FAR: "What is asked for is more than 20 times the longest run.",
-    ProjectionFlag.WARM_UP_LEFT_OUT: (
-        "The shortest run stands off the line of the others, as one in its warm-up does, and is left out."
-    ),
-    ProjectionFlag.THROUGH_ORIGIN: (
-        "The fixed cost came out a little below zero, which it cannot be, and is held at zero."
-    ),
-    ProjectionFlag.ESTIMATED: "The electricity of a run is estimated.",
-    ProjectionFlag.GPU_COUNTS_DIFFER: "The runs held different numbers of GPUs.",
+NOT_COMPARED: dict[NotCompared, str] = {
+    NotCompared.NO_PERIOD_BEFORE: "no period before: the data do not reach back that far",
+    NotCompared.PRELIMINARY: "not compared: the period is still open",
+    NotCompared.LOWER_BOUND: "not compared: a part is missing",
+    NotCompared.UNKNOWN: "not compared: not known",
 }
 
 #: Of a flag or reason that a newer release wrote.
@@ -128,6 +114,7 @@ ENDING_WORDS: dict[str, str] = {
     "cancelled": "Cancelled",
     "timeout": "Ran into the time limit",
     "requeued": "Requeued attempts",
+    "held_idle": "Held but idle",
     "running": "Still running",
     "unknown": "Ending not known",
 }

@@ -11,8 +11,7 @@ import pytest
 
 from sam_cluster.core.model import Quality
 from sam_cluster.metrics import ProjectionFlag, Refusal
-from sam_cluster.report import words
-from sam_cluster.report.projection import PROJECTION_KEYS
+from sam_cluster.report.projection import PROJECTION_FLAGS, PROJECTION_KEYS, REFUSALS
 from tests.unit.cli.stores import make_store, run
 from tests.unit.report.tables import job_rows, together
 
@@ -156,5 +155,5 @@ def test_what_cannot_be_asked_is_a_usage_error(
 
 
 def test_every_refusal_and_flag_has_its_words() -> None:
-    assert set(words.REFUSALS) == set(Refusal)
-    assert set(words.PROJECTION_FLAGS) == set(ProjectionFlag)
+    assert set(REFUSALS) == set(Refusal)
+    assert set(PROJECTION_FLAGS) == set(ProjectionFlag)
