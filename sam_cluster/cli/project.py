@@ -6,6 +6,7 @@ import argparse
 import math
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sam_cluster.cli import options
@@ -53,21 +54,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
     target.add_argument(
         "--data-fraction", metavar="F", help="project to this part of the data: 0.5, 50%% or 1"
     )
+    parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="also write a page with the picture")
     options.add_store(parser)
     options.add_format(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Prints the runs and the projection. Raises ProjectionError where they do not support one."""
+    from sam_cluster.cli.report import provenance_of, write
     from sam_cluster.metrics import Refused, project
     from sam_cluster.report.projection import PROJECTION_KEYS, projection_object
+    from sam_cluster.report.projection_page import ProjectionView, projection_page
     from sam_cluster.report.run_lengths import named_runs
 
     amount: Amount = "epochs" if args.epochs is not None else "data_fraction"
     target = _length(args.epochs, amount) if amount == "epochs" else _length(args.data_fraction, amount)
     config = options.config_of(args)
     asked = _asked(args.job, amount)
-    runs = named_runs(options.snapshot_of(config), config, asked, amount)
+    tables = options.snapshot_of(config)
+    runs = named_runs(tables, config, asked, amount)
     outcome = project([each.run for each in runs], target)
     row = projection_object(runs, outcome, amount, target)
     if args.format == "table":
@@ -81,6 +86,13 @@ def run(args: argparse.Namespace) -> int:
     _explain(row["flags"])
     if isinstance(outcome, Refused):
         raise ProjectionError(f"no projection: {_reason(outcome, runs)}")
+    if args.out is not None:
+        view = ProjectionView(
+            provenance=provenance_of(tables), amount=amount, runs=runs, projection=outcome, figures=row
+        )
+        write(
+            {args.out.name: projection_page(view, options.zone_of(config)).encode("utf-8")}, args.out.parent
+        )
     return EXIT_DONE
 
 

@@ -48,19 +48,28 @@ def period_title(period: PeriodView) -> str:
 
 def page(template: str, view: View, *, csv_name: str, json_name: str, pictures: object) -> str:
     """A page as HTML from its template. The names are those of the files that will lie beside it."""
+    return rendered(
+        template,
+        ZoneInfo(view.period.timezone),
+        view=view,
+        pictures=pictures,
+        csv_name=csv_name,
+        json_name=json_name,
+    )
+
+
+def rendered(template: str, zone: ZoneInfo, **values: object) -> str:
+    """A template with its values, and what every page has: style, script, and the policy that allows them."""
     style, script = _own("report.css"), _own("sort.js")
     return (
         environment()
         .get_template(template)
         .render(
-            view=view,
-            pictures=pictures,
-            zone=ZoneInfo(view.period.timezone),
+            **values,
+            zone=zone,
             style=style,
             script=script,
             content_security_policy=content_security_policy(style, script),
-            csv_name=csv_name,
-            json_name=json_name,
             words=words,
         )
     )

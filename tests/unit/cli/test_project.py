@@ -154,6 +154,32 @@ def test_what_cannot_be_asked_is_a_usage_error(
     assert (printed.out, told in printed.err) == ("", True)
 
 
+def test_a_page_says_the_answer_the_runs_and_how_it_is_made(store: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.html", tmp_path / "new" / "second.html"
+    assert project(store, *LINE, "--epochs", "200", "-o", str(first)) == 0
+    assert project(store, *LINE, "--epochs", "200", "-o", str(second)) == 0
+    page = first.read_text("utf-8")
+    assert page == second.read_text("utf-8")
+    assert "200 epochs: about 202 kWh" in page
+    assert "between 202 and 202 kWh" in page
+    assert "What is asked for is more than 20 times the longest run." in page
+    assert '<th scope="row" class="names">408</th><td class="n">8</td><td class="n">10.0</td>' in page
+    assert "default-src &#39;none&#39;" in page
+    assert "Simulated data" not in page
+
+
+def test_a_page_of_simulated_runs_says_so_at_its_top(store: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    assert project(store, "--job", "401=1,402=2,404=4,452=38", "--epochs", "90", "-o", str(page)) == 0
+    assert "Simulated data" in page.read_text("utf-8")
+
+
+def test_a_refusal_writes_no_page(store: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    assert project(store, "--job", "401=1,402=2", "--epochs", "90", "-o", str(page)) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_every_refusal_and_flag_has_its_words() -> None:
     assert set(REFUSALS) == set(Refusal)
     assert set(PROJECTION_FLAGS) == set(ProjectionFlag)
