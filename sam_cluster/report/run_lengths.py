@@ -14,10 +14,11 @@ from ..core.config import Config
 from ..core.errors import ProjectionError
 from ..core.model import Flag, Quality, quality_of_sum
 from ..core.units import kwh_from_millijoules
-from ..metrics import ShorterRun
+from ..metrics import AMOUNTS, ShorterRun
 from .gpu_models import GpuModels, job_key, read_gpu_models
+from .named_jobs import Electricity, electricity_of
 from .reading import read_jobs
-from .records import EARLIEST, Job, Selection, TableReader, names
+from .records import Job, Selection, TableReader, names
 from .results import Result, choose, read_results
 
 Amount = Literal["epochs", "data_fraction"]
@@ -55,7 +56,7 @@ def named_runs(tables: TableReader, config: Config, asked: Sequence[Asked], amou
     gpu_models = read_gpu_models(tables, jobs)
     runs = [_run_of_result(result, length, jobs, gpu_models, amount) for result, length in found]
     for job_id, length in stated.items():
-        if spent := _latest(jobs, (job_id,)):
+        if spent := _latest(jobs, job_id):
             runs.append(_run_of_jobs(job_id, length, spent, gpu_models))
         else:
             complaints.append(f"job {job_id} is not in the tables; sam-cluster aggregate takes it in")
@@ -68,7 +69,7 @@ def _results(
     results: Sequence[Result], asked: Iterable[Asked], amount: Amount, complaints: list[str]
 ) -> list[tuple[Result, float]]:
     """The results of the jobs whose length was not stated, with theirs; one for the same jobs."""
-    found: dict[frozenset[str], tuple[Result, float]] = {}
+    found: dict[tuple[str | None, frozenset[str]], tuple[Result, float]] = {}
     for job_id in dict.fromkeys(one.job_id for one in asked if one.amount is None):
         of_job = [each for each in choose(results, Selection(job_ids=(job_id,))) if each.counts]
         known = [(each, length) for each in of_job if (length := _length(each, amount)) is not None]
@@ -78,7 +79,7 @@ def _results(
                 f"the {WORDS[amount]} of job {job_id}: no accepted result {lacking}; {_state_it(job_id)}"
             )
         for result, length in known:
-            _, first = found.setdefault(frozenset(result.job_ids), (result, length))
+            _, first = found.setdefault((result.cluster, frozenset(result.job_ids)), (result, length))
             if first != length:
                 complaints.append(
                     f"the {WORDS[amount]} of job {job_id}: results of the same jobs say {first:g} and "
@@ -92,14 +93,15 @@ def _state_it(job_id: str) -> str:
 
 
 def _length(result: Result, amount: Amount) -> float | None:
-    length: float | None = getattr(result, amount, None)
-    return length
+    length = result.epochs if amount == "epochs" else result.data_fraction
+    least, most = AMOUNTS
+    return length if length is not None and least <= length <= most else None  # anybody can write 1e300
 
 
 def _run_of_result(
-    result: Result, length: float, jobs: Sequence[Job], gpu_models: GpuModels, amount: Amount
+    result: Result, length: float, jobs: Iterable[Job], gpu_models: GpuModels, amount: Amount
 ) -> NamedRun:
-    spent = _latest(jobs, result.job_ids, result)
+    keys = {job.key for job in result.jobs}
     other: Amount = "data_fraction" if amount == "epochs" else "epochs"
     stated = {
         "task": result.task,
@@ -107,56 +109,55 @@ def _run_of_result(
         "model": result.model,
         WORDS[other]: _length(result, other),
     }
-    return NamedRun(
-        job_ids=result.job_ids,
-        submission_id=result.submission_id,
-        run=_run(length, result.energy_millijoules, result.quality, spent, gpu_models, stated),
-        is_simulated=any(Flag.SIMULATED in job.flags for job in spent),
+    return _run(
+        result.job_ids,
+        result.submission_id,
+        length,
+        electricity_of(result.jobs, len(result.jobs_unknown)),
+        [job for job in jobs if job_key(job) in keys],
+        gpu_models,
+        stated,
     )
 
 
 def _run_of_jobs(job_id: str, length: float, spent: Sequence[Job], gpu_models: GpuModels) -> NamedRun:
-    # The figure of a job that still runs will grow: so far it is a lower bound.
-    quality = quality_of_sum(Quality.LOWER_BOUND if Flag.OPEN in job.flags else job.quality for job in spent)
     known = [job.energy_millijoules for job in spent if job.energy_millijoules is not None]
-    return NamedRun(
-        job_ids=(job_id,),
-        submission_id=None,
-        run=_run(length, sum(known) if known else None, quality, spent, gpu_models, {}),
-        is_simulated=any(Flag.SIMULATED in job.flags for job in spent),
+    # The figure of a job that still runs will grow: so far it is a lower bound.
+    qualities = (Quality.LOWER_BOUND if Flag.OPEN in job.flags else job.quality for job in spent)
+    electricity = Electricity(
+        energy_millijoules=sum(known) if known else None,
+        uncertainty_millijoules=sum(job.uncertainty_millijoules or 0 for job in spent),
+        quality=quality_of_sum(qualities),
     )
+    return _run((job_id,), None, length, electricity, spent, gpu_models, {})
 
 
 def _run(
+    job_ids: tuple[str, ...],
+    submission_id: str | None,
     length: float,
-    energy_millijoules: int | None,
-    quality: Quality,
+    electricity: Electricity,
     spent: Sequence[Job],
     gpu_models: GpuModels,
     stated: Mapping[str, object],
-) -> ShorterRun:
+) -> NamedRun:
     models = {model for job in spent for model in gpu_models.get(job_key(job), ())}
     conditions = {**stated, "GPU model": " + ".join(sorted(models)) or None}
-    return ShorterRun(
+    energy = electricity.energy_millijoules
+    run = ShorterRun(
         amount=length,
-        energy_kwh=None if energy_millijoules is None else kwh_from_millijoules(energy_millijoules),
-        uncertainty_kwh=kwh_from_millijoules(sum(job.uncertainty_millijoules or 0 for job in spent)),
+        energy_kwh=None if energy is None else kwh_from_millijoules(energy),
+        uncertainty_kwh=kwh_from_millijoules(electricity.uncertainty_millijoules),
         # Of jobs without any figure, one of which still runs, the sum is called a lower bound: of nothing.
-        quality=Quality.UNKNOWN if energy_millijoules is None else quality,
+        quality=Quality.UNKNOWN if energy is None else electricity.quality,
         gpus=max((job.gpus for job in spent if job.gpus), default=None),
         conditions={name: value for name, value in conditions.items() if value is not None},
     )
+    is_simulated = any(Flag.SIMULATED in job.flags for job in spent)
+    return NamedRun(job_ids=job_ids, submission_id=submission_id, run=run, is_simulated=is_simulated)
 
 
-def _latest(jobs: Iterable[Job], job_ids: Sequence[str], result: Result | None = None) -> list[Job]:
-    """The jobs of these ids; of a number that was used again the one that began last, for a result up to
-    when it was handed in."""
-    until = result.submitted_at if result else None
-    latest: dict[tuple[str, str], Job] = {}
-    for job in jobs:  # by start
-        is_of_it = result is None or result.cluster == job.cluster
-        if is_of_it and any(names(wanted, job.job_id) for wanted in job_ids):
-            before = latest.get((job.cluster, job.job_id))
-            if before is None or until is None or (job.started_at or EARLIEST) <= until:
-                latest[job.cluster, job.job_id] = job
+def _latest(jobs: Iterable[Job], job_id: str) -> list[Job]:
+    """The jobs of an id; of a number that was used again the one that began last."""
+    latest = {(job.cluster, job.job_id): job for job in jobs if names(job_id, job.job_id)}  # by start
     return list(latest.values())

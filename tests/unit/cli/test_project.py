@@ -13,7 +13,7 @@ from sam_cluster.core.model import Quality
 from sam_cluster.metrics import ProjectionFlag, Refusal
 from sam_cluster.report.projection import PROJECTION_FLAGS, PROJECTION_KEYS, REFUSALS
 from tests.unit.cli.stores import make_store, run
-from tests.unit.report.tables import job_rows, together
+from tests.unit.report.tables import job_rows, result_row, together
 
 START = "2026-10-05 10:00"
 ROWS = together(
@@ -21,6 +21,12 @@ ROWS = together(
     job_rows(450, START, 4, None, quality=Quality.UNKNOWN),
     job_rows(451, START, 4, 9.0, quality=Quality.LOWER_BOUND),
     job_rows(452, START, 4, 40.0, flags=["simulated"]),
+    {
+        "results": [
+            result_row(epochs, 0.7, [str(400 + epochs)], epochs=float(epochs), model=model)
+            for epochs, model in ((1, "ViT"), (2, "ViT"), (4, "ViT"), (8, "<b>=ViT\n"))
+        ]
+    },
 )
 LINE = ("--job", "401=1,402=2", "--job", "404=4,408=8")
 
@@ -53,6 +59,21 @@ def test_a_projection_is_the_line_through_the_jobs_with_its_interval(
         (["408"], 8.0, 10.0, True),
     ]
     assert printed.err == ""
+
+
+def test_the_length_of_a_job_is_that_of_its_result(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert project(store, "--job", "401,402,404", "--epochs", "90", "--format", "json") == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["energy_kwh"] == pytest.approx(92)
+    assert [run["submission_id"] for run in found["runs"]] == [f"{n:032x}" for n in (1, 2, 4)]
+
+
+def test_results_of_different_models_are_refused_until_their_lengths_are_stated(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert project(store, "--job", "401,402,404,408", "--epochs", "90") == 1
+    assert "(different: model). Where only a name differs, state each length" in capsys.readouterr().err
+    assert project(store, *LINE, "--epochs", "90") == 0
 
 
 def test_a_flag_is_explained_beside_the_figures(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,10 +144,10 @@ def test_what_is_made_from_a_simulation_says_so(store: Path, capsys: pytest.Capt
 def test_a_job_that_stands_for_no_run_fails_with_its_number_and_prints_nothing(
     store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert project(store, "--job", "401,999=3", "--epochs", "90") == 1
+    assert project(store, "--job", "450,999=3", "--epochs", "90") == 1
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert "no accepted result names it; state it by --job 401=N" in printed.err
+    assert "no accepted result names it; state it by --job 450=N" in printed.err
     assert "job 999 is not in the tables" in printed.err
 
 

@@ -11,7 +11,7 @@ from sam_cluster.core.errors import ProjectionError
 from sam_cluster.core.model import Quality
 from sam_cluster.metrics import Refusal, Refused, project
 from sam_cluster.report.run_lengths import Asked, NamedRun, named_runs
-from tests.unit.report.tables import MemoryTables, Row, at, job_rows, together
+from tests.unit.report.tables import MemoryTables, Row, at, job_rows, result_row, together
 
 
 def shard_row(raw_job_id: int, start: str, *gpu_names: str | None, **more: Any) -> Row:
@@ -90,6 +90,77 @@ def test_of_a_number_that_was_used_again_the_later_job_is_meant() -> None:
     again = together(ROWS, job_rows(301, "2026-10-20 10:00", 1, 7.0))
     (found,) = runs(("301", 1.0), rows=again)
     assert (found.run.energy_kwh, found.run.conditions) == (7.0, {})
+
+
+def with_results(*results: Row) -> dict[str, list[Row]]:
+    return together(ROWS, {"results": results})
+
+
+def test_a_result_that_says_its_epochs_is_one_run_of_all_its_jobs() -> None:
+    rows = with_results(
+        result_row(1, 0.7, ["301"], epochs=1.0, data_fraction=0.5),
+        result_row(2, 0.8, ["301", "302", "306"], epochs=2.0, dataset="CIFAR-10", model="ViT"),
+    )
+    one, both = runs(("301", None), ("302", None), ("306", None), rows=rows)
+    assert (one.job_ids, one.run.amount, one.run.energy_kwh) == (("301",), 1.0, 3.0)
+    assert (both.job_ids, both.run.amount, both.run.energy_kwh) == (("301", "302", "306"), 2.0, 14.0)
+    assert (both.run.quality, both.run.gpus, both.is_simulated) == (Quality.LOWER_BOUND, 4, True)
+    assert (one.submission_id, both.submission_id) == (f"{1:032x}", f"{2:032x}")
+    assert one.run.conditions == {
+        "task": "cifar-10", "model": "model 1", "fraction of the data": 0.5, "GPU model": "H100",
+    }  # fmt: skip
+    assert both.run.conditions == {
+        "task": "cifar-10", "dataset": "CIFAR-10", "model": "ViT", "GPU model": "A100 + H100",
+    }  # fmt: skip
+
+
+def test_a_result_with_a_job_that_is_not_known_is_a_lower_bound() -> None:
+    rows = with_results(result_row(1, 0.7, ["301", "999"], epochs=1.0))
+    (found,) = runs(("301", None), rows=rows)
+    assert (found.run.energy_kwh, found.run.quality) == (3.0, Quality.LOWER_BOUND)
+
+
+def test_a_length_that_is_stated_takes_the_job_without_its_result() -> None:
+    rows = with_results(result_row(1, 0.7, ["301", "302"], epochs=1.0))
+    (found,) = runs(("301", 5.0), rows=rows)
+    assert (found.run.amount, found.run.energy_kwh, found.submission_id) == (5.0, 3.0, None)
+
+
+@pytest.mark.parametrize(
+    ("more", "lacking"),
+    [
+        ({}, "says it"),
+        ({"epochs": 1e300}, "says it"),
+        ({"data_fraction": 0.5}, "says it"),
+        ({"epochs": 3.0, "verdict": "pending"}, "names it"),
+        ({"epochs": 3.0, "verdict": "rejected"}, "names it"),
+    ],
+    ids=str,
+)
+def test_only_an_accepted_result_that_says_a_possible_length_counts(
+    more: dict[str, Any], lacking: str
+) -> None:
+    with pytest.raises(ProjectionError, match=rf"no accepted result {lacking}; state it by --job 301=N"):
+        runs(("301", None), rows=with_results(result_row(1, 0.7, ["301"], **more)))
+
+
+def test_a_corrected_length_counts_and_the_wrong_one_does_not() -> None:
+    rows = with_results(
+        result_row(1, 0.7, ["301"], epochs=10.0),
+        result_row(2, 0.7, ["301"], epochs=1.0, supersedes=f"{1:032x}", submitted_at=at("2026-10-30 13:00")),
+    )
+    (found,) = runs(("301", None), rows=rows)
+    assert found.run.amount == 1.0
+
+
+def test_two_results_of_the_same_jobs_are_one_run_and_must_say_the_same_length() -> None:
+    first = result_row(1, 0.7, ["301", "302"], epochs=1.0)
+    assert (
+        len(runs(("301", None), rows=with_results(first, result_row(2, 0.8, ["302", "301"], epochs=1.0))))
+        == 1
+    )
+    with pytest.raises(ProjectionError, match="results of the same jobs say 1 and 2"):
+        runs(("301", None), rows=with_results(first, result_row(2, 0.8, ["302", "301"], epochs=2.0)))
 
 
 def test_every_job_that_is_no_run_is_named_with_what_to_do() -> None:
