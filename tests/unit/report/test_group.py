@@ -307,7 +307,7 @@ def test_every_word_of_the_closed_lists_has_a_meaning() -> None:
     assert set(words.QUALITIES) == set(Quality)
     assert set(words.UNDEFINED) == set(UndefinedReason)
     assert set(words.ENDINGS.values()) | {"unknown", "held_idle"} == set(words.ENDING_WORDS)
-    assert set(words.COVERAGE) == set(Quality)
+    assert set(words.COVERAGE) == set(words.COVERAGE_OF_ONE) == set(Quality)
     assert set(words.NOT_COMPARED) == set(NotCompared)
 
 
