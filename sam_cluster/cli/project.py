@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sam_cluster.cli import options
-from sam_cluster.cli.show import Column, show, words
+from sam_cluster.cli.show import Column, Format, Row, show, words
 from sam_cluster.core.errors import EXIT_DONE, ProjectionError, SubmissionError, UsageError
 from sam_cluster.report import numbers
 
@@ -61,43 +61,45 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints the runs and the projection. Raises ProjectionError where they do not support one."""
-    from sam_cluster.cli.report import provenance_of, write
     from sam_cluster.metrics import Refused, project
-    from sam_cluster.report.projection import PROJECTION_KEYS, projection_object
-    from sam_cluster.report.projection_page import ProjectionView, projection_page
+    from sam_cluster.report.projection import projection_object
     from sam_cluster.report.run_lengths import named_runs
 
     amount: Amount = "epochs" if args.epochs is not None else "data_fraction"
-    target = _length(args.epochs, amount) if amount == "epochs" else _length(args.data_fraction, amount)
-    config = options.config_of(args)
+    target = _length(getattr(args, amount), amount)
     asked = _asked(args.job, amount)
+    config = options.config_of(args)
     tables = options.snapshot_of(config)
     runs = named_runs(tables, config, asked, amount)
     outcome = project([each.run for each in runs], target)
     row = projection_object(runs, outcome, amount, target)
-    if args.format == "table":
-        length = Column(_heading(amount), amount, numbers.setting, right=True)
-        show(row["runs"], (), (length, *RUN_COLUMNS), "table", sys.stdout)
-        if not isinstance(outcome, Refused):
-            print()
-            show([row], (), (length, *COLUMNS), "table", sys.stdout)
-    else:
-        show([row], PROJECTION_KEYS, (), args.format, sys.stdout)
-    _explain(row["flags"])
+    _print(row, amount, args.format)
     if isinstance(outcome, Refused):
         raise ProjectionError(f"no projection: {_reason(outcome, runs)}")
     if args.out is not None:
+        from sam_cluster.cli.report import provenance_of, write
+        from sam_cluster.report.projection_page import ProjectionView, projection_page
+
         view = ProjectionView(
             provenance=provenance_of(tables), amount=amount, runs=runs, projection=outcome, figures=row
         )
-        write(
-            {args.out.name: projection_page(view, options.zone_of(config)).encode("utf-8")}, args.out.parent
-        )
+        page = projection_page(view, options.zone_of(config))
+        write({args.out.name: page.encode("utf-8")}, args.out.parent)
     return EXIT_DONE
 
 
-def _heading(amount: Amount) -> str:
-    return "Epochs" if amount == "epochs" else "Data"
+def _print(row: Row, amount: Amount, how: Format) -> None:
+    from sam_cluster.report.projection import PROJECTION_KEYS
+
+    if how == "table":
+        length = Column("Epochs" if amount == "epochs" else "Data", amount, numbers.setting, right=True)
+        show(row["runs"], (), (length, *RUN_COLUMNS), how, sys.stdout)
+        if row["refusal"] is None:
+            print()
+            show([row], (), (length, *COLUMNS), how, sys.stdout)
+    else:
+        show([row], PROJECTION_KEYS, (), how, sys.stdout)
+    _explain(row["flags"])
 
 
 def _reason(refused: Refused, runs: Sequence[NamedRun]) -> str:
