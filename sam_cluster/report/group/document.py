@@ -79,6 +79,11 @@ def group_object(view: GroupView) -> dict[str, Any]:
         "tasks": [_task_object(task) for task in view.results.tasks],
         "results_left_out": _counts(view.results.left_out),
         "results_without_energy": view.results.without_energy,
+        "results_union": {
+            "jobs": view.results.union_jobs,
+            "energy_millijoules": view.results.union_energy_millijoules,
+            "quality": view.results.union_quality.value,
+        },
         "jobs_with_results": view.results.jobs_named,
         "energy_share_with_results": view.results.energy_share,
         "missing": _counts(view.missing),

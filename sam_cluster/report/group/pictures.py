@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...core.model import Quality
+from ...core.units import millijoules_from_kwh
 from ...metrics import OrderAt
 from .. import words
 from ..charts.accuracy_and_energy import ResultPoint, accuracy_and_energy
@@ -74,12 +75,12 @@ def _panel(task: TaskView, prefix: str) -> TaskPictures:
         ResultPoint(
             label=label,
             accuracy=line.result.accuracy,
-            energy_millijoules=line.result.energy_millijoules,
+            energy_millijoules=millijoules_from_kwh(line.result.electricity_kwh),
             sam=line.result.sam,
             is_lower_bound=line.result.quality is Quality.LOWER_BOUND,
         )
         for line, label in zip(task.all, labels(task.all), strict=True)
-        if line.result.accuracy is not None and line.result.energy_millijoules is not None
+        if line.result.accuracy is not None and line.result.electricity_kwh is not None
     ]
     drawn = accuracy_and_energy(
         points,
