@@ -33,6 +33,7 @@ def group_object(view: GroupView) -> dict[str, Any]:
             "gpu_seconds": totals.gpu_microseconds / MICROSECONDS_PER_SECOND,
             "jobs_without_gpu_time": totals.jobs_without_gpu_time,
             "energy_share": totals.energy_share,
+            "energy_share_is_partial": totals.is_share_partial,
             "gpu_share": totals.gpu_share,
             "kwh_per_gpu_hour": totals.kwh_per_gpu_hour,
             "cost": totals.cost,
@@ -44,6 +45,7 @@ def group_object(view: GroupView) -> dict[str, Any]:
                 "quality": line.quality.value,
                 "jobs": line.jobs,
                 "gpu_seconds": line.gpu_microseconds / MICROSECONDS_PER_SECOND,
+                "gpu_share": line.gpu_share,
             }
             for line in view.coverage
         ],
