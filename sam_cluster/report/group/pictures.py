@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...core.model import Quality
+from ...core.units import millijoules_from_kwh
 from ...metrics import OrderAt
 from .. import words
 from ..charts.accuracy_and_energy import ResultPoint, accuracy_and_energy
@@ -74,12 +75,12 @@ def _panel(task: TaskView, prefix: str) -> TaskPictures:
         ResultPoint(
             label=label,
             accuracy=line.result.accuracy,
-            energy_millijoules=line.result.energy_millijoules,
+            energy_millijoules=millijoules_from_kwh(line.result.electricity_kwh),
             sam=line.result.sam,
             is_lower_bound=line.result.quality is Quality.LOWER_BOUND,
         )
         for line, label in zip(task.all, labels(task.all), strict=True)
-        if line.result.accuracy is not None and line.result.energy_millijoules is not None
+        if line.result.accuracy is not None and line.result.electricity_kwh is not None
     ]
     drawn = accuracy_and_energy(
         points,
@@ -112,12 +113,18 @@ def _panel(task: TaskView, prefix: str) -> TaskPictures:
 
 
 def labels(lines: Sequence[ResultLine]) -> list[str]:
-    """What each result is called in a picture: its model, and its job too where several have one name."""
+    """What each result is called in a picture: its model, and where several have one name its job too, and
+    where that is the same its submission."""
     models = [shortened(line.result.model or "unknown", LONGEST_LABEL) for line in lines]
-    counts = Counter(models)
+    with_job = [f"{model} ({_job(line)})" for model, line in zip(models, lines, strict=True)]
+    by_model, by_job = Counter(models), Counter(with_job)
     return [
-        model if counts[model] == 1 else shortened(f"{model} ({_job(line)})", LONGEST_LABEL + 12)
-        for model, line in zip(models, lines, strict=True)
+        model
+        if by_model[model] == 1
+        else shortened(named, LONGEST_LABEL + 12)
+        if by_job[named] == 1
+        else f"{model} ({line.result.digest[:8]})"
+        for model, named, line in zip(models, with_job, lines, strict=True)
     ]
 
 

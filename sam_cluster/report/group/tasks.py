@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ...core.model import Quality
-from ...core.units import kwh_from_millijoules
 from ...metrics import (
     Candidate,
     crossings,
@@ -92,19 +91,17 @@ def _same_order(
 
 
 def _candidate(result: Result) -> Candidate:
-    energy = result.energy_millijoules
-    return Candidate(
-        accuracy=result.accuracy, energy_kwh=None if energy is None else kwh_from_millijoules(energy)
-    )
+    # Only scored results are ranked, whose uncertainty does not touch one unit.
+    return Candidate(accuracy=result.accuracy, energy_kwh=result.electricity_kwh)
 
 
 def _on_front(results: Sequence[Result]) -> set[str]:
     """The digests of the results on the Pareto front; a lower bound of energy may lie behind it."""
     placed = [
-        (result.accuracy, kwh_from_millijoules(result.energy_millijoules), result.digest)
+        (result.accuracy, result.electricity_kwh, result.digest)
         for result in results
         if result.accuracy is not None
-        and result.energy_millijoules is not None
+        and result.electricity_kwh is not None
         and result.quality is not Quality.LOWER_BOUND
     ]
     front = pareto_front([accuracy for accuracy, *_ in placed], [energy for _, energy, _ in placed])

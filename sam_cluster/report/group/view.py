@@ -143,16 +143,17 @@ class TaskView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultsView:
-    """The lab's results; `amount` is of the union of their jobs, each counted once and whole.
-
-    `jobs_named` and `energy_share` are of the period's jobs that some result names.
-    """
+    """The lab's results. The union is of all jobs that they name, each once and whole, inside the period or
+    not; `jobs_named` and `energy_share` are of the period's jobs that some result names."""
 
     tasks: tuple[TaskView, ...]
     left_out: tuple[MissingLine, ...]
     jobs_named: int
     energy_share: float | None
     without_energy: int
+    union_jobs: int
+    union_energy_millijoules: int | None
+    union_quality: Quality
 
     @property
     def all(self) -> tuple[ResultLine, ...]:

@@ -187,6 +187,8 @@ def test_a_page_says_the_answer_the_runs_and_how_it_is_made(store: Path, tmp_pat
     assert '<th scope="row" class="names">408</th><td class="n">8</td><td class="n">10.0</td>' in page
     assert "default-src &#39;none&#39;" in page
     assert "Simulated data" not in page
+    assert page.count('role="img"') == 2  # the picture, wide and narrow
+    assert "4 runs were metered, from 1 to 8" in page
 
 
 def test_a_page_of_simulated_runs_says_so_at_its_top(store: Path, tmp_path: Path) -> None:
