@@ -15,6 +15,7 @@ LEAST_AMOUNTS = 3  # different amounts: two give a line without a word on how go
 SAME_AMOUNT = 1e-9  # relative; what lies nearer is one amount
 AMOUNTS = (1e-9, 1e9)  # far beyond what a run can be, and squares of them are no trouble
 
+KWH = (1e-12, 1e12)  # from less than a millijoule, in which energy is counted, to more than any run can take
 NOTHING = 1e-6  # of the greatest energy: what took less is on no line with it
 STANDS_OUT = 0.05  # of the energy: what a warm-up, or a fixed cost below zero, must amount to
 WARM_UP = 0.5  # of the next amount: a run longer than that is no warm-up
@@ -47,7 +48,7 @@ class ShorterRun:
 
     `conditions` is what must be the same for all runs, such as model, task and GPU model, each by its
     name; what is not known of a run is not there, and agrees with anything. Raises ValueError for an
-    amount outside AMOUNTS, an energy that is negative or not finite, and one that is not as its quality.
+    amount outside AMOUNTS, an energy that no run can take, and one that is not as its quality.
     """
 
     amount: float
@@ -60,8 +61,8 @@ class ShorterRun:
     def __post_init__(self) -> None:
         check_amount(self.amount)
         for energy in (self.energy_kwh, self.uncertainty_kwh):
-            if energy is not None and not (math.isfinite(energy) and energy >= 0):
-                raise ValueError(f"an energy is finite and at least 0, got {energy!r}")
+            if energy is not None and not 0 <= energy <= KWH[1]:  # nan is not either
+                raise ValueError(f"an energy is from 0 to {KWH[1]:g} kWh, got {energy!r}")
         if (self.energy_kwh is None) != (self.quality is Quality.UNKNOWN):
             raise ValueError(f"an energy of {self.energy_kwh!r} is not {self.quality}")
 
@@ -96,9 +97,9 @@ def refusal_of(runs: Sequence[ShorterRun]) -> Refused | None:
     if _different_amounts(runs) < LEAST_AMOUNTS:
         return Refused(reason=Refusal.TOO_FEW_AMOUNTS)
     greatest = max(run.kwh for run in runs)
-    if greatest == 0:
+    if greatest < KWH[0]:
         return Refused(reason=Refusal.SLOPE_NOT_POSITIVE)
-    if nothing := tuple(index for index, run in enumerate(runs) if run.kwh < NOTHING * greatest):
+    if nothing := tuple(index for index, run in enumerate(runs) if run.kwh < max(NOTHING * greatest, KWH[0])):
         return Refused(reason=Refusal.NOT_LINEAR, runs=nothing)
     return None
 
