@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,10 +16,10 @@ from ..charts.picture import Picture
 from ..charts.two_orders import RankedResult, two_orders
 from ..charts.where_it_went import EnergyPart, where_it_went
 from ..text import shortened
-from .view import DayLine, GroupView, ResultLine, TaskView
+from .view import DayLine, GroupView, TaskView
 
-#: Characters of a model's name in a picture, and results that make a panel.
-LONGEST_LABEL = 24
+#: Characters of a task's name in a picture, and results that make a panel.
+LONGEST_TASK = 24
 LEAST_RESULTS = 3
 
 
@@ -73,18 +72,18 @@ def _panel(task: TaskView, prefix: str) -> TaskPictures:
     first = task.all[0].result
     points = [
         ResultPoint(
-            label=label,
+            label=line.name,
             accuracy=line.result.accuracy,
             energy_millijoules=millijoules_from_kwh(line.result.electricity_kwh),
             sam=line.result.sam,
             is_lower_bound=line.result.quality is Quality.LOWER_BOUND,
         )
-        for line, label in zip(task.all, labels(task.all), strict=True)
+        for line in task.all
         if line.result.accuracy is not None and line.result.electricity_kwh is not None
     ]
     drawn = accuracy_and_energy(
         points,
-        task=shortened(task.task or "unknown", LONGEST_LABEL),
+        task=shortened(task.task or "unknown", LONGEST_TASK),
         alpha=first.alpha,
         beta=first.beta,
         unit=first.unit,
@@ -92,19 +91,17 @@ def _panel(task: TaskView, prefix: str) -> TaskPictures:
     )
     if len(task.scored) < LEAST_RESULTS:
         return TaskPictures(results=drawn)
-    shown = task.shown
-    names = labels([task.scored[place] for place in shown])
     return TaskPictures(
         results=drawn,
-        orders=two_orders(_ranked(task, shown, names), prefix=f"{prefix}b"),
+        orders=two_orders(_ranked(task), prefix=f"{prefix}b"),
         over_alpha=order_over_alpha(
-            _paths(task.over_alpha, shown, names),
+            _paths(task, task.over_alpha),
             alphas=[order.alpha for order in task.over_alpha],
             configured=first.alpha,
             prefix=f"{prefix}c",
         ),
         over_unit=order_over_units(
-            _paths(task.over_unit, shown, names),
+            _paths(task, task.over_unit),
             units=[order.unit for order in task.over_unit],
             configured=first.unit,
             prefix=f"{prefix}d",
@@ -112,35 +109,13 @@ def _panel(task: TaskView, prefix: str) -> TaskPictures:
     )
 
 
-def labels(lines: Sequence[ResultLine]) -> list[str]:
-    """What each result is called in a picture: its model, and where several have one name its job too, and
-    where that is the same its submission."""
-    models = [shortened(line.result.model or "unknown", LONGEST_LABEL) for line in lines]
-    with_job = [f"{model} ({_job(line)})" for model, line in zip(models, lines, strict=True)]
-    by_model, by_job = Counter(models), Counter(with_job)
-    return [
-        model
-        if by_model[model] == 1
-        else shortened(named, LONGEST_LABEL + 12)
-        if by_job[named] == 1
-        else f"{model} ({line.result.digest[:8]})"
-        for model, named, line in zip(models, with_job, lines, strict=True)
-    ]
-
-
-def _job(line: ResultLine) -> str:
-    job_ids = line.result.job_ids
-    return f"{job_ids[0]}, …" if len(job_ids) > 1 else "".join(job_ids)
-
-
-def _ranked(task: TaskView, shown: Sequence[int], names: Sequence[str]) -> list[RankedResult]:
+def _ranked(task: TaskView) -> list[RankedResult]:
     found = []
-    for place, name in zip(shown, names, strict=True):
-        line = task.scored[place]
+    for line in (task.scored[place] for place in task.shown):
         assert line.place is not None and line.result.accuracy is not None and line.result.sam is not None
         found.append(
             RankedResult(
-                label=name,
+                label=line.name,
                 accuracy=line.result.accuracy,
                 sam=line.result.sam,
                 rank_by_accuracy=line.place.by_accuracy,
@@ -150,8 +125,8 @@ def _ranked(task: TaskView, shown: Sequence[int], names: Sequence[str]) -> list[
     return found
 
 
-def _paths(orders: Sequence[OrderAt], shown: Sequence[int], names: Sequence[str]) -> list[RankPath]:
+def _paths(task: TaskView, orders: Sequence[OrderAt]) -> list[RankPath]:
     return [
-        RankPath(label=name, ranks=tuple(order.ranks[place] for order in orders))
-        for place, name in zip(shown, names, strict=True)
+        RankPath(label=task.scored[place].name, ranks=tuple(order.ranks[place] for order in orders))
+        for place in task.shown
     ]

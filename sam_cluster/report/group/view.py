@@ -87,6 +87,7 @@ class PersonLine:
 class ResultLine:
     """A result of the lab. Of an author from outside only the lab is named, where it is known."""
 
+    name: str  # short, and no other's of the task
     result: Result  # its `user` is None where the author is from outside
     is_outside: bool
     lab: str | None
