@@ -190,16 +190,22 @@ def test_the_facilitys_scope_scores_the_energy_times_the_pue_and_leaves_the_meas
     assert wider.sam == pytest.approx(5 * 0.8**5 / 0.0413927, rel=1e-5)  # 1.1 kWh
 
 
-def test_the_uncertainty_grows_with_the_scope() -> None:
-    rows = {**JOBS, "jobs": [dict(JOBS["jobs"][0], uncertainty_millijoules=millijoules_from_kwh(2.9))]}
-    tables = MemoryTables({**rows, "results": [result_row(1, 0.8, ["101"])]})
-    assert read_results(tables, Config())[0].sam is not None  # 1.1 to 6.9 kWh
-    wide = read_results(tables, Config(sam_scope="facility", pue=1.2, unit="kWh"))[0]
-    assert wide.sam is not None
-    rows["jobs"][0]["uncertainty_millijoules"] = millijoules_from_kwh(3.05)
-    tables = MemoryTables({**rows, "results": [result_row(1, 0.8, ["101"])]})
-    assert read_results(tables, Config())[0].sam_reason is UndefinedReason.NEAR_POLE
-    assert read_results(tables, Config(sam_scope="facility", pue=1.2))[0].sam is not None  # 1.14 kWh at least
+@pytest.mark.parametrize(
+    ("uncertainty_kwh", "config", "is_near_pole"),
+    [
+        (2.9, Config(), False),  # 1.1 to 6.9 kWh
+        (3.05, Config(), True),
+        (3.05, Config(sam_scope="facility", pue=1.2), False),  # 1.14 kWh at least
+        (3.2, Config(sam_scope="facility", pue=1.2), True),  # 0.96 kWh at least
+    ],
+)
+def test_the_uncertainty_grows_with_the_scope(
+    uncertainty_kwh: float, config: Config, is_near_pole: bool
+) -> None:
+    job = dict(JOBS["jobs"][0], uncertainty_millijoules=millijoules_from_kwh(uncertainty_kwh))
+    tables = MemoryTables({"jobs": [job], "results": [result_row(1, 0.8, ["101"])]})
+    (found,) = read_results(tables, config)
+    assert (found.sam_reason is UndefinedReason.NEAR_POLE) == is_near_pole
 
 
 def test_a_chain_of_corrections_leaves_one_result_that_counts() -> None:
@@ -212,21 +218,16 @@ def test_a_chain_of_corrections_leaves_one_result_that_counts() -> None:
 
 
 def test_who_takes_anothers_id_neither_hides_that_result_nor_is_hidden_with_it() -> None:
-    mine = result_row(1, 0.7, ["101"])
+    mine = result_row(1, 0.7, ["101"], supersedes=f"{2:032x}")
     thief = result_row(
-        1, 0.9, ["101"], user="mallory", verdict="rejected", ground="id_already_used", digest="f" * 64,
-        supersedes=f"{2:032x}",
-    )  # fmt: skip
+        1, 0.9, ["101"], user="mallory", verdict="rejected", ground="id_already_used", digest="f" * 64
+    )
     fix = result_row(3, 0.8, ["101"], supersedes=f"{1:032x}")
-    found = {
-        (r.user, r.accuracy): r.superseded_by for r in results(mine, thief, fix, result_row(2, 0.6, ["102"]))
-    }
-    assert found == {
-        ("ada", 0.7): f"{3:032x}",
-        ("mallory", 0.9): None,
-        ("ada", 0.8): None,
-        ("ada", 0.6): None,
-    }
+    first = result_row(2, 0.6, ["102"])
+    found = {r.accuracy: r.superseded_by and r.superseded_by[-1] for r in results(mine, thief, fix, first)}
+    assert found == {0.6: "1", 0.7: "3", 0.9: None, 0.8: None}
+    found = {r.accuracy: r.superseded_by and r.superseded_by[-1] for r in results(mine, thief, first)}
+    assert found == {0.6: "1", 0.7: None, 0.9: None}
 
 
 def test_together_results_cost_the_union_of_their_jobs_so_that_a_shared_sweep_counts_once() -> None:
