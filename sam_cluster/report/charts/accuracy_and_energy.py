@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ...core.units import kwh_from_millijoules
 from ...metrics import UNITS_PER_KWH, pareto_front
@@ -107,7 +108,7 @@ def _drawing(
     top = key_height(entries, size) + 2 * size.line
     unit, per_kwh = ("kWh", 1) if high > 0.1 else ("Wh", 1_000)
     ticks = [(kwh, f"{kwh * per_kwh:,.12g}") for kwh in powers(low, high, 5 if size.is_narrow else 8)]
-    labels = _labels(named, symbols, areas, x, y, size)
+    labels = _labels(named, symbols, front, areas, x, y, size)
     return Drawing(
         width=x.length, height=y.length, left=left, right=right, top=top, bottom=2 * size.line + 10,
         layers=[
@@ -121,8 +122,9 @@ def _drawing(
             symbol_layer([_symbol(point, areas[point]) for point in symbols], x=x.at("x"), y=y.at("y")),
             *iso_labels(levels, metric, x, y, size),
             *placed_layers(labels, size),
-            ticks_left(y, accuracy_ticks, size), ticks_below(x, ticks, y.length + 14, size, right),
-            written([{"x": x.length / 2, "y": y.length + 14 + size.line, "text": f"electricity in {unit}, logarithmic scale"}],
+            ticks_left(y, accuracy_ticks, size), ticks_below(x, ticks, y.length + 14, size, left=left, right=right),
+            written([{"x": x.length / 2, "y": y.length + 14 + size.line,
+                      "text": f"electricity in {unit}, logarithmic scale"}],
                     size, align="center", colour=SOFT),
         ],
     )  # fmt: skip
@@ -172,24 +174,28 @@ def _symbol(point: ResultPoint, area: float) -> dict[str, object]:
 
 
 def _labels(
-    named: Sequence[ResultPoint], symbols: Sequence[ResultPoint], areas: dict[ResultPoint, float],
-    x: Axis, y: Axis, size: Size,
-) -> list[Placed]:  # fmt: skip
-    def radius(point: ResultPoint) -> float:
-        return math.sqrt(areas[point] / math.pi) + 1
+    named: Sequence[ResultPoint],
+    symbols: Sequence[ResultPoint],
+    front: Sequence[ResultPoint],
+    areas: Mapping[ResultPoint, float],
+    x: Axis,
+    y: Axis,
+    size: Size,
+) -> list[Placed]:
+    """Names beside their points, clear of all points and of the front's line."""
 
-    def box(point: ResultPoint) -> Box:
-        at_x, at_y, r = x.pixel(point.energy_kwh), y.pixel(point.accuracy), radius(point)
-        return Box(at_x - r, at_y - r, at_x + r, at_y + r)
+    def at(point: ResultPoint) -> tuple[float, float, float]:
+        return x.pixel(point.energy_kwh), y.pixel(point.accuracy), math.sqrt(areas[point] / math.pi) + 1
 
+    taken = [Box(px - r, py - r, px + r, py + r) for px, py, r in map(at, symbols)]
+    corners = [*((px, py) for px, py, _ in map(at, front)), *((x.length, at(p)[1]) for p in front[-1:])]
+    for (px, py), (further, above) in pairwise(corners):
+        taken += [Box(px, py - 1, further, py + 1), Box(further - 1, above, further + 1, py)]
     wanted = [
-        Wanted(
-            text=fitted(point.label, size.width * 0.3, size.text, LABEL),
-            x=x.pixel(point.energy_kwh), y=y.pixel(point.accuracy), radius=radius(point),
-        )
-        for point in named
-    ]  # fmt: skip
-    return place(wanted, [box(p) for p in symbols], Box(2, 0, x.length + 20, y.length), size.text)
+        Wanted(text=fitted(point.label, size.width * 0.3, size.text, LABEL), x=px, y=py, radius=r)
+        for point, (px, py, r) in zip(named, map(at, named), strict=True)
+    ]
+    return place(wanted, taken, Box(2, 0, x.length + 20, y.length), size.text)
 
 
 def _band(unit_kwh: float, x: Axis, y: Axis) -> list[Layer]:
@@ -226,20 +232,13 @@ def _key(
     entries = []
     if squares:
         counts = [int(str(square["count"])) for square in squares]
-        text = f"results, darker for more ({min(counts)} to {max(counts)})"
+        text = f"results, a stronger colour for more ({min(counts)} to {max(counts)})"
         entries.append(Entry(text=text, shape="square", fill=SERIES[0], area=140))
+    kind = "one with a name here" if squares else "result"
     if any(p.sam is not None for p in points):
-        what = "one with a name here" if squares else "result"
-        entries.append(Entry(text=f"{what} (larger: more electricity)", shape="circle", fill=SERIES[0]))
+        entries.append(Entry(text=f"{kind} (larger: more electricity)", shape="circle", fill=SERIES[0]))
     if any(p.sam is None and not p.is_lower_bound for p in points):
-        entries.append(
-            Entry(
-                text="one without a score" if squares else "result without a score",
-                shape="diamond",
-                fill=PAPER,
-                stroke=INK,
-            )
-        )
+        entries.append(Entry(text=f"{kind}, without a score", shape="diamond", fill=PAPER, stroke=INK))
     if any(p.is_lower_bound for p in points):
         text = "used at least this much"
         entries.append(Entry(text=text, shape="triangle-right", fill=PAPER, stroke=SERIES[1]))
@@ -259,11 +258,11 @@ def _description(
 ) -> str:
     scored = sorted((p for p in drawn if p.sam is not None), key=lambda p: (-(p.sam or 0.0), p.label))
     bounds = sum(p.is_lower_bound for p in drawn)
-    least, most = drawn[-1], drawn[0]
+    least, most = (numbers.energy(point.energy_millijoules) for point in (drawn[-1], drawn[0]))
+    worst, best = (numbers.accuracy(end(p.accuracy for p in drawn)) for end in (min, max))
     text = (
-        f"{numbers.count(len(drawn))} results from {numbers.energy(least.energy_millijoules)} to "
-        f"{numbers.energy(most.energy_millijoules)} and from {numbers.accuracy(min(p.accuracy for p in drawn))} to "
-        f"{numbers.accuracy(max(p.accuracy for p in drawn))} accuracy; {numbers.count(len(scored))} have a score"
+        f"{numbers.count(len(drawn))} results from {least} to {most} and from {worst} to {best} accuracy; "
+        f"{numbers.count(len(scored))} have a score"
     )
     text += f", {bounds} used at least what is shown." if bounds else "."
     if scored:

@@ -95,7 +95,7 @@ def _drawing(curves: Sequence[LorenzCurve], among: str, size: Size) -> Drawing:
             ),
             symbol_layer(markers, x=x.at("x"), y=y.at("y")),
             *placed_layers(placed, size),
-            ticks_left(y, PARTS, size), ticks_below(x, PARTS, height + 14, size, right),
+            ticks_left(y, PARTS, size), ticks_below(x, PARTS, height + 14, size, left=left, right=right),
             written([{"x": width / 2, "y": height + 14 + size.line,
                       "text": f"part of {shortened(among, 24)}, least users first"}],
                     size, align="center", colour=SOFT),
@@ -104,7 +104,7 @@ def _drawing(curves: Sequence[LorenzCurve], among: str, size: Size) -> Drawing:
 
 
 def _anchors(curves: Sequence[LorenzCurve]) -> list[tuple[float, float]]:
-    """Where each curve is named: each at another place along the axis, so that close curves are told apart."""
+    """Where each curve is named: at different places, so that close curves are told apart."""
     return [(at, height_at(curve.corners, at)) for curve, at in zip(curves, (0.62, 0.8, 0.42), strict=False)]
 
 
