@@ -70,7 +70,7 @@ def _drawing(days: Sequence[EnergyOfDay], size: Size, step: str) -> Drawing:
             grid(y, [0.0], stroke=SOFT),
             written(unknown, size, x=x.at("x"), align="center", colour=SOFT),
             ticks_left(y, ticks, size),
-            ticks_below(x, _thinned(names, x, size), height + 14, size, 10),
+            ticks_below(x, _thinned(names, x, size), height + 14, size, left=left, right=10),
         ],
     )  # fmt: skip
 

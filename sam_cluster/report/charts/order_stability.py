@@ -87,6 +87,7 @@ def _drawing(paths: Sequence[RankPath], settings: _Settings, size: Size) -> Draw
     x = Axis(low=settings.places[0], high=settings.places[-1], length=size.width - 2 * column)
     rows = last + (max(unscored, 1) + 0.6 if unscored else 0)
     y = Axis(low=rows + 0.5, high=0.5, length=rows * row, is_vertical=True)
+    ticks = list(zip(settings.places, settings.texts, strict=True))
     bottom_rank = last + 1.6  # where those without a score stand
     return Drawing(
         width=x.length, height=y.length, left=column, right=column, top=top, bottom=2 * size.line + 10,
@@ -98,7 +99,7 @@ def _drawing(paths: Sequence[RankPath], settings: _Settings, size: Size) -> Draw
             _corners(paths, settings, x, y, bottom_rank),
             _ends(paths, 0, y, size, column, x.length, bottom_rank),
             _ends(paths, -1, y, size, column, x.length, bottom_rank),
-            ticks_below(x, list(zip(settings.places, settings.texts, strict=True)), y.length + 14, size, column),
+            ticks_below(x, ticks, y.length + 14, size, left=column, right=column),
             written(
                 [{"x": x.length / 2, "y": y.length + 14 + size.line, "text": _axis_name(settings)}],
                 size, align="center", colour=SOFT,
