@@ -43,6 +43,7 @@ VENDORS: dict[str, set[str]] = {
     "distributed": {"aggregate/wiring.py"},
     "dask_jobqueue": {"aggregate/wiring.py"},
     "jinja2": {"report/render.py"},
+    "vl_convert": {"report/charts/drawing.py"},
 }
 
 #: Rooms that need nothing but the standard library (and, in one file of the agent, NVML).
@@ -122,6 +123,7 @@ def test_every_room_of_the_package_has_its_rule() -> None:
         ("agent/run.py", "import pyarrow"),
         ("aggregate/reduce.py", "import dask.bag"),
         ("cli/report.py", "from jinja2 import Environment"),
+        ("report/charts/shares.py", "import vl_convert"),
         ("resources.py", "from .core import errors"),
     ],
 )

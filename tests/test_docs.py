@@ -10,7 +10,9 @@ import pytest
 
 from sam_cluster.cli.main import COMMANDS, build_parser
 from sam_cluster.core.model import Flag, Quality, Reason
+from sam_cluster.metrics import ProjectionFlag, Refusal
 from sam_cluster.report.documents import JOB_KEYS, RESULT_KEYS
+from sam_cluster.report.projection import PROJECTION_KEYS
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 CLI = (DOCS / "cli.md").read_text("utf-8")
@@ -43,7 +45,14 @@ def test_every_command_and_flag_is_documented(command: str) -> None:
     assert flags_of(command) - written == set()
 
 
-@pytest.mark.parametrize(("command", "keys"), [("jobs", JOB_KEYS), ("results", RESULT_KEYS)])
+@pytest.mark.parametrize(
+    ("command", "keys"),
+    [
+        ("jobs", JOB_KEYS),
+        ("results", RESULT_KEYS),
+        ("project", (*PROJECTION_KEYS, *Refusal, *ProjectionFlag)),
+    ],
+)
 def test_every_json_key_is_documented(command: str, keys: tuple[str, ...]) -> None:
     assert {key for key in keys if f"`{key}`" not in section(command)} == set()
 

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     last_month = parse_period("last-month", zone, args.now)
     period = options.period_of(args, config, last_month) or last_month
     tables = options.snapshot_of(config)
-    data = _provenance(tables)
+    data = provenance_of(tables)
     view = group_view(tables, config, args.group, _period_view(period, config, data), data)
     if not view.jobs and not view.results.tasks:
         _check_name(args.group, tables, config, period)
@@ -58,7 +58,8 @@ def run(args: argparse.Namespace) -> int:
     return EXIT_INCOMPLETE if view.period.is_preliminary or view.totals.amount.is_partial else EXIT_DONE
 
 
-def _provenance(tables: Snapshot) -> Provenance:
+def provenance_of(tables: Snapshot) -> Provenance:
+    """What a page says of its data. Raises StoreError for tables that nothing was committed to."""
     from sam_cluster.report.view import Provenance
 
     if tables.number == 0:

@@ -44,3 +44,7 @@ class AccountingUnavailable(SamClusterError):
 
 class SubmissionError(SamClusterError):
     """Raised when a result that is handed in cannot be accepted, with the reason."""
+
+
+class ProjectionError(SamClusterError):
+    """Raised when a longer run cannot be projected from the jobs that were named, with the reason."""

@@ -122,7 +122,8 @@ def _jobs(rows: pa.Table, config: Config) -> Iterator[NamedJob]:
             "uncertainty_millijoules", "quality",
         )
     )  # fmt: skip
-    columns = zip(*instants, *others, _has(rows["flags"], Flag.OPEN), groups_of(rows, config), strict=True)
+    groups = groups_of(rows, config).to_pylist()
+    columns = zip(*instants, *others, _has(rows["flags"], Flag.OPEN), groups, strict=True)
     for started, ended, cluster, job_id, number, user, account, energy, off, quality, runs, group in columns:
         yield NamedJob(
             cluster=cluster,
