@@ -187,7 +187,9 @@ class NodeMeter:
         for run in reversed(self._runs):
             mine = run.facts.key
             is_its = mine.job_id == key.job_id and mine.sluid in (key.sluid, None)
-            if is_its and mine.restart <= key.restart and run.boot_id == boot_id:
+            # No end is before its start: after a kill the epilog of the run before may be taken again.
+            is_its = is_its and run.boot_id == boot_id and run.started <= instant
+            if is_its and mine.restart <= key.restart:
                 if not run.ended:
                     run.end(instant, key.restart)
                     self._await_end(run, instant)

@@ -1,13 +1,13 @@
 """The configuration file: TOML, every key optional, a key that is not known refused with its line.
 
-    [cluster]  name
-    [paths]    spool, events, store
-    [agent]    interval_seconds, publish_as
-    [gpus]     GRES index = "GPU-UUID" or "/dev/nvidiaN"        (of one node)
-    [sam]      alpha, beta, unit
-    [groups.NAME]   accounts, members, share, from              (a list of tables where it changes)
-    [tasks.NAME]    metric, dataset, split, aliases
-    [report]   timezone, carbon_g_per_kwh, price_per_kwh, pue
+[cluster]  name
+[paths]    spool, events, store
+[agent]    interval_seconds, publish_as
+[gpus]     GRES index = "GPU-UUID" or "/dev/nvidiaN"        (of one node)
+[sam]      alpha, beta, unit
+[groups.NAME]   accounts, members, share, from              (a list of tables where it changes)
+[tasks.NAME]    metric, dataset, split, aliases
+[report]   timezone, carbon_g_per_kwh, price_per_kwh, pue
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from .config_keys import GROUP_KEYS, SECTIONS, TASK_KEYS, Reader, absolute_path,
 from .errors import ConfigError
 
 DEFAULT_DIRECTORY = Path("/etc/sam-cluster")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
@@ -215,4 +216,3 @@ def load(environ: Mapping[str, str], path: Path | None = None) -> Config:
             except ValueError as wanted:
                 raise ConfigError(f"{variable} must be {wanted}, not {value!r}") from None
     return replace(config, **changes)
-

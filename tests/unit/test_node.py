@@ -265,3 +265,49 @@ def test_a_wall_clock_that_jumps_an_hour_changes_no_energy(node: SimulatedNode) 
     (shard,) = node.shards()
     assert energy_of(shard) == 120 * 50_000
     assert Flag.CLOCK_STEPPED in shard.flags
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_wall_clock_that_jumps_ends_no_run_before_its_time_limit(node: SimulatedNode, hours: int) -> None:
+    begun = node.clock.now_microseconds() // SECOND
+    limit = {"SLURM_JOB_START_TIME": str(begun), "SLURM_JOB_END_TIME": str(begun + 1_800)}
+    node.prolog(7, **limit)  # type: ignore[arg-type]
+    node.wait(300)
+    node.clock.step_wall(hours * 3600 * SECOND)
+    node.wait(900)
+    node.epilog(7, **limit)  # type: ignore[arg-type]
+    (shard,) = node.shards()
+    assert energy_of(shard) == 1_200 * 50_000
+    assert Flag.NO_END not in shard.flags
+
+
+@pytest.mark.parametrize("hours", [-1, 0, 1])
+def test_a_run_that_outlasts_its_time_limit_ends_by_the_clock_that_does_not_jump(
+    node: SimulatedNode, hours: int
+) -> None:
+    begun = node.clock.now_microseconds() // SECOND
+    node.clock.step_wall(hours * 3600 * SECOND)  # Slurm's controller and this node do not agree
+    node.prolog(7, SLURM_JOB_START_TIME=str(begun), SLURM_JOB_END_TIME=str(begun + 600))
+    node.wait(1_190)
+    assert node.meter.open_runs
+    node.wait(80)
+    (shard,) = node.shards()
+    assert Flag.NO_END in shard.flags
+
+
+def test_an_epilog_taken_again_after_a_kill_does_not_end_the_run_that_followed(node: SimulatedNode) -> None:
+    first = node.event("prolog", 7)
+    node.clock.advance(10 * SECOND)
+    ended = node.event("epilog", 7, restart=1)  # of a requeued run: it carries the next count
+    node.clock.advance(5 * SECOND)
+    second = node.event("prolog", 7, restart=1)
+    node.deliver(first, ended, second)
+    node.kill_agent()  # with the journal on disk, and the events not yet removed
+    node.start_agent()
+    node.deliver(first, ended, second)
+    node.wait(100)
+    node.epilog(7, restart=1)
+    runs = {shard.key.restart: shard for shard in node.shards()}
+    assert sorted(runs) == [0, 1]
+    assert energy_of(runs[1]) == 100 * 50_000
+    assert runs[1].ended_at_microseconds - runs[1].started_at_microseconds == 100 * SECOND
