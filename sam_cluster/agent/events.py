@@ -107,7 +107,7 @@ class EventDirectory:
         return bool(self._bad)
 
     def names(self) -> list[str]:
-        """What lies there. A name that is not hidden should be an event's: systemd starts an agent for any."""
+        """What lies there and is not hidden: events, and what should not be, for systemd counts both."""
         listed = os.listdir(self.descriptor)
         return [name for name in listed if not name.startswith(".") and name not in self._bad]
 

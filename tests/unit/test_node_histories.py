@@ -20,6 +20,7 @@ OPERATIONS = st.lists(
     st.one_of(
         st.tuples(st.just("begin"), st.sampled_from(["0", "1", "0,1"]), st.integers(1, 2), st.booleans()),
         st.tuples(st.just("finish"), st.integers(0, JOBS - 1), st.integers(1, 2), st.booleans()),
+        st.tuples(st.just("requeue"), st.integers(0, JOBS - 1), st.integers(1, 2), st.booleans()),
         st.tuples(st.just("pass"), SECONDS),
         st.tuples(st.just("power"), st.integers(0, 1), st.integers(0, 400_000)),
         st.tuples(st.just("die")),
@@ -37,15 +38,21 @@ OPERATIONS = st.lists(
 )
 
 
+def _running(node: HistoryNode) -> list[int]:
+    return [number for number, run in node.runs.items() if not run.ended]
+
+
 def do(node: HistoryNode, operation: tuple[object, ...]) -> None:
     """One step of a history; one that cannot be done now is left out."""
     match operation:
         case "begin", str(devices), int(copies), bool(starts_agent) if len(node.runs) < JOBS + 1:
             node.begin(len(node.runs) + 1, devices, copies, starts_agent=starts_agent)
         case "finish", int(number), int(copies), bool(starts_agent):
-            running = [run.job for run in node.runs.values() if not run.ended]
-            if running:
+            if running := _running(node):
                 node.finish(running[number % len(running)], copies, starts_agent=starts_agent)
+        case "requeue", int(number), int(copies), bool(starts_agent) if len(node.runs) < JOBS + 1:
+            if running := _running(node):
+                node.requeue(running[number % len(running)], copies, starts_agent=starts_agent)
         case "pass", float(seconds):
             node.let_pass(seconds)
         case "power", int(gpu), int(milliwatts):
@@ -95,8 +102,8 @@ def test_runs_and_idle_time_add_up_to_the_counter_whatever_happens(
         node.journal.fuse = 0
         node.journal.is_away = False
         node.readers.failing.clear()
-        for job in [run.job for run in node.runs.values() if not run.ended]:
-            node.finish(job)
+        for number in _running(node):
+            node.finish(number)
         node.revive()
         node.let_pass(200)
         last_job = len(node.runs) + 1
