@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from sam_cluster.agent.journal import Journal, encode
+from sam_cluster.agent.resume import left_behind
 from sam_cluster.core.model import Flag, Kind, Reason, Rung
 
 from .simulated_node import SECOND, SimulatedNode, energy_of, uuid_of
@@ -311,3 +315,25 @@ def test_an_epilog_taken_again_after_a_kill_does_not_end_the_run_that_followed(n
     assert sorted(runs) == [0, 1]
     assert energy_of(runs[1]) == 100 * 50_000
     assert runs[1].ended_at_microseconds - runs[1].started_at_microseconds == 100 * SECOND
+
+
+def test_an_agent_that_goes_on_with_a_run_never_holds_a_whole_day_of_samples(node: SimulatedNode) -> None:
+    node.prolog(7)
+    node.wait(30)
+    (run,) = node.meter.open_runs
+    (sample,) = run.last_samples.values()
+    lines = [
+        encode({"r": "sample", **asdict(replace(sample, uptime_microseconds=second * SECOND))})
+        for second in range(20_000)
+    ]
+    node.kill_agent()
+    with (node.directory / "journal" / f"{run.name}.journal").open("ab") as file:
+        file.writelines(lines)
+    tracemalloc.start()
+    try:
+        left = left_behind(Journal(str(node.directory / "journal")), lambda key, instant: False)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert left.open[0].last_samples[sample.gpu_uuid].uptime_microseconds == 19_999 * SECOND
+    assert most < sum(map(len, lines)) / 10
