@@ -188,8 +188,8 @@ class NodeMeter:
             mine = run.facts.key
             is_its = mine.job_id == key.job_id and mine.sluid in (key.sluid, None)
             # No end is before its start: after a kill the epilog of the run before may be taken again.
-            is_its = is_its and run.boot_id == boot_id and run.started <= instant
-            if is_its and mine.restart <= key.restart:
+            has_begun = run.started.uptime_microseconds <= instant.uptime_microseconds
+            if is_its and mine.restart <= key.restart and run.boot_id == boot_id and has_begun:
                 if not run.ended:
                     run.end(instant, key.restart)
                     self._await_end(run, instant)
