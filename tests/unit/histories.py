@@ -111,11 +111,12 @@ class HistoryNode(SimulatedNode):
             self.kill_agent()
             self.alive = False
 
-    def revive(self) -> None:
+    def revive(self, fuse: int = 0) -> None:
         if not self.alive:
             self.start_agent()
             self.alive = True
             self._act(self.meter.resume)
+            self.journal.fuse = fuse
         self.look()
 
     def look(self) -> None:

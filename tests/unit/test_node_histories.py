@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +27,7 @@ OPERATIONS = st.lists(
         st.tuples(st.just("power"), st.integers(0, 1), st.integers(0, 400_000)),
         st.tuples(st.just("die")),
         st.tuples(st.just("die at"), st.integers(1, 40)),
+        st.tuples(st.just("start and die at"), st.integers(1, 20)),
         st.tuples(st.just("seal")),
         st.tuples(st.just("hang"), st.floats(0.1, 300)),
         st.tuples(st.just("set the clock"), st.integers(-7200, 7200)),
@@ -62,6 +65,8 @@ def do(node: HistoryNode, operation: tuple[object, ...]) -> None:
             node.die()
         case "die at", int(look):
             node.journal.fuse = look
+        case "start and die at", int(look):
+            node.revive(look)
         case ("seal",):
             node.seal()
         case "hang", float(seconds):
@@ -88,11 +93,8 @@ def do(node: HistoryNode, operation: tuple[object, ...]) -> None:
             node.let_pass(0.01)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(OPERATIONS)
-def test_runs_and_idle_time_add_up_to_the_counter_whatever_happens(
-    operations: list[tuple[object, ...]],
-) -> None:
+def live(operations: Sequence[tuple[object, ...]]) -> None:
+    """A history from its first to its last run, checked against what is true of all."""
     with tempfile.TemporaryDirectory() as directory:
         node = HistoryNode(Path(directory))
         node.begin(1, "0,1")  # of the first and of the last boundary it is known what they should be
@@ -113,3 +115,28 @@ def test_runs_and_idle_time_add_up_to_the_counter_whatever_happens(
         node.let_pass(200)
         node.seal()
         check(node, first, node.runs[last_job].ended)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(OPERATIONS)
+def test_runs_and_idle_time_add_up_to_the_counter_whatever_happens(
+    operations: list[tuple[object, ...]],
+) -> None:
+    live(operations)
+
+
+@pytest.mark.parametrize("look", range(1, 9))
+@pytest.mark.parametrize("seconds", [1.0, 300.0])
+def test_an_agent_killed_while_it_writes_of_an_end_that_it_did_not_see_is_followed_by_one_that_can(
+    look: int, seconds: float
+) -> None:
+    # What it read is kept before what the run's journal says of it: the next has no reading from before.
+    live(
+        [
+            ("pass", 100.0),
+            ("die",),
+            ("finish", 0, 1, False),
+            ("pass", seconds),
+            ("start and die at", look),
+        ]
+    )
