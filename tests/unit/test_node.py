@@ -337,3 +337,29 @@ def test_an_agent_that_goes_on_with_a_run_never_holds_a_whole_day_of_samples(nod
         tracemalloc.stop()
     assert left.open[0].last_samples[sample.gpu_uuid].uptime_microseconds == 19_999 * SECOND
     assert most < sum(map(len, lines)) / 10
+
+
+def test_a_run_whose_job_was_resized_ends_though_its_epilog_has_another_sluid(node: SimulatedNode) -> None:
+    node.prolog(7, SLURM_JOB_SLUID="s0000000000001")
+    node.wait(100)
+    node.epilog(7, SLURM_JOB_SLUID="s0000000000002")
+    node.gpus[0].set_power(300_000)
+    node.prolog(8)
+    node.wait(100)
+    node.epilog(8)
+    runs = {shard.key.job_id: shard for shard in node.shards()}
+    assert energy_of(runs[7]) == 100 * 50_000
+    assert energy_of(runs[8]) == 100 * 300_000  # and holds its GPU alone
+    assert not {Flag.NO_END, Flag.NO_START} & {*runs[7].flags, *runs[8].flags}
+
+
+def test_a_doubled_epilog_with_a_sluid_ends_no_later_run_of_its_job(node: SimulatedNode) -> None:
+    node.prolog(7, SLURM_JOB_SLUID="s0000000000001")
+    node.wait(100)
+    node.epilog(7, restart=1, SLURM_JOB_SLUID="s0000000000001")
+    node.prolog(7, restart=1, SLURM_JOB_SLUID="s0000000000002")
+    node.wait(10)
+    node.epilog(7, restart=1, SLURM_JOB_SLUID="s0000000000001")
+    node.wait(90)
+    node.epilog(7, restart=1, SLURM_JOB_SLUID="s0000000000002")
+    assert [energy_of(shard) for shard in node.shards()] == [100 * 50_000, 100 * 50_000]
