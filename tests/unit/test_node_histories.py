@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sam_cluster.core.model import Reason
 
-from .histories import HistoryNode, check
+from .histories import HistoryNode, TrueRun, check
 from .simulated_node import SECOND, uuid_of
 
 JOBS = 6
@@ -93,28 +93,34 @@ def do(node: HistoryNode, operation: tuple[object, ...]) -> None:
             node.let_pass(0.01)
 
 
+def pass_through(node: HistoryNode, operations: Sequence[tuple[object, ...]]) -> tuple[TrueRun, TrueRun]:
+    """A history, sealed; its first and its last run, which hold both GPUs, so that of the node's first and of
+    its last boundary it is known what they should be."""
+    node.begin(1, "0,1")
+    for operation in operations:
+        do(node, operation)
+    node.journal.fuse = 0
+    node.journal.is_away = False
+    node.readers.failing.clear()
+    for number in _running(node):
+        node.finish(number)
+    node.revive()
+    node.let_pass(200)
+    last = len(node.runs) + 1
+    node.begin(last, "0,1")
+    node.let_pass(1)
+    node.finish(last)
+    node.let_pass(200)
+    node.seal()
+    return node.runs[1], node.runs[last]
+
+
 def live(operations: Sequence[tuple[object, ...]]) -> None:
-    """A history from its first to its last run, checked against what is true of all."""
+    """A history, checked against what is true of all."""
     with tempfile.TemporaryDirectory() as directory:
         node = HistoryNode(Path(directory))
-        node.begin(1, "0,1")  # of the first and of the last boundary it is known what they should be
-        first = dict(node.runs[1].started)
-        for operation in operations:
-            do(node, operation)
-        node.journal.fuse = 0
-        node.journal.is_away = False
-        node.readers.failing.clear()
-        for number in _running(node):
-            node.finish(number)
-        node.revive()
-        node.let_pass(200)
-        last_job = len(node.runs) + 1
-        node.begin(last_job, "0,1")
-        node.let_pass(1)
-        node.finish(last_job)
-        node.let_pass(200)
-        node.seal()
-        check(node, first, node.runs[last_job].ended)
+        first, last = pass_through(node, operations)
+        check(node, first.started, last.ended)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
