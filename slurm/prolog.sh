@@ -2,7 +2,7 @@
 # Slurm prolog: leaves one event for the node's meter. It waits for nothing and always exits 0.
 trap 'exit 0' EXIT HUP INT TERM
 exec </dev/null >/dev/null 2>&1
-case ${SLURM_JOB_GPUS-}${CUDA_VISIBLE_DEVICES-}${GPU_DEVICE_ORDINAL-} in '' | NoDevFiles) exit 0 ;; esac
+case ${SLURM_JOB_GPUS-}${CUDA_VISIBLE_DEVICES-}${GPU_DEVICE_ORDINAL-} in '' | NoDevFiles | NoDevFilesNoDevFiles) exit 0 ;; esac
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 umask 077
 events=${SAM_CLUSTER_EVENTS:-/run/sam-cluster/events}

@@ -17,6 +17,15 @@ MOST_TRIES = 3
 LONGEST_RETRY_MICROSECONDS = 300_000_000
 #: How long an agent with nothing else to do stays for a child that publishes.
 PUBLISHING_MICROSECONDS = 30_000_000
+#: No more than a child needs. A BLAS, which comes with numpy under pyarrow, starts a thread a core when it is
+#: loaded, and where it may not (TasksMax= of the unit) ends the process.
+ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "LC_ALL": "C.UTF-8",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+}
 
 
 class Children:
@@ -135,7 +144,7 @@ def _start(
         stderr=subprocess.STDOUT,
         pass_fds=descriptors,
         cwd="/",
-        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+        env=ENVIRONMENT,
         start_new_session=True,
         umask=0o027,
         user=account.uid if account.switch else None,

@@ -101,10 +101,15 @@ class EventDirectory:
             return False
         return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
 
+    @property
+    def is_stuck(self) -> bool:
+        """Whether something lies there that is no event, and cannot be set aside."""
+        return bool(self._bad)
+
     def names(self) -> list[str]:
-        """The files of events that lie there."""
+        """What lies there and is not hidden: events, and what should not be, for systemd counts both."""
         listed = os.listdir(self.descriptor)
-        return [name for name in listed if name.endswith(SUFFIX) and name not in self._bad]
+        return [name for name in listed if not name.startswith(".") and name not in self._bad]
 
     def take(self, boot_id: str, known: Collection[str] = ()) -> tuple[list[Event], list[str]]:
         """The events that lie there, in the order of time, and the names of files that are none.
@@ -124,6 +129,8 @@ class EventDirectory:
         return sorted(events, key=lambda event: _order(event, boot_id)), bad
 
     def _read(self, name: str) -> Event:
+        if not name.endswith(SUFFIX):
+            raise EventError(f"event {name}: no hook calls a file so")
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         descriptor = os.open(name, flags, dir_fd=self.descriptor)
         with open(descriptor, "rb") as file:

@@ -28,9 +28,10 @@ def encode(record: Record) -> bytes:
     return b"%08x %s\n" % (zlib.crc32(text), text)
 
 
-def decode_lines(content: bytes) -> Iterator[tuple[bytes, Record]]:
-    """The lines that a file holds, and their records, up to the first line that is torn or altered."""
-    for line in content.splitlines(keepends=True):
+def decode_lines(lines: Iterable[bytes]) -> Iterator[tuple[bytes, Record]]:
+    """The lines of a file, and their records, up to the first line that is torn or altered. One at a time: a
+    day of many GPUs is far more than an agent may hold at once."""
+    for line in lines:
         checksum, _, text = line.partition(b" ")
         if not text.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(text[:-1]):
             return
@@ -41,9 +42,9 @@ def decode_lines(content: bytes) -> Iterator[tuple[bytes, Record]]:
         yield line, record
 
 
-def decode(content: bytes) -> Iterator[Record]:
-    """The records that a file holds, up to the first line that is torn or altered."""
-    return (record for _, record in decode_lines(content))
+def decode(lines: Iterable[bytes]) -> Iterator[Record]:
+    """The records of a file's lines, up to the first that is torn or altered."""
+    return (record for _, record in decode_lines(lines))
 
 
 class JournalPart:
@@ -53,20 +54,21 @@ class JournalPart:
     removed under the agent can be written anew.
     """
 
-    def __init__(self, directory: Journal, name: str, lines: Iterable[tuple[bytes, Record]] = ()) -> None:
-        """`lines` are those that an earlier agent left of it."""
+    def __init__(self, directory: Journal, name: str) -> None:
         self.name = name
         self._directory = directory
         self._essential: list[bytes] = []
         self._written_bytes = 0
-        for line, record in lines:
-            self._written_bytes += len(line)
-            if record["r"] != "sample":
-                self._essential.append(line)
         self._unwritten: list[bytes] = []
         self._unwritten_bytes = 0
         self._sync_wanted = False
         self._descriptor: int | None = None
+
+    def found(self, line: bytes, record: Record) -> None:
+        """Take note of the next line that an earlier agent left of it."""
+        self._written_bytes += len(line)
+        if record["r"] != "sample":
+            self._essential.append(line)
 
     def add(self, record: Record) -> None:
         """Append a record; it is on disk after the next `flush` that returns True."""
@@ -165,10 +167,10 @@ class Journal:
         """The records of a part. Raises OSError."""
         return [record for _, record in self.read_lines(name)]
 
-    def read_lines(self, name: str) -> list[tuple[bytes, Record]]:
-        """The lines of a part, and their records. Raises OSError."""
+    def read_lines(self, name: str) -> Iterator[tuple[bytes, Record]]:
+        """The lines of a part, and their records, one by one. Raises OSError."""
         with open(self.file(name), "rb") as file:
-            return list(decode_lines(file.read()))
+            yield from decode_lines(file)
 
     def is_empty(self, name: str) -> bool:
         """Whether a part was made and nothing written to it. Raises OSError."""

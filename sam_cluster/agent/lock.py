@@ -24,7 +24,8 @@ class AgentLock:
         """Whether this process is the agent now. Raises OSError."""
         os.makedirs(os.path.dirname(self.path), mode=0o755, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(self.path, flags, 0o644)
+        # Root's alone: who can open it, if only to read, could lock it, and then no agent would start.
+        descriptor = os.open(self.path, flags, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -26,6 +26,9 @@ PROBLEMS_KEPT = 20
 SWEEP_MICROSECONDS = 600_000_000
 RETRY_MICROSECONDS = 1_000_000
 LONGEST_WAIT_MILLISECONDS = 60_000
+#: Where something lies among the events that an agent can do nothing about, systemd starts the next as soon
+#: as it has ended: it stays so long, or a node would do nothing else.
+LINGER_MICROSECONDS = 60_000_000
 
 
 class Agent:
@@ -48,6 +51,7 @@ class Agent:
         self._reported: tuple[object, ...] = ()
         self._taken: list[str] = []  # events that are taken, and not yet on disk in the journal
         self._next_sweep = 0
+        self._began = clock.uptime_microseconds()
         self._stopping = False
         spool = Spool(str(config.spool))
         self._journal = Journal(spool.journal)
@@ -142,6 +146,9 @@ class Agent:
 
     def _is_done(self) -> bool:
         if self._node.open_runs or self._taken:
+            return False
+        can_see = self._events is not None and not self._events.is_stuck
+        if not can_see and self._clock.uptime_microseconds() - self._began < LINGER_MICROSECONDS:
             return False
         if self._children.is_about_to_publish(self._clock.uptime_microseconds()):
             return False

@@ -205,13 +205,18 @@ class GpuMeter:
             power_milliwatts=reading.power_milliwatts if mean is None else mean,
         )
 
-    def at(self, instant: int) -> Brought | None:
+    def at(self, instant: int, known: Reading | None = None) -> Brought | None:
         """The counter at an instant (uptime) no later than the last reading; None where the readings
-        do not reach back to it. It never contradicts a boundary that was settled before."""
+        do not reach back to it. It never contradicts a boundary that was settled before.
+
+        `known` is what a run knows of this segment from before the instant: an agent that has just started
+        has no reading of its own from there."""
         after = next((r for r in self._readings if r.uptime_microseconds >= instant), None)
         if after is None:
             return None
         before = next((r for r in reversed(self._readings) if r.uptime_microseconds <= instant), None)
+        if before is None and known and known.counter_millijoules <= after.counter_millijoules:
+            before = known
         brought = bring_to(instant, before, after, list(self._series), self._limit)
         if brought is None:
             return None

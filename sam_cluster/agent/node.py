@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from sam_cluster.core.config import Config
-from sam_cluster.core.model import Flag, GpuHeld, Kind, Reason, Rung
+from sam_cluster.core.model import Flag, GpuHeld, Kind, Reason, Rung, RunKey
 from sam_cluster.core.units import MICROSECONDS_PER_DAY, MICROSECONDS_PER_HOUR, MICROSECONDS_PER_SECOND
 from sam_cluster.energy.boundary import Reading
 
@@ -184,21 +184,32 @@ class NodeMeter:
 
     def _end(self, facts: RunFacts, instant: Instant, boot_id: str) -> None:
         key = facts.key
-        for run in reversed(self._runs):
-            mine = run.facts.key
-            is_its = mine.job_id == key.job_id and mine.sluid in (key.sluid, None)
-            if is_its and mine.restart <= key.restart and run.boot_id == boot_id:
-                if not run.ended:
-                    run.end(instant, key.restart)
-                    self._await_end(run, instant)
-                return
-        if self._closed_runs.confirms(key.job_id, key.restart, instant.at_microseconds):
+        run = self._run_of(key, instant, boot_id)
+        if run is None and self._closed_runs.confirms(key.job_id, key.restart, instant.at_microseconds):
+            return
+        # A job that is resized gets another SLUID while it runs: what is open of it here ends all the same.
+        run = run or self._run_of(replace(key, sluid=None), instant, boot_id)
+        if run is not None:
+            if not run.ended:
+                run.end(instant, key.restart)
+                self._await_end(run, instant)
             return
         run = self._begin(facts, instant, boot_id)
         run.end(instant, key.restart)
         unknown = GpuHeld(uuid=None, requested="", rung=Rung.UNRESOLVED, reason=Reason.NO_PROLOG)
         run.hold(tuple(replace(unknown, requested=word) for word in facts.devices), None)
         self._close(run, Flag.NO_START, reason=Reason.NO_PROLOG)
+
+    def _run_of(self, key: RunKey, instant: Instant, boot_id: str) -> OpenRun | None:
+        """The run here that an epilog is of, the latest first. The prolog's restart count may be one less."""
+        for run in reversed(self._runs):
+            mine = run.facts.key
+            is_its = mine.job_id == key.job_id and (key.sluid is None or mine.sluid in (key.sluid, None))
+            # No end is before its start: after a kill the epilog of the run before may be taken again.
+            has_begun = run.started.uptime_microseconds <= instant.uptime_microseconds
+            if is_its and mine.restart <= key.restart and run.boot_id == boot_id and has_begun:
+                return run
+        return None
 
     def _begin(self, facts: RunFacts, instant: Instant, boot_id: str) -> OpenRun:
         run = OpenRun(facts, facts.node or self._node, boot_id, instant, self._journal)

@@ -32,11 +32,10 @@ def left_behind(journal: Journal, is_closed: Callable[[RunKey, Instant], bool]) 
             if journal.is_empty(name):  # killed before its first line: the event it was made for is there
                 journal.remove(name)
                 continue
-            lines = journal.read_lines(name)
-            run = OpenRun.from_lines(lines, journal)
+            run, last = OpenRun.from_lines(journal.read_lines(name), journal)
             if run.name != name:
                 raise ValueError(f"{name} holds {run.name}")
-            ended = _closed_at(lines[-1][1])
+            ended = _closed_at(last)
             latest[run_name] = max(latest.get(run_name, 0), int(part))
         except (OSError, AttributeError, LookupError, TypeError, ValueError):
             journal.set_aside(name)
@@ -46,7 +45,7 @@ def left_behind(journal: Journal, is_closed: Callable[[RunKey, Instant], bool]) 
             left.open.append(run)
             continue
         left.complete.append(run.log)
-        if lines[-1][1]["final"]:
+        if last["final"]:
             left.closed.append((run, ended))
         else:
             unfinished.append(run)

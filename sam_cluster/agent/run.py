@@ -166,9 +166,11 @@ class OpenRun:
         return complete
 
     @classmethod
-    def from_lines(cls, lines: list[tuple[bytes, Record]], journal: Journal) -> OpenRun:
-        """The run that an earlier agent left. Raises KeyError, TypeError, ValueError where it is none."""
-        head = lines[0][1]
+    def from_lines(cls, lines: Iterable[tuple[bytes, Record]], journal: Journal) -> tuple[OpenRun, Record]:
+        """The run that an earlier agent left, and its last record. Raises KeyError, TypeError, ValueError
+        where it is none."""
+        coming = iter(lines)
+        line, head = next(coming, (b"", {}))
         run = cls(
             _facts(head["facts"]), head["node"], head["boot_id"], Instant(**head["started"]), journal,
             head["part"],
@@ -176,7 +178,10 @@ class OpenRun:
         run.since = {uuid: Mark(**mark) for uuid, mark in head["since"].items()}
         run.finished = set(head["finished"])
         run.flags = {Flag(flag) for flag in head["flags"]}
-        for _, record in lines[1:]:
+        run.log.found(line, head)
+        record = head
+        for line, record in coming:
+            run.log.found(line, record)
             kind = record["r"]
             if kind == "gpus":
                 run.gpus = tuple(_gpu(gpu) for gpu in record["gpus"])
@@ -196,8 +201,7 @@ class OpenRun:
                     )
                 if boundary.kind is Kind.END:
                     run.finished.add(boundary.gpu_uuid)
-        run.log = JournalPart(journal, run.name, lines)
-        return run
+        return run, record
 
 
 def shard_from_records(records: Iterable[Record]) -> Shard:

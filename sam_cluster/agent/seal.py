@@ -31,7 +31,7 @@ def seal(descriptor: int, name: str, outbox: str, step: Step = lambda name: None
     """
     step("read")
     with open(descriptor, "rb") as file:
-        shard = shard_from_records(decode(file.read()))
+        shard = shard_from_records(decode(file))
     if not is_safe_name(shard.node):
         raise ValueError(f"{shard.node!r} is no name of a node")
     directory = os.path.join(outbox, shard.node)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sam_cluster.core.model import Boundary, Flag, Kind
+from sam_cluster.energy.boundary import Brought, Reading
 
 from .meter import GpuMeter, Mark, Restart
 from .run import Instant, OpenRun, Waiting
@@ -41,7 +42,7 @@ def _is_settled(run: OpenRun, item: Waiting, meter: GpuMeter, *, is_held: bool) 
     if item.kind is Kind.END:
         # Never before what is counted already: an hour may have begun while the event was on its way.
         _settle(run, item, meter, item.instant.later(max(-passed, 0)))
-    elif passed > 0 and meter.at(item.instant.uptime_microseconds):
+    elif passed > 0 and _brought(run, meter, item.instant.uptime_microseconds):
         _settle(run, item, meter, item.instant)
     return True
 
@@ -50,7 +51,7 @@ def _start(run: OpenRun, item: Waiting, meter: GpuMeter, chain: Mark | None) -> 
     """A start is at its instant, or, where the first reading is too far off to say what was before it, at
     that reading, and no idle time is known before it; where that is past the run's end, there is no figure.
     """
-    if meter.at(item.instant.uptime_microseconds):
+    if _brought(run, meter, item.instant.uptime_microseconds):
         _settle(run, item, meter, item.instant, chain)
         return
     assert meter.first is not None
@@ -62,10 +63,12 @@ def _start(run: OpenRun, item: Waiting, meter: GpuMeter, chain: Mark | None) -> 
 def _settle(
     run: OpenRun, item: Waiting, meter: GpuMeter, instant: Instant, chain: Mark | None = None, *flags: Flag
 ) -> None:
-    brought = meter.at(instant.uptime_microseconds)
+    brought = _brought(run, meter, instant.uptime_microseconds)
     assert brought is not None and meter.segment is not None
     since = run.since.get(item.gpu_uuid)
     energy = max(brought.energy_millijoules, since.energy_millijoules if since else 0)
+    if since and since.uptime_microseconds == instant.uptime_microseconds:
+        energy = since.energy_millijoules
     found = {*flags}
     if brought.interpolated:
         found.add(Flag.INTERPOLATED)
@@ -92,6 +95,19 @@ def _settle(
         )
     )
     meter.mark(instant.uptime_microseconds, energy)
+
+
+def _brought(run: OpenRun, meter: GpuMeter, uptime: int) -> Brought | None:
+    """The counter at an instant, from the meter's readings and, before those, from what the run knows: an
+    agent that was killed may have left its latest reading, and none from before the instant."""
+    since, sample = run.since.get(meter.uuid), run.last_samples.get(meter.uuid)
+    if since is None or since.segment != meter.segment or since.uptime_microseconds > uptime:
+        return meter.at(uptime)
+    known = Reading(since.uptime_microseconds, since.energy_millijoules)
+    is_later = sample is not None and since.uptime_microseconds < sample.uptime_microseconds <= uptime
+    if sample and is_later and sample.counter_millijoules is not None:
+        known = Reading(sample.uptime_microseconds, sample.counter_millijoules)
+    return meter.at(uptime, known)
 
 
 def follow_segment(run: OpenRun, meter: GpuMeter, restart: Restart | None, wall_offset: int) -> None:

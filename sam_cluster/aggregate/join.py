@@ -49,7 +49,8 @@ def _in_time(rows: list[Row]) -> list[list[Row]]:
             runs.append([])
             end, starts = -FOREVER, {}
         runs[-1].append(row)
-        end = max(end, row["ended_at"])
+        # Where a wall clock was set back, a part ends before its run began: the next is of the same run.
+        end = max(end, row["started_at"], row["ended_at"])
         if not only_end:
             starts[row["node"]] = row["started_at"]
     return runs

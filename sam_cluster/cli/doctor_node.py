@@ -17,6 +17,8 @@ from sam_cluster.submissions.munge import Munge
 #: In a process of its own: a driver that hangs, hangs whoever asks it.
 PROBE = (sys.executable, "-m", "sam_cluster.cli.nvml_probe")
 CONTROL_DEVICE = Path("/dev/nvidiactl")
+#: Where the hooks, which read no configuration, leave events unless they are told otherwise.
+HOOKS_EVENTS = Config().events
 
 
 def check_node(config: Config, ask: Ask) -> Iterator[Finding]:
@@ -39,6 +41,13 @@ def check_node(config: Config, ask: Ask) -> Iterator[Finding]:
     yield _private(config.spool, "spool", 0o711, f"install -d -m 711 -o root {config.spool}")
     yield _private(config.spool / "journal", "journal", 0o700, "the agent makes it; chmod 700 it")
     yield _private(config.events, "events", 0o700, "the hooks make it; chown root and chmod 700 it")
+    if config.events != HOOKS_EVENTS:
+        found = f"the agent looks for events in {config.events}"
+        mend = (
+            f"the hooks leave them in {HOOKS_EVENTS}, and sam-agent.path looks there: take events out of "
+            "[paths], or let both hooks and the unit name the other directory (SAM_CLUSTER_EVENTS)"
+        )
+        yield Finding("events of the hooks", Status.ADVICE, found, mend)
 
 
 def check_nvml(ask: Ask) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sam_cluster.cli.findings import Finding, Status, judged
@@ -45,8 +45,8 @@ def check_slurm(config: Config, ask: Ask) -> Iterator[Finding]:
     yield Finding("Slurm", Status.OK, settings.get("SLURM_VERSION", "answers"))
     yield _cluster_name(config, settings)
     yield from _prolog_flags(settings)
-    yield _hook(settings, "Prolog", "prolog.sh")
-    yield _hook(settings, "Epilog", "epilog.sh")
+    yield from _hook(settings, "Prolog", "prolog.sh")
+    yield from _hook(settings, "Epilog", "epilog.sh")
     yield _timeout(settings)
     yield _tres(settings)
     yield _private_data(settings)
@@ -80,8 +80,9 @@ def _prolog_flags(settings: Mapping[str, str]) -> Iterator[Finding]:
         )
 
 
-def _hook(settings: Mapping[str, str], name: str, file: str) -> Finding:
-    """Whether one of the scripts that slurmd runs is ours; a path may be a pattern, or a list of paths."""
+def _hook(settings: Mapping[str, str], name: str, file: str) -> Iterator[Finding]:
+    """Whether one of the scripts that slurmd runs is ours, can be run, and comes in its turn; a path may be a
+    pattern, or a list of paths."""
     # slurm.conf may have several, shown as Prolog[0], Prolog[1], … from 24.05 on.
     values = [value for key, value in settings.items() if re.fullmatch(rf"{name}(\[\d+\])?", key)]
     patterns = [part for value in values for part in value.split(",") if part and part.upper() != "(NULL)"]
@@ -91,14 +92,32 @@ def _hook(settings: Mapping[str, str], name: str, file: str) -> Finding:
         "then scontrol reconfigure"
     )
     if not patterns:
-        return Finding(name, Status.WRONG, "none", mend)
+        yield Finding(name, Status.WRONG, "none", mend)
+        return
     shown = ", ".join(patterns)
     absolute = [pattern.lstrip("/") for pattern in patterns if pattern.startswith("/")]
     scripts = [path for pattern in absolute for path in sorted(Path("/").glob(pattern))]
     if not scripts:
-        return Finding(name, Status.SKIPPED, f"{shown}: not on this host", "run doctor on a GPU node too")
-    is_ours = any(_calls(script, ours, file) for script in scripts)
-    return judged(name, is_ours, shown if is_ours else f"{shown}: leaves no event for the agent", mend)
+        yield Finding(name, Status.SKIPPED, f"{shown}: not on this host", "run doctor on a GPU node too")
+        return
+    mine = [script for script in scripts if _calls(script, ours, file)]
+    yield judged(name, bool(mine), shown if mine else f"{shown}: leaves no event for the agent", mend)
+    if closed := [script for script in scripts if not script.stat().st_mode & 0o111]:
+        found = f"{', '.join(map(str, closed))}: not executable"
+        mend = "chmod 755 it: slurmd drains a node whose hook it cannot run"
+        yield Finding(f"{name} can be run", Status.WRONG, found, mend)
+    if mine and not _is_in_turn(mine[0], scripts, is_last=name == "Prolog"):
+        turn, word = ("last", "00") if name == "Prolog" else ("first", "zz")
+        found = f"{mine[0]} does not come {turn}: slurmd goes through {mine[0].parent} from Z to A"
+        mend = f"name it {word}-sam-cluster, so that no hook that resets GPUs or fails stands in its way"
+        yield Finding(f"{name} order", Status.ADVICE, found, mend)
+
+
+def _is_in_turn(mine: Path, scripts: Sequence[Path], *, is_last: bool) -> bool:
+    """Whether ours is the last, or the first, of a directory's hooks, which run in reverse alphabetical
+    order (the first that fails stops the rest)."""
+    names = sorted(script.name for script in scripts if script.parent == mine.parent)
+    return mine.name == names[0 if is_last else -1]
 
 
 def _calls(script: Path, ours: bytes, file: str) -> bool:

@@ -59,9 +59,9 @@ def bring_to(
     """The counter at `instant` (uptime, microseconds) from the readings around it, of one segment.
 
     From the reading after it, less the energy in between: by the power series where that covers
-    the stretch, else by the power at the reading (up to LATE_MICROSECONDS), else by a straight
-    line between the two readings, which bound the value from both sides; else, with no reading
-    before, by the power at the reading. None where that would reach back further than
+    the stretch, else by the power at the reading where that is known (up to LATE_MICROSECONDS), else
+    by a straight line between the two readings, which bound the value from both sides; else, with no
+    reading before, by the power at the reading. None where that would reach back further than
     FURTHEST_MICROSECONDS. The result is never outside the two readings.
     """
     lag = after.uptime_microseconds - instant
@@ -73,7 +73,7 @@ def bring_to(
         rough = roughness(series, instant, after.uptime_microseconds)
         doubt = between // SERIES_UNCERTAINTY_DIVISOR + rough
         value = after.counter_millijoules - between
-    elif lag > LATE_MICROSECONDS and before:
+    elif before and (lag > LATE_MICROSECONDS or after.power_milliwatts is None):
         span = after.uptime_microseconds - before.uptime_microseconds
         grown = after.counter_millijoules - lower
         value = lower + grown * (instant - before.uptime_microseconds) // span

@@ -121,6 +121,11 @@ class AgentNode:
         """Until the agent has nothing left to do."""
         self.wait(lambda: not self.agent() and not self.processes(), "the end of the agent")
 
+    def start_agent(self, umask: int = 0o077) -> subprocess.Popen[bytes]:
+        """As systemd does: no hook is behind it."""
+        environ = {name: value for name, value in self.environ(0).items() if name.startswith("SAM_")}
+        return subprocess.Popen([self.agent_file, "run"], env=environ, umask=umask, cwd="/")
+
     def kill_agent(self) -> None:
         """kill -9, and no more than that process, as soon as there is one."""
         self.wait(self.agent, "an agent to kill")

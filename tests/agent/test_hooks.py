@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -131,8 +133,8 @@ def test_a_hook_is_silent_holds_nothing_and_exits_0(
 
 
 def test_a_run_without_gpus_leaves_nothing(agent_node: AgentNode) -> None:
-    for devices in ("", "NoDevFiles"):
-        without = {"SLURM_JOB_GPUS": "", "CUDA_VISIBLE_DEVICES": devices, "GPU_DEVICE_ORDINAL": ""}
+    for devices, ordinal in (("", ""), ("NoDevFiles", ""), ("NoDevFiles", "NoDevFiles")):
+        without = {"SLURM_JOB_GPUS": "", "CUDA_VISIBLE_DEVICES": devices, "GPU_DEVICE_ORDINAL": ordinal}
         for kind in ("prolog", "epilog"):
             environ = agent_node.environ(7, "0") | without
             agent_node.hook(kind, {name: value for name, value in environ.items() if value})
@@ -191,6 +193,33 @@ def test_a_hook_starts_no_second_agent(agent_node: AgentNode) -> None:
         agent_node.prolog(job)
     assert agent_node.wait_agent() == pid
     assert agent_node.processes("sam-agent") == [pid]
+
+
+@pytest.mark.parametrize("is_open", [False, True], ids=["stray name", "open directory"])
+def test_an_agent_that_can_do_nothing_about_its_events_does_not_end_at_once(
+    agent_node: AgentNode, is_open: bool
+) -> None:
+    # systemd would start the next one without a pause, and a node would do nothing else.
+    node = agent_node
+    node.events.mkdir(parents=True, mode=0o700)
+    if is_open:
+        node.events.chmod(0o777)
+    else:
+        mount_small(node.events, 64)
+        (node.events / "README").touch()
+        set_read_only(node.events, True)
+    agent = node.start_agent()
+    time.sleep(3)
+    assert agent.poll() is None
+    agent.kill()
+    agent.wait()
+
+
+def test_nobody_but_root_can_open_what_the_agent_locks(agent_node: AgentNode) -> None:
+    # Who can open it can lock it, and would keep the node's agent from starting.
+    agent = agent_node.start_agent(umask=0o022)  # as systemd does
+    agent.wait()
+    assert stat.S_IMODE(Path(f"{agent_node.events}.agent").stat().st_mode) == 0o600
 
 
 def test_many_hooks_at_once_start_one_agent_and_lose_no_run(agent_node: AgentNode) -> None:

@@ -59,6 +59,7 @@ class TrueRun:
     """A run as it truly was: by GPU, the energy that had been drawn at its start and at its end."""
 
     job: int
+    restart: int
     devices: str
     started_uptime: int
     started: dict[int, int]
@@ -110,11 +111,12 @@ class HistoryNode(SimulatedNode):
             self.kill_agent()
             self.alive = False
 
-    def revive(self) -> None:
+    def revive(self, fuse: int = 0) -> None:
         if not self.alive:
             self.start_agent()
             self.alive = True
             self._act(self.meter.resume)
+            self.journal.fuse = fuse
         self.look()
 
     def look(self) -> None:
@@ -140,16 +142,30 @@ class HistoryNode(SimulatedNode):
             self.die()
 
     def begin(self, job: int, devices: str, copies: int = 1, *, starts_agent: bool = True) -> None:
-        drawn = {int(word): self.gpus[int(word)].energy_millijoules() for word in devices.split(",")}
-        self.runs[job] = TrueRun(job, devices, self.clock.uptime_microseconds(), drawn)
-        self.pending += [self.event("prolog", job, devices)] * copies
+        self._begin(len(self.runs) + 1, job, 0, devices, copies)
         self.revive() if starts_agent else self.look()
 
-    def finish(self, job: int, copies: int = 1, *, starts_agent: bool = True) -> None:
-        run = self.runs[job]
+    def _begin(self, number: int, job: int, restart: int, devices: str, copies: int) -> None:
+        drawn = {int(word): self.gpus[int(word)].energy_millijoules() for word in devices.split(",")}
+        self.runs[number] = TrueRun(job, restart, devices, self.clock.uptime_microseconds(), drawn)
+        self.pending += [self.event("prolog", job, devices, restart=restart)] * copies
+
+    def finish(self, number: int, copies: int = 1, *, starts_agent: bool = True) -> None:
+        self._finish(self.runs[number], self.runs[number].restart, copies)
+        self.revive() if starts_agent else self.look()
+
+    def _finish(self, run: TrueRun, told_restart: int, copies: int) -> None:
         run.ended = {gpu: self.gpus[gpu].energy_millijoules() for gpu in run.started}
         run.ended_uptime = self.clock.uptime_microseconds()
-        self.pending += [self.event("epilog", job, run.devices)] * copies
+        self.pending += [self.event("epilog", run.job, run.devices, restart=told_restart)] * copies
+
+    def requeue(self, number: int, copies: int, *, starts_agent: bool = True) -> None:
+        """A run ends, with an epilog that counts one more already, and its job starts anew here; the agent
+        sees it all at once."""
+        run = self.runs[number]
+        self._finish(run, run.restart + 1, copies)
+        self.clock.advance(2 * SECOND)
+        self._begin(len(self.runs) + 1, run.job, run.restart + 1, run.devices, copies)
         self.revive() if starts_agent else self.look()
 
     def let_pass(self, seconds: float) -> None:
@@ -177,12 +193,13 @@ class HistoryNode(SimulatedNode):
 
 def check(node: HistoryNode, first: dict[int, int], last: dict[int, int]) -> None:
     """`first` and `last`: what each GPU had drawn at the node's first and last boundary on it."""
-    keys = [(shard.key.job_id, shard.part) for shard in node.sealed]
+    keys = [(shard.key.job_id, shard.key.restart, shard.part) for shard in node.sealed]
     assert len(set(keys)) == len(keys), "a run was sealed twice"
-    finals = sorted(shard.key.job_id for shard in node.sealed if shard.final)
-    assert finals == sorted(node.runs), "each run is sealed to its end, once"
-    for run in node.runs.values():
-        _check_run(run, [shard for shard in node.sealed if shard.key.job_id == run.job])
+    finals = sorted((shard.key.job_id, shard.key.restart) for shard in node.sealed if shard.final)
+    runs = {(run.job, run.restart): run for run in node.runs.values()}
+    assert finals == sorted(runs), "each run is sealed to its end, once"
+    for key, run in runs.items():
+        _check_run(run, [shard for shard in node.sealed if (shard.key.job_id, shard.key.restart) == key])
     for gpu in first:
         boundaries = [b for shard in node.sealed for b in shard.boundaries if b.gpu_uuid == uuid_of(gpu)]
         segments = {b.segment for b in boundaries}

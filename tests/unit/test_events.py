@@ -113,3 +113,18 @@ def test_an_event_that_the_agent_leaves_is_one(directory: EventDirectory, tmp_pa
     leave_event(str(tmp_path / "events"), "release", "12.34", BOOT)
     (event,), _ = directory.take(BOOT)
     assert (event.kind, event.uptime_microseconds) == ("release", 12_340_000)
+
+
+def test_what_no_hook_left_is_set_aside_so_that_the_directory_is_empty(
+    directory: EventDirectory, tmp_path: Path
+) -> None:
+    # Else systemd would start the next agent as soon as one has ended, for ever.
+    for name in ("README", "1.event.copy", "\udcff"):
+        (tmp_path / "events" / name).touch()
+    (tmp_path / "events" / "lost").mkdir()
+    events, bad = directory.take(BOOT)
+    assert not events
+    for name in bad:
+        directory.set_aside(name)
+    assert not directory.is_stuck
+    assert all(name.startswith(".") for name in os.listdir(tmp_path / "events"))

@@ -53,6 +53,19 @@ def test_shards_of_one_run_are_those_whose_times_overlap_in_whatever_order(order
     assert [row["node"] for row in found[0]] == ["a", "a", "b"]
 
 
+@given(st.permutations(range(4)))
+def test_the_parts_of_a_run_are_one_run_though_the_wall_clock_was_set_back_over_midnight(order) -> None:
+    # Two runs would each have all hours of the one, and its energy would count twice.
+    began = 20 * MINUTE
+    shards = [
+        shard("a", began, 0),  # begun at 0:20, the clock set back by an hour, and midnight once more
+        shard("a", began, 5 * HOUR, part=1),
+        shard("b", began + 3, 0),
+        shard("b", began + 3, 5 * HOUR, part=1),
+    ]
+    assert sizes(group_shards([shards[at] for at in order])) == [4]
+
+
 def test_a_second_start_on_the_same_node_is_another_run_however_soon_it_comes() -> None:
     assert sizes(group_shards([shard("a", 0, HOUR), shard("a", HOUR + 5, 2 * HOUR)])) == [1, 1]
     assert sizes(group_shards([shard("a", 0, HOUR), shard("b", HOUR + 5, 2 * HOUR)])) == [2]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from sam_cluster.agent.journal import Journal, encode
+from sam_cluster.agent.resume import left_behind
 from sam_cluster.core.model import Flag, Kind, Reason, Rung
 
 from .simulated_node import SECOND, SimulatedNode, energy_of, uuid_of
@@ -265,3 +269,97 @@ def test_a_wall_clock_that_jumps_an_hour_changes_no_energy(node: SimulatedNode) 
     (shard,) = node.shards()
     assert energy_of(shard) == 120 * 50_000
     assert Flag.CLOCK_STEPPED in shard.flags
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_wall_clock_that_jumps_ends_no_run_before_its_time_limit(node: SimulatedNode, hours: int) -> None:
+    begun = node.clock.now_microseconds() // SECOND
+    limit = {"SLURM_JOB_START_TIME": str(begun), "SLURM_JOB_END_TIME": str(begun + 1_800)}
+    node.prolog(7, **limit)  # type: ignore[arg-type]
+    node.wait(300)
+    node.clock.step_wall(hours * 3600 * SECOND)
+    node.wait(900)
+    node.epilog(7, **limit)  # type: ignore[arg-type]
+    (shard,) = node.shards()
+    assert energy_of(shard) == 1_200 * 50_000
+    assert Flag.NO_END not in shard.flags
+
+
+@pytest.mark.parametrize("hours", [-1, 0, 1])
+def test_a_run_that_outlasts_its_time_limit_ends_by_the_clock_that_does_not_jump(
+    node: SimulatedNode, hours: int
+) -> None:
+    begun = node.clock.now_microseconds() // SECOND
+    node.clock.step_wall(hours * 3600 * SECOND)  # Slurm's controller and this node do not agree
+    node.prolog(7, SLURM_JOB_START_TIME=str(begun), SLURM_JOB_END_TIME=str(begun + 600))
+    node.wait(1_190)
+    assert node.meter.open_runs
+    node.wait(80)
+    (shard,) = node.shards()
+    assert Flag.NO_END in shard.flags
+
+
+def test_an_epilog_taken_again_after_a_kill_does_not_end_the_run_that_followed(node: SimulatedNode) -> None:
+    first = node.event("prolog", 7)
+    node.clock.advance(10 * SECOND)
+    ended = node.event("epilog", 7, restart=1)  # of a requeued run: it carries the next count
+    node.clock.advance(5 * SECOND)
+    second = node.event("prolog", 7, restart=1)
+    node.deliver(first, ended, second)
+    node.kill_agent()  # with the journal on disk, and the events not yet removed
+    node.start_agent()
+    node.deliver(first, ended, second)
+    node.wait(100)
+    node.epilog(7, restart=1)
+    runs = {shard.key.restart: shard for shard in node.shards()}
+    assert sorted(runs) == [0, 1]
+    assert energy_of(runs[1]) == 100 * 50_000
+    assert runs[1].ended_at_microseconds - runs[1].started_at_microseconds == 100 * SECOND
+
+
+def test_an_agent_that_goes_on_with_a_run_never_holds_a_whole_day_of_samples(node: SimulatedNode) -> None:
+    node.prolog(7)
+    node.wait(30)
+    (run,) = node.meter.open_runs
+    (sample,) = run.last_samples.values()
+    lines = [
+        encode({"r": "sample", **asdict(replace(sample, uptime_microseconds=second * SECOND))})
+        for second in range(20_000)
+    ]
+    node.kill_agent()
+    with (node.directory / "journal" / f"{run.name}.journal").open("ab") as file:
+        file.writelines(lines)
+    tracemalloc.start()
+    try:
+        left = left_behind(Journal(str(node.directory / "journal")), lambda key, instant: False)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert left.open[0].last_samples[sample.gpu_uuid].uptime_microseconds == 19_999 * SECOND
+    assert most < sum(map(len, lines)) / 10
+
+
+def test_a_run_whose_job_was_resized_ends_though_its_epilog_has_another_sluid(node: SimulatedNode) -> None:
+    node.prolog(7, SLURM_JOB_SLUID="s0000000000001")
+    node.wait(100)
+    node.epilog(7, SLURM_JOB_SLUID="s0000000000002")
+    node.gpus[0].set_power(300_000)
+    node.prolog(8)
+    node.wait(100)
+    node.epilog(8)
+    runs = {shard.key.job_id: shard for shard in node.shards()}
+    assert energy_of(runs[7]) == 100 * 50_000
+    assert energy_of(runs[8]) == 100 * 300_000  # and holds its GPU alone
+    assert not {Flag.NO_END, Flag.NO_START} & {*runs[7].flags, *runs[8].flags}
+
+
+def test_a_doubled_epilog_with_a_sluid_ends_no_later_run_of_its_job(node: SimulatedNode) -> None:
+    node.prolog(7, SLURM_JOB_SLUID="s0000000000001")
+    node.wait(100)
+    node.epilog(7, restart=1, SLURM_JOB_SLUID="s0000000000001")
+    node.prolog(7, restart=1, SLURM_JOB_SLUID="s0000000000002")
+    node.wait(10)
+    node.epilog(7, restart=1, SLURM_JOB_SLUID="s0000000000001")
+    node.wait(90)
+    node.epilog(7, restart=1, SLURM_JOB_SLUID="s0000000000002")
+    assert [energy_of(shard) for shard in node.shards()] == [100 * 50_000, 100 * 50_000]

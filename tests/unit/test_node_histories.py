@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sam_cluster.core.model import Reason
 
-from .histories import HistoryNode, check
+from .histories import HistoryNode, TrueRun, check
 from .simulated_node import SECOND, uuid_of
 
 JOBS = 6
@@ -20,10 +22,12 @@ OPERATIONS = st.lists(
     st.one_of(
         st.tuples(st.just("begin"), st.sampled_from(["0", "1", "0,1"]), st.integers(1, 2), st.booleans()),
         st.tuples(st.just("finish"), st.integers(0, JOBS - 1), st.integers(1, 2), st.booleans()),
+        st.tuples(st.just("requeue"), st.integers(0, JOBS - 1), st.integers(1, 2), st.booleans()),
         st.tuples(st.just("pass"), SECONDS),
         st.tuples(st.just("power"), st.integers(0, 1), st.integers(0, 400_000)),
         st.tuples(st.just("die")),
         st.tuples(st.just("die at"), st.integers(1, 40)),
+        st.tuples(st.just("start and die at"), st.integers(1, 20)),
         st.tuples(st.just("seal")),
         st.tuples(st.just("hang"), st.floats(0.1, 300)),
         st.tuples(st.just("set the clock"), st.integers(-7200, 7200)),
@@ -37,15 +41,21 @@ OPERATIONS = st.lists(
 )
 
 
+def _running(node: HistoryNode) -> list[int]:
+    return [number for number, run in node.runs.items() if not run.ended]
+
+
 def do(node: HistoryNode, operation: tuple[object, ...]) -> None:
     """One step of a history; one that cannot be done now is left out."""
     match operation:
         case "begin", str(devices), int(copies), bool(starts_agent) if len(node.runs) < JOBS + 1:
             node.begin(len(node.runs) + 1, devices, copies, starts_agent=starts_agent)
         case "finish", int(number), int(copies), bool(starts_agent):
-            running = [run.job for run in node.runs.values() if not run.ended]
-            if running:
+            if running := _running(node):
                 node.finish(running[number % len(running)], copies, starts_agent=starts_agent)
+        case "requeue", int(number), int(copies), bool(starts_agent) if len(node.runs) < JOBS + 1:
+            if running := _running(node):
+                node.requeue(running[number % len(running)], copies, starts_agent=starts_agent)
         case "pass", float(seconds):
             node.let_pass(seconds)
         case "power", int(gpu), int(milliwatts):
@@ -55,6 +65,8 @@ def do(node: HistoryNode, operation: tuple[object, ...]) -> None:
             node.die()
         case "die at", int(look):
             node.journal.fuse = look
+        case "start and die at", int(look):
+            node.revive(look)
         case ("seal",):
             node.seal()
         case "hang", float(seconds):
@@ -81,28 +93,56 @@ def do(node: HistoryNode, operation: tuple[object, ...]) -> None:
             node.let_pass(0.01)
 
 
+def pass_through(node: HistoryNode, operations: Sequence[tuple[object, ...]]) -> tuple[TrueRun, TrueRun]:
+    """A history, sealed; its first and its last run, which hold both GPUs, so that of the node's first and of
+    its last boundary it is known what they should be."""
+    node.begin(1, "0,1")
+    for operation in operations:
+        do(node, operation)
+    node.journal.fuse = 0
+    node.journal.is_away = False
+    node.readers.failing.clear()
+    for number in _running(node):
+        node.finish(number)
+    node.revive()
+    node.let_pass(200)
+    last = len(node.runs) + 1
+    node.begin(last, "0,1")
+    node.let_pass(1)
+    node.finish(last)
+    node.let_pass(200)
+    node.seal()
+    return node.runs[1], node.runs[last]
+
+
+def live(operations: Sequence[tuple[object, ...]]) -> None:
+    """A history, checked against what is true of all."""
+    with tempfile.TemporaryDirectory() as directory:
+        node = HistoryNode(Path(directory))
+        first, last = pass_through(node, operations)
+        check(node, first.started, last.ended)
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(OPERATIONS)
 def test_runs_and_idle_time_add_up_to_the_counter_whatever_happens(
     operations: list[tuple[object, ...]],
 ) -> None:
-    with tempfile.TemporaryDirectory() as directory:
-        node = HistoryNode(Path(directory))
-        node.begin(1, "0,1")  # of the first and of the last boundary it is known what they should be
-        first = dict(node.runs[1].started)
-        for operation in operations:
-            do(node, operation)
-        node.journal.fuse = 0
-        node.journal.is_away = False
-        node.readers.failing.clear()
-        for job in [run.job for run in node.runs.values() if not run.ended]:
-            node.finish(job)
-        node.revive()
-        node.let_pass(200)
-        last_job = len(node.runs) + 1
-        node.begin(last_job, "0,1")
-        node.let_pass(1)
-        node.finish(last_job)
-        node.let_pass(200)
-        node.seal()
-        check(node, first, node.runs[last_job].ended)
+    live(operations)
+
+
+@pytest.mark.parametrize("look", range(1, 9))
+@pytest.mark.parametrize("seconds", [1.0, 300.0])
+def test_an_agent_killed_while_it_writes_of_an_end_that_it_did_not_see_is_followed_by_one_that_can(
+    look: int, seconds: float
+) -> None:
+    # What it read is kept before what the run's journal says of it: the next has no reading from before.
+    live(
+        [
+            ("pass", 100.0),
+            ("die",),
+            ("finish", 0, 1, False),
+            ("pass", seconds),
+            ("start and die at", look),
+        ]
+    )

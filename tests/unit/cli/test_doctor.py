@@ -96,6 +96,36 @@ def test_a_prolog_that_calls_ours_is_ours_and_so_is_one_of_several(tmp_path: Pat
     assert found(slurm(Prolog=f"{tmp_path}/*"), "Prolog").status is WRONG
 
 
+def test_a_hook_that_cannot_be_run_is_wrong_for_slurmd_drains_the_node(tmp_path: Path) -> None:
+    script = tmp_path / "sam-cluster-epilog.sh"
+    script.write_bytes((directory("slurm") / "epilog.sh").read_bytes())
+    script.chmod(0o644)
+    assert found(slurm(Epilog=str(script)), "Epilog can be run").status is WRONG
+    script.chmod(0o755)
+    assert {finding.status for finding in slurm(Epilog=str(script))} == {OK}
+
+
+@pytest.mark.parametrize(
+    ("name", "ours", "other", "is_right"),
+    [
+        ("Prolog", "00-sam-cluster", "50-reset-gpus", True),
+        ("Prolog", "zz-sam-cluster", "50-reset-gpus", False),
+        ("Epilog", "zz-sam-cluster", "50-reset-gpus", True),
+        ("Epilog", "00-sam-cluster", "50-reset-gpus", False),
+    ],
+)
+def test_among_several_hooks_ours_is_the_last_prolog_and_the_first_epilog(
+    tmp_path: Path, name: str, ours: str, other: str, is_right: bool
+) -> None:
+    # slurmd runs them from Z to A, and stops at the first that fails.
+    (tmp_path / ours).write_bytes((directory("slurm") / f"{name.lower()}.sh").read_bytes())
+    (tmp_path / other).write_text("#!/bin/sh\nexit 0\n")
+    for script in tmp_path.iterdir():
+        script.chmod(0o755)
+    findings = slurm(**{name: f"{tmp_path}/*"})
+    assert [f.status for f in findings if f.check == f"{name} order"] == ([] if is_right else [ADVICE])
+
+
 def test_a_slurm_that_is_not_here_is_skipped_and_one_that_does_not_answer_is_wrong() -> None:
     config = Config()
     assert [f.status for f in check_slurm(config, answering(Answer(None, err="scontrol: gone")))] == [SKIPPED]
@@ -204,6 +234,7 @@ def test_the_agents_directories_are_roots_alone(tmp_path: Path) -> None:
     (tmp_path / "spool" / "journal").chmod(0o755)
     findings = checks(list(check_node(config, nvml(True))))
     assert (findings["spool"], findings["journal"], findings["events"]) == (OK, WRONG, OK)
+    assert findings["events of the hooks"] is ADVICE  # the hooks know nothing of the configuration
 
 
 # --- the command --------------------------------------------------------------------------------------
