@@ -109,6 +109,8 @@ def usage_of(tables: TableReader, start: datetime, end: datetime) -> pa.Table:
             "run_id",
             "started_at",
             "hour",
+            "gpu_uuid",
+            "device_energy_millijoules",
             "energy_millijoules",
             "held_microseconds",
             "quality",

@@ -55,9 +55,13 @@ UNDEFINED: dict[UndefinedReason, str] = {
         "its electricity is too near one unit, where SAM takes any value: not a bad result"
     ),
     UndefinedReason.LOWER_BOUND: "a part of its electricity is missing; a score would reward what is missing",
+    UndefinedReason.ENERGY_ZERO: "it used no electricity, of which the variant too has no logarithm",
     UndefinedReason.NO_VALUES: "there is nothing to compare",
     UndefinedReason.ONE_VALUE: "one alone is neither equal nor unequal",
     UndefinedReason.ALL_ZERO: "shares of nothing",
+    UndefinedReason.ALL_TIED: "all share one rank, so there is no order to agree with",
+    UndefinedReason.NOTHING_USED: "nothing was used of what was granted",
+    UndefinedReason.NOT_REACHED: "no result reached it",
 }
 
 #: Of a flag or reason that a newer release wrote.
