@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,9 +17,24 @@ from ..core.config import Config
 from ..core.errors import ConfigError
 from ..core.model import Quality
 from ..core.times import utc_microseconds
-from .records import EARLIEST, Job, Run, Selection, TableReader, base_id, overlaps
+from ..store.rows import EPOCH_ORDINAL
+from .records import EARLIEST, Job, Run, Selection, TableReader, overlaps
 
 Runs = dict[tuple[str, str], list[Run]]
+
+RUN_COLUMNS = (
+    "cluster", "run_id", "restart", "started_at", "ended_at", "nodes_expected", "nodes_metered",
+    "energy_millijoules", "quality", "flags", "reasons",
+)  # fmt: skip
+JOB_COLUMNS = (
+    "cluster", "job_id", "raw_job_id", "job_name", "user", "account", "state", "started_at", "ended_at",
+    "nodes", "gpus", "gpu_microseconds", "energy_millijoules", "uncertainty_millijoules", "quality", "flags",
+    "reasons", "run_ids",
+)  # fmt: skip
+
+#: More than there are days in Python's calendar (see `date.toordinal`, which begins with 1).
+_DAYS = 1 << 22
+_NO_DAY = 0
 
 
 def read_jobs(tables: TableReader, config: Config, selection: Selection) -> list[Job]:
@@ -28,15 +43,13 @@ def read_jobs(tables: TableReader, config: Config, selection: Selection) -> list
     rows = _where(rows, "user", selection.users)
     rows = _where(rows, "account", selection.accounts)
     if selection.job_ids:
-        wanted = set(selection.job_ids)
-        meant = [bool({job_id, base_id(job_id)} & wanted) for job_id in rows["job_id"].to_pylist()]
-        rows = rows.filter(pa.array(meant, pa.bool_()))
+        rows = rows.filter(_meant(rows["job_id"], selection.job_ids))
     groups = groups_of(rows, config)
     if selection.group is not None:
-        chosen = [group == selection.group for group in groups]
-        rows, groups = rows.filter(pa.array(chosen, pa.bool_())), [g for g in groups if g == selection.group]
+        chosen = pc.equal(groups, selection.group)
+        rows, groups = rows.filter(chosen), groups.filter(chosen)
     runs = _runs_of(tables, rows)
-    jobs = [_job(row, group, runs) for row, group in zip(rows.to_pylist(), groups, strict=True)]
+    jobs = [_job(row, group, runs) for row, group in zip(rows.to_pylist(), groups.to_pylist(), strict=True)]
     if selection.start is not None and selection.end is not None:
         jobs = [job for job in jobs if overlaps(job, selection.start, selection.end)]
     return sorted(
@@ -44,13 +57,22 @@ def read_jobs(tables: TableReader, config: Config, selection: Selection) -> list
     )
 
 
-def groups_of(rows: pa.Table, config: Config) -> list[str | None]:
-    """The lab of each row that has `account`, `started_at` and `ended_at`."""
-    zone = ZoneInfo(config.timezone)
-    days = local_days(pc.coalesce(rows["ended_at"], rows["started_at"]), zone).to_pylist()
-    pairs = list(zip(rows["account"].to_pylist(), days, strict=True))
-    known = {(account, day): config.group_of(account, on=day) for account, day in set(pairs)}
-    return [known[pair] for pair in pairs]
+def groups_of(rows: pa.Table, config: Config) -> pa.Array:
+    """The lab of each row that has `account`, `started_at` and `ended_at`, as text; null where unknown."""
+    days = local_days(pc.coalesce(rows["ended_at"], rows["started_at"]), ZoneInfo(config.timezone))
+    accounts = rows["account"].combine_chunks().dictionary_encode()
+    ordinals = pc.add(days.combine_chunks().cast(pa.int32()).cast(pa.int64()), EPOCH_ORDINAL)
+    # One number for an account and a day, so that the configuration is asked once for each of the pairs.
+    pairs = pc.add(
+        pc.multiply(pc.fill_null(accounts.indices.cast(pa.int64()), len(accounts.dictionary)), _DAYS),
+        pc.fill_null(ordinals, _NO_DAY),
+    ).dictionary_encode()
+    names = [*accounts.dictionary.to_pylist(), None]
+    found = []
+    for account, day in (divmod(pair, _DAYS) for pair in pairs.dictionary.to_pylist()):
+        on = None if day == _NO_DAY else date.fromordinal(day)
+        found.append(config.group_of(names[account], on=on))
+    return pa.array(found, pa.string()).take(pairs.indices)
 
 
 def local_days(instants: pa.ChunkedArray, zone: ZoneInfo) -> pa.ChunkedArray:
@@ -69,14 +91,23 @@ def _candidates(tables: TableReader, selection: Selection) -> pa.Table:
     # A plain id is Slurm's own number of a plain job: few files hold it. The number of an array's last
     # task is the array's id too, and then its other tasks have to be looked for everywhere.
     if selection.job_ids and all(wanted.isdecimal() for wanted in selection.job_ids):
-        rows = tables.read("jobs", raw_job_ids=[int(wanted) for wanted in selection.job_ids])
+        numbers = [int(wanted) for wanted in selection.job_ids]
+        rows = tables.read("jobs", raw_job_ids=numbers, columns=JOB_COLUMNS)
         if set(rows["job_id"].to_pylist()) == set(selection.job_ids):
             return rows
     return tables.read(
         "jobs",
         start_microseconds=utc_microseconds(selection.start) if selection.start else None,
         end_microseconds=utc_microseconds(selection.end) if selection.end else None,
+        columns=JOB_COLUMNS,
     )
+
+
+def _meant(job_ids: pa.ChunkedArray, wanted: Iterable[str]) -> pa.ChunkedArray:
+    """Which ids are wanted, themselves or as a part of the array or het job (see `records.names`)."""
+    values = pa.array(sorted(wanted), pa.string())
+    whole = pc.replace_substring_regex(job_ids, pattern="(?s)[_+].*", replacement="")
+    return pc.or_(pc.is_in(job_ids, values), pc.is_in(whole, values))
 
 
 def _where(rows: pa.Table, column: str, wanted: Iterable[str]) -> pa.Table:
@@ -85,14 +116,15 @@ def _where(rows: pa.Table, column: str, wanted: Iterable[str]) -> pa.Table:
 
 
 def _runs_of(tables: TableReader, rows: pa.Table) -> Runs:
-    ids = {run_id for each in rows["run_ids"].to_pylist() for run_id in each or ()}
+    ids = pc.list_flatten(rows["run_ids"]).unique().to_pylist()
     if not ids:
         return {}
     raw_job_ids = rows["raw_job_id"].unique().to_pylist()
+    found = tables.read("runs", raw_job_ids=raw_job_ids, run_ids=ids, columns=RUN_COLUMNS)
     runs: Runs = {}
-    for row in tables.read("runs", raw_job_ids=raw_job_ids, run_ids=sorted(ids)).to_pylist():
+    for row in found.to_pylist():
         runs.setdefault((row["cluster"], row["run_id"]), []).append(_run(row))
-    return {key: _told_apart(found) for key, found in runs.items()}
+    return {key: _told_apart(some) for key, some in runs.items()}
 
 
 def _told_apart(runs: list[Run]) -> list[Run]:
@@ -110,6 +142,8 @@ def _begun(run: Run) -> datetime:
 
 def _nearest(candidates: list[Run], count: int, row: dict[str, Any]) -> list[Run]:
     """Of the runs that an id had whenever it was used, as many as a job has of it, by the job's time."""
+    if len(candidates) <= count:
+        return candidates
 
     def seconds_apart(run: Run) -> float:
         if None in (run.started_at, run.ended_at, row["started_at"], row["ended_at"]):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sam_cluster.core.config import Config, Group
 from sam_cluster.core.errors import ConfigError
-from sam_cluster.report.reading import read_jobs
-from sam_cluster.report.records import Selection
+from sam_cluster.report.reading import groups_of, read_jobs
+from sam_cluster.report.records import Selection, names
+from sam_cluster.store.rows import from_rows
 from tests.unit.report.tables import MemoryTables, at, job_rows, together
 
 TABLES = MemoryTables(
@@ -113,3 +117,41 @@ def test_two_runs_of_one_id_in_one_job_are_both_there() -> None:
 def test_a_time_zone_that_is_none_to_arrow_is_an_error_of_the_configuration() -> None:
     with pytest.raises(ConfigError, match="timezone in \\[report\\] must be a name such as Europe/London"):
         ids(Selection(), config=Config(timezone="Factory"))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["vision", "vis-2", "speech", "", None]),
+            st.none() | st.integers(-(10**9), 4 * 10**9).map(lambda n: datetime.fromtimestamp(n, UTC)),
+        ),
+        max_size=12,
+    )
+)
+def test_each_row_gets_the_lab_that_the_configuration_names_for_its_account_and_day(
+    given_rows: list[tuple[str | None, datetime | None]],
+) -> None:
+    config = Config(
+        timezone="Pacific/Auckland",
+        groups=(
+            Group(name="old", accounts=("vision",)),
+            Group(name="new", accounts=("vis*",), since=date(2026, 10, 5)),
+        ),
+    )
+    rows = from_rows("jobs", [{"account": account, "ended_at": ended} for account, ended in given_rows])
+    zone = ZoneInfo(config.timezone)
+    assert groups_of(rows, config).to_pylist() == [
+        config.group_of(account, on=ended.astimezone(zone).date() if ended else None)
+        for account, ended in given_rows
+    ]
+
+
+@given(
+    st.sets(st.text("12_+\n", min_size=1, max_size=5), max_size=8), st.text("12_+\n", min_size=1, max_size=3)
+)
+def test_an_id_means_the_jobs_that_it_names(job_ids: set[str], wanted: str) -> None:
+    rows = together(
+        *(job_rows(1000 + n, "2026-10-05 10:00", 1, 1.0, job_id=job_id) for n, job_id in enumerate(job_ids))
+    )
+    found = ids(Selection(job_ids=(wanted,)), MemoryTables(rows))
+    assert sorted(found) == sorted(job_id for job_id in job_ids if names(wanted, job_id))
