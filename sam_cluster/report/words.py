@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..core.model import Flag, Quality, Reason
 from ..metrics import UndefinedReason
+from .before import NotCompared
 
 QUALITIES: dict[Quality, str] = {
     Quality.MEASURED: "Read from the GPUs' own energy counters, over the whole of the job.",
@@ -64,6 +65,13 @@ UNDEFINED: dict[UndefinedReason, str] = {
     UndefinedReason.NOT_REACHED: "no result reached it",
 }
 
+NOT_COMPARED: dict[NotCompared, str] = {
+    NotCompared.NO_PERIOD_BEFORE: "no period before: the data do not reach back that far",
+    NotCompared.PRELIMINARY: "not compared: the period is still open",
+    NotCompared.LOWER_BOUND: "not compared: a part is missing",
+    NotCompared.UNKNOWN: "not compared: not known",
+}
+
 #: Of a flag or reason that a newer release wrote.
 NOT_KNOWN_HERE = "This release does not know the word; a newer one wrote it."
 
@@ -100,6 +108,7 @@ ENDING_WORDS: dict[str, str] = {
     "requeued": "Requeued attempts",
     "running": "Still running",
     "unknown": "Ending not known",
+    "held_idle": "Held but idle",
 }
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from ...core.units import MICROSECONDS_PER_SECOND
+from ...metrics import OrderAt, Undefined
 from ..documents import JOB_KEYS, amount_object, job_object, period_object, result_object, tables_object
 from ..view import MissingLine
-from .view import GroupView
+from .view import Changes, GroupView, ResultLine, TaskView
 
 CSV_KEYS = (*JOB_KEYS, "gpu_seconds_in_period", "energy_millijoules_in_period", "energy_kwh_in_period")
 
@@ -37,6 +38,7 @@ def group_object(view: GroupView) -> dict[str, Any]:
             "cost": totals.cost,
             "carbon_grams": totals.carbon_grams,
         },
+        "before": _changes_object(view.changes),
         "coverage": [
             {
                 "quality": line.quality.value,
@@ -45,16 +47,26 @@ def group_object(view: GroupView) -> dict[str, Any]:
             }
             for line in view.coverage
         ],
-        "energy_over_time": [{"label": line.label, **amount_object(line.amount)} for line in view.days],
-        "endings": [
-            {"ending": line.ending, "runs": line.runs, **amount_object(line.amount)} for line in view.endings
+        "energy_over_time": [
+            {
+                "label": line.label,
+                **amount_object(line.amount),
+                "before": None if line.before is None else amount_object(line.before),
+            }
+            for line in view.days
         ],
+        "endings": [
+            {"ending": line.ending, "runs": line.runs, "share": line.share, **amount_object(line.amount)}
+            for line in view.endings
+        ],
+        "judged_share": view.judged_share,
         "people": [
             {
                 "user": line.user,
                 "jobs": line.jobs,
                 "gpu_seconds": line.gpu_microseconds / MICROSECONDS_PER_SECOND,
                 **amount_object(line.amount),
+                "share": line.share,
             }
             for line in view.people
         ],
@@ -62,8 +74,12 @@ def group_object(view: GroupView) -> dict[str, Any]:
             {**job, "runs": job_object(line.job, zone)["runs"]}
             for job, line in zip(job_rows(view), view.jobs, strict=True)
         ],
-        "results": [result_object(result, zone) for result in view.results.all],
+        "results": [_result_line(line, zone) for line in view.results.all],
+        "tasks": [_task_object(task) for task in view.results.tasks],
         "results_left_out": _counts(view.results.left_out),
+        "results_without_energy": view.results.without_energy,
+        "jobs_with_results": view.results.jobs_named,
+        "energy_share_with_results": view.results.energy_share,
         "missing": _counts(view.missing),
     }
 
@@ -83,6 +99,61 @@ def job_rows(view: GroupView) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _changes_object(changes: Changes) -> dict[str, Any]:
+    """The figures of the period before, each with its change, under the unit that the view has them in."""
+    named = {field.name: getattr(changes, field.name) for field in fields(changes) if field.name != "period"}
+    return {
+        "period": period_object(changes.period),
+        **{
+            name: {
+                "before": change.before,
+                "before_is_lower_bound": change.is_before_partial,
+                "difference": change.difference,
+                "part": change.part,
+                "not_compared": change.not_compared.value if change.not_compared else None,
+            }
+            for name, change in named.items()
+        },
+    }
+
+
+def _result_line(line: ResultLine, zone: ZoneInfo) -> dict[str, Any]:
+    place = line.place
+    return {
+        **result_object(line.result, zone),
+        "author_outside": line.is_outside,
+        "author_group": line.lab,
+        "rank_by_accuracy": place.by_accuracy if place else None,
+        "rank_by_sam": place.by_sam if place else None,
+        "pareto_front": line.is_on_front,
+    }
+
+
+def _task_object(task: TaskView) -> dict[str, Any]:
+    """The ranks of a task's scored results, in the order of `results`, with other settings."""
+    return {
+        "task": task.task,
+        "metric": task.metric,
+        "dataset": task.dataset,
+        "split": task.split,
+        "results": [line.result.submission_id for line in task.all],
+        "over_alpha": [_order_object(order) for order in task.over_alpha],
+        "over_unit": [_order_object(order) for order in task.over_unit],
+        "same_order_alpha_above": task.same_order[0] if task.same_order else None,
+        "same_order_alpha_below": task.same_order[1] if task.same_order else None,
+    }
+
+
+def _order_object(order: OrderAt) -> dict[str, Any]:
+    tau_b = order.tau_b
+    return {
+        "alpha": order.alpha,
+        "unit": order.unit,
+        "ranks": list(order.ranks),
+        "kendall_tau_b": None if isinstance(tau_b, Undefined) else tau_b,
+    }
 
 
 def _counts(lines: Iterable[MissingLine]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The lines of a page's tables: by quality, day, ending, person, task, and what is missing."""
+"""The lines of a page's tables: by quality, day, ending, person, and what is missing."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from ...core.model import Flag, Quality, Reason
 from .. import words
 from ..ledger import Amount
 from ..records import Job, Run
-from ..results import Result
 from ..spending import Spent, attempts
 from ..view import JobLine, MissingLine, added, part
-from .view import CoverageLine, DayLine, EndingLine, PersonLine, TaskView
+from .view import CoverageLine, DayLine, EndingLine, PersonLine
 
 MOST_DAYS = 62
 
@@ -29,30 +28,43 @@ def coverage(listed: Sequence[JobLine]) -> tuple[CoverageLine, ...]:
     return tuple(found)
 
 
-def days(spent: Spent, every_day: Sequence[date]) -> tuple[DayLine, ...]:
-    """Energy by local day, by month where that would be too many lines; also of days without any."""
-    name = "%Y-%m-%d %a" if len(every_day) <= MOST_DAYS else "%Y-%m"
-    by_name: dict[str, list[Amount]] = {day.strftime(name): [] for day in every_day}
-    for entry in sorted((e for entries in spent.values() for e in entries), key=lambda e: e.day):
-        by_name.setdefault(entry.day.strftime(name), []).append(entry.amount)
-    sums = {label: added(amounts) for label, amounts in by_name.items()}
-    most = max((amount.known_millijoules for amount in sums.values()), default=0)
-    return tuple(
-        DayLine(label=label, amount=amount, share=amount.known_millijoules / most if most else 0.0)
-        for label, amount in sorted(sums.items())
+def days(
+    spent: Spent, every_day: Sequence[date], before: Spent, days_before: Sequence[date]
+) -> tuple[str, tuple[DayLine, ...]]:
+    """What a line is, and energy by local day, by month where that would be too many lines; also of those
+    without any. `days_before` are the days of the period before, none where there is no such period."""
+    step, name = ("day", "%Y-%m-%d %a") if len(every_day) <= MOST_DAYS else ("month", "%Y-%m")
+    earlier = [amount for _, amount in _by_name(before, days_before, name)]
+    return step, tuple(
+        DayLine(label=label, amount=amount, before=earlier[place] if place < len(earlier) else None)
+        for place, (label, amount) in enumerate(_by_name(spent, every_day, name))
     )
 
 
-def endings(listed: Sequence[JobLine], spent: Spent, whole: Amount) -> tuple[EndingLine, ...]:
+def _by_name(spent: Spent, every_day: Sequence[date], name: str) -> list[tuple[str, Amount]]:
+    by_name: dict[str, list[Amount]] = {day.strftime(name): [] for day in every_day}
+    for entry in sorted((e for entries in spent.values() for e in entries), key=lambda e: e.day):
+        by_name.setdefault(entry.day.strftime(name), []).append(entry.amount)
+    return [(label, added(amounts)) for label, amounts in sorted(by_name.items())]
+
+
+def endings(listed: Sequence[JobLine], spent: Spent, idle: Spent, whole: Amount) -> tuple[EndingLine, ...]:
+    """Where the energy went: each run by how it ended, and apart from all of them what was held idle."""
     found: dict[str, list[Amount]] = defaultdict(list)
     for line in listed:
         runs = [(run_id, begun) for run_id, begun, *_ in attempts(line.job)]
         for run in runs:
-            entries = spent.get((line.job.cluster, *run), [])
+            key = (line.job.cluster, *run)
+            entries = spent.get(key, [])
             if not entries and len(runs) > 1:
                 continue  # an attempt that lies outside the period
             way = _ending(line.job) if run == runs[-1] else "requeued"
-            found[way].append(added(entry.amount for entry in entries))
+            amount = added(entry.amount for entry in entries)
+            if key in idle:
+                stood = added(entry.amount for entry in idle[key])
+                found["held_idle"].append(stood)
+                amount = amount.without(stood)
+            found[way].append(amount)
     return tuple(
         EndingLine(
             ending=way, runs=len(found[way]), amount=added(found[way]), share=part(added(found[way]), whole)
@@ -83,25 +95,6 @@ def people(listed: Sequence[JobLine], whole: Amount) -> tuple[PersonLine, ...]:
     return tuple(sorted(people, key=lambda p: (-p.amount.known_millijoules, p.user or "")))
 
 
-def tasks(results: Sequence[Result]) -> tuple[TaskView, ...]:
-    by_task: dict[tuple[str | None, ...], list[Result]] = defaultdict(list)
-    for result in results:
-        by_task[result.task, result.metric, result.dataset, result.split].append(result)
-    return tuple(
-        TaskView(
-            task=task,
-            metric=metric,
-            dataset=dataset,
-            split=split,
-            scored=tuple(sorted((r for r in ours if r.sam is not None), key=lambda r: -(r.sam or 0.0))),
-            unscored=tuple(sorted((r for r in ours if r.sam is None), key=lambda r: -(r.accuracy or 0.0))),
-        )
-        for (task, metric, dataset, split), ours in sorted(
-            by_task.items(), key=lambda item: tuple(word or "" for word in item[0])
-        )
-    )
-
-
 def flags_of(job: Job) -> set[str]:
     return {*job.flags, *(flag for run in job.runs for flag in run.flags)}
 
@@ -124,11 +117,3 @@ def _place(word: str, order: Sequence[str]) -> int:
 
 def _reasons_of(runs: Iterable[Run]) -> set[str]:
     return {reason for run in runs for reason in run.reasons}
-
-
-def left_out(results: Sequence[Result]) -> tuple[MissingLine, ...]:
-    counted = Counter("superseded" if r.superseded_by else r.verdict for r in results if not r.counts)
-    return tuple(
-        MissingLine(word=word, meaning=words.LEFT_OUT.get(word, words.NOT_KNOWN_HERE), count=counted[word])
-        for word in sorted(counted)
-    )
