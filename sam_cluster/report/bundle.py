@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from .documents import period_object, tables_object
 from .group.document import CSV_KEYS, group_object, job_rows
+from .group.pictures import group_pictures
 from .group.view import GroupView
 from .render import page
 from .text import csv_text
@@ -26,7 +27,9 @@ def group_files(view: GroupView) -> dict[str, bytes]:
     stem = f"{file_name(view.group)}-{view.period.label}"
     html, data, table = f"{stem}.html", f"{stem}.json", f"{stem}.csv"
     files = {
-        html: page("group.html.j2", view, csv_name=table, json_name=data).encode("utf-8"),
+        html: page(
+            "group.html.j2", view, csv_name=table, json_name=data, pictures=group_pictures(view)
+        ).encode("utf-8"),
         data: json_bytes(group_object(view)),
         table: csv_text(job_rows(view), CSV_KEYS).encode("utf-8"),
     }

@@ -80,6 +80,22 @@ def percent(part: float | None) -> str:
     return "> 99.9 %" if part > 1 - LEAST else f"{part * 100:.1f} %"
 
 
+def size(value: float | None) -> float | None:
+    """How large a difference is, whichever way it goes."""
+    return None if value is None else abs(value)
+
+
+def change_percent(part: float) -> str:
+    """A relative change with its sign: `+8.1 %`, `−30.0 %`."""
+    shown = number(part * 100)
+    return f"{'+' if part > 0 and shown[0].isdigit() else ''}{shown} %"
+
+
+def points(difference: float | None) -> str:
+    """The size of a difference of two shares, in percentage points."""
+    return UNKNOWN if difference is None else f"{number(abs(difference) * 100)} points"
+
+
 def accuracy(fraction: float | None) -> str:
     """An accuracy as a percentage of two decimals, by the rule of `percent`."""
     if fraction is None:

@@ -13,6 +13,14 @@ QUALITIES: dict[Quality, str] = {
     Quality.UNKNOWN: "There is no figure.",
 }
 
+#: As the end of a sentence that says how many jobs.
+COVERAGE: dict[Quality, str] = {
+    Quality.MEASURED: "were measured whole",
+    Quality.ESTIMATED: "are estimates",
+    Quality.LOWER_BOUND: "are lower bounds",
+    Quality.UNKNOWN: "are without a figure",
+}
+
 FLAGS: dict[Flag, str] = {
     Flag.NO_START: "Its start was not seen on a node: the prolog did not run, or its event was lost.",
     Flag.NO_END: "Its end was not seen on a node; it was closed at its last reading.",
@@ -106,9 +114,9 @@ ENDING_WORDS: dict[str, str] = {
     "cancelled": "Cancelled",
     "timeout": "Ran into the time limit",
     "requeued": "Requeued attempts",
+    "held_idle": "Held but idle",
     "running": "Still running",
     "unknown": "Ending not known",
-    "held_idle": "Held but idle",
 }
 
 

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from ...core.config import Config
 from ...core.model import Flag
 from ..before import Change, Figure, change, period_before, reaches_back
+from ..idle import MOST_OF_IDLE_POWER
 from ..ledger import days_of
 from ..reading import read_jobs
 from ..records import Selection, TableReader, base_id
@@ -58,6 +59,7 @@ def group_view(
         step=step,
         days=days,
         endings=lines.endings(now.listed, now.spent, idle.idle, now.whole),
+        idle_factor=MOST_OF_IDLE_POWER,
         judged_share=idle.judged_microseconds / held if held else None,
         people=lines.people(now.listed, now.whole),
         jobs=now.listed,

@@ -59,6 +59,7 @@ def group_object(view: GroupView) -> dict[str, Any]:
             {"ending": line.ending, "runs": line.runs, "share": line.share, **amount_object(line.amount)}
             for line in view.endings
         ],
+        "idle_factor": view.idle_factor,
         "judged_share": view.judged_share,
         "people": [
             {

@@ -22,7 +22,7 @@ from ..results import Result
 from ..view import MissingLine
 from .view import ResultLine, TaskView
 
-#: Results that the pictures of ranks show: the first by SAM, and of the others the most accurate.
+#: Results whose ranks a page shows: the first by SAM, and of the others the most accurate.
 MOST_BY_SAM, MOST_BY_ACCURACY = 12, 3
 
 
@@ -68,13 +68,13 @@ def _task(
         ),
         over_unit=tuple(orders_over_unit(candidates, alpha=alpha, unit=unit)),
         same_order=_same_order(candidates, alpha, unit),
+        shown=_shown(scored),
     )
 
 
-def ranked(task: TaskView) -> tuple[int, ...]:
-    """Which of a task's scored results a picture of ranks shows, by their place in `scored`."""
-    by_accuracy = sorted(range(len(task.scored)), key=lambda n: (-(task.scored[n].result.accuracy or 0.0), n))
-    first = range(min(len(task.scored), MOST_BY_SAM))
+def _shown(scored: Sequence[Result]) -> tuple[int, ...]:
+    by_accuracy = sorted(range(len(scored)), key=lambda n: (-(scored[n].accuracy or 0.0), n))
+    first = range(min(len(scored), MOST_BY_SAM))
     others = [n for n in by_accuracy if n not in first][:MOST_BY_ACCURACY]
     return (*first, *sorted(others))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...core.model import Quality
@@ -109,6 +110,30 @@ class TaskView:
     over_alpha: tuple[OrderAt, ...]
     over_unit: tuple[OrderAt, ...]
     same_order: tuple[float, float | None] | None  # the alphas around the configured one without a swap
+    shown: tuple[int, ...]  # the scored results whose ranks the page shows, by their place in `scored`
+
+    def leads(self, orders: Sequence[OrderAt]) -> tuple[tuple[ResultLine, tuple[OrderAt, ...]], ...]:
+        """Who is first by SAM, setting by setting; neighbouring settings with the same first are one."""
+        found: list[tuple[ResultLine, tuple[OrderAt, ...]]] = []
+        for order in orders:
+            if 1 not in order.ranks:
+                continue
+            first = self.scored[order.ranks.index(1)]
+            if found and found[-1][0] == first:
+                found[-1] = (first, (*found[-1][1], order))
+            else:
+                found.append((first, (order,)))
+        return tuple(found)
+
+    @property
+    def most_accurate(self) -> ResultLine | None:
+        """The most accurate result, the more frugal of two; None where none has an accuracy."""
+        known = [line for line in self.all if line.result.accuracy is not None]
+        return max(
+            known,
+            key=lambda line: (line.result.accuracy or 0.0, -(line.result.energy_millijoules or 0)),
+            default=None,
+        )
 
     @property
     def all(self) -> tuple[ResultLine, ...]:
@@ -151,8 +176,14 @@ class GroupView:
     step: str  # what a line of `days` is: a day or a month
     days: tuple[DayLine, ...]
     endings: tuple[EndingLine, ...]
+    idle_factor: float  # times its idle power, up to which a held GPU counts as idle
     judged_share: float | None  # of the metered GPU time, how much could be told idle from busy
     people: tuple[PersonLine, ...]
     jobs: tuple[JobLine, ...]
     results: ResultsView
     missing: tuple[MissingLine, ...]
+
+    @property
+    def shares(self) -> dict[str, float | None]:
+        """The part of the energy by ending."""
+        return {line.ending: line.share for line in self.endings}
