@@ -1,4 +1,4 @@
-"""sam-cluster report: a lab's page as HTML, with CSV and JSON beside it."""
+"""sam-cluster report: the pages of labs and of the cluster as HTML, with CSV and JSON beside each."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import hashlib
 import os
 import secrets
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sam_cluster import __version__
 from sam_cluster.cli import options
+from sam_cluster.cli.report_pages import Page, all_pages, page_of_cluster, page_of_lab, view_of_cluster
 from sam_cluster.core.config import Config
 from sam_cluster.core.errors import EXIT_DONE, EXIT_INCOMPLETE, StoreError, UsageError
 from sam_cluster.core.times import Period, from_utc_microseconds, parse_period
@@ -20,14 +22,15 @@ if TYPE_CHECKING:
     from sam_cluster.report.view import PeriodView, Provenance
     from sam_cluster.store.tables import Snapshot
 
-HELP = "a lab's page: HTML with CSV, JSON and a manifest beside it"
+HELP = "the page of a lab or of the cluster: HTML with CSV, JSON and a manifest beside it"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the command's flags."""
-    parser.add_argument(
-        "--group", metavar="NAME", required=True, help="the lab: its name, or a Slurm account"
-    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--group", metavar="NAME", help="the lab: its name, or a Slurm account")
+    what.add_argument("--cluster", action="store_true", help="the whole cluster, lab by lab")
+    what.add_argument("--all", action="store_true", help="the whole cluster, and a page of each lab")
     options.add_period(parser, "the last full month")
     parser.add_argument(
         "-o", "--out", type=Path, default=Path(), metavar="DIR", help="where to (default: here)"
@@ -37,25 +40,43 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Writes the files and prints their names; exit code 3 where figures are missing or may still grow."""
-    from sam_cluster.report.bundle import group_files
-    from sam_cluster.report.group.build import group_view
-
     config = options.config_of(args)
     zone = options.zone_of(config)
     last_month = parse_period("last-month", zone, args.now)
     period = options.period_of(args, config, last_month) or last_month
+    is_partial = False
     tables = options.snapshot_of(config)
     data = _provenance(tables)
-    view = group_view(tables, config, args.group, _period_view(period, config, data), data)
+    shown = _period_view(period, config, data)
+    for page in _pages(args, tables, config, period, shown, data):
+        for path in write(page.files, args.out):
+            print(path)
+        is_partial |= page.is_partial
+    if shown.is_preliminary:
+        print("preliminary: the tables do not yet reach to the end of the period", file=sys.stderr)
+    if is_partial:
+        print("incomplete: some energy is not known; the page says of which jobs", file=sys.stderr)
+    return EXIT_INCOMPLETE if shown.is_preliminary or is_partial else EXIT_DONE
+
+
+def _pages(
+    args: argparse.Namespace,
+    tables: Snapshot,
+    config: Config,
+    period: Period,
+    shown: PeriodView,
+    data: Provenance,
+) -> Iterable[Page]:
+    if args.all:
+        return all_pages(tables, config, shown, data)
+    if args.cluster:
+        return [page_of_cluster(view_of_cluster(tables, config, shown, data))]
+    from sam_cluster.report.group.build import group_view
+
+    view = group_view(tables, config, args.group, shown, data)
     if not view.jobs and not view.results.tasks:
         _check_name(args.group, tables, config, period)
-    for path in write(group_files(view), args.out):
-        print(path)
-    if view.period.is_preliminary:
-        print("preliminary: the tables do not yet reach to the end of the period", file=sys.stderr)
-    if view.totals.amount.is_partial:
-        print("incomplete: some energy is not known; the page says of which jobs", file=sys.stderr)
-    return EXIT_INCOMPLETE if view.period.is_preliminary or view.totals.amount.is_partial else EXIT_DONE
+    return [page_of_lab(view)]
 
 
 def _provenance(tables: Snapshot) -> Provenance:

@@ -10,6 +10,10 @@ from dataclasses import asdict
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from .cluster.document import CSV_KEYS as LAB_KEYS
+from .cluster.document import cluster_object, lab_rows
+from .cluster.pictures import cluster_pictures
+from .cluster.view import ClusterView
 from .documents import period_object, tables_object
 from .group.document import CSV_KEYS, group_object, job_rows
 from .group.pictures import group_pictures
@@ -23,17 +27,40 @@ CLUSTER = "cluster"
 
 
 def group_files(view: GroupView) -> dict[str, bytes]:
-    """The contents of NAME-PERIOD.html, .json, .csv and .manifest.json, by name."""
-    stem = f"{file_name(view.group)}-{view.period.label}"
-    html, data, table = f"{stem}.html", f"{stem}.json", f"{stem}.csv"
+    """The contents of NAME-PERIOD.html, .json, .csv (a row a job) and .manifest.json, by name."""
+    table = csv_text(job_rows(view), CSV_KEYS)
+    return _files(
+        file_name(view.group), "group.html.j2", view, group_pictures(view), group_object(view), table,
+        {"group": view.group},
+    )  # fmt: skip
+
+
+def cluster_files(view: ClusterView) -> dict[str, bytes]:
+    """The contents of cluster-PERIOD.html, .json, .csv (a row a lab) and .manifest.json, by name."""
+    table = csv_text(lab_rows(view), LAB_KEYS)
+    return _files(
+        CLUSTER, "cluster.html.j2", view, cluster_pictures(view), cluster_object(view), table,
+        {"cluster": ", ".join(view.clusters)},
+    )  # fmt: skip
+
+
+def _files(
+    name: str,
+    template: str,
+    view: View,
+    pictures: object,
+    figures: Mapping[str, Any],
+    table: str,
+    report: Mapping[str, str],
+) -> dict[str, bytes]:
+    stem = f"{name}-{view.period.label}"
+    names = {"csv_name": f"{stem}.csv", "json_name": f"{stem}.json"}
     files = {
-        html: page(
-            "group.html.j2", view, csv_name=table, json_name=data, pictures=group_pictures(view)
-        ).encode("utf-8"),
-        data: json_bytes(group_object(view)),
-        table: csv_text(job_rows(view), CSV_KEYS).encode("utf-8"),
+        f"{stem}.html": page(template, view, pictures=pictures, **names).encode("utf-8"),
+        names["json_name"]: json_bytes(figures),
+        names["csv_name"]: table.encode("utf-8"),
     }
-    return {**files, f"{stem}.manifest.json": json_bytes(manifest({"group": view.group}, view, files))}
+    return {**files, f"{stem}.manifest.json": json_bytes(manifest(report, view, files))}
 
 
 def file_name(group: str) -> str:

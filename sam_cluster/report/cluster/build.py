@@ -28,7 +28,6 @@ from .evenness import Population, Used, WithinLabs, indices, weighting_of, withi
 from .granted import from_sshare, granted_to
 from .labs import LabFacts, heads_of, lab_lines, people_lines
 from .people import naming
-from .pictures import pictures_of
 from .reached import reached
 from .spent import LabSum, Spending, spending_of
 from .view import Changes, ClusterView, CoverageLine, HeldIdle, LabLine, NoAccount, Totals
@@ -94,7 +93,6 @@ def cluster_view(
         held_idle=_held_idle(now),
         people=people_lines(now, naming(config.people, salt), config),
         missing=missing_lines(_words(now.jobs["flags"]), _words(now.jobs["reasons"])),
-        pictures=pictures_of(labs, evenness, balance, now.whole.idle_millijoules),
     )
 
 

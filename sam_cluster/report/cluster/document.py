@@ -5,32 +5,32 @@ What is withheld is null, with `withheld` true beside it; what is undefined is n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from ...core.units import MICROSECONDS_PER_SECOND, kwh_from_millijoules
 from ...metrics import Undefined
-from ..documents import amount_object, change_object, period_object, tables_object
+from ..documents import amount_object, changes_object, period_object, tables_object
 from .evenness import Indices, WithinLabs
 from .reached import TaskReached
 from .view import ClusterView, LabLine
 from .waiting import Waiting
 
 CSV_KEYS = (
-    "group", "jobs", "energy_millijoules", "energy_kwh", "quality", "gpu_seconds", "jobs_without_gpu_time",
-    "energy_share", "gpu_share", "share_granted", "share_granted_as_given", "share_source", "changed_in_period",
-    "level_fs_energy", "level_fs_energy_reason", "level_fs_gpu", "level_fs_gpu_reason", "heads", "heads_are",
-    "energy_kwh_per_head", "gpu_seconds_per_head", "heads_withheld", "active_people", "results",
-    "held_idle_millijoules", "waited_jobs", "waiting_unknown_jobs", "waiting_median_seconds",
-    "waiting_90th_percentile_seconds", "waiting_withheld",
+    "group", "jobs", "energy_millijoules", "energy_kwh", "quality", "gpu_seconds",
+    "jobs_without_gpu_time", "energy_share", "gpu_share", "share_granted", "share_granted_as_given",
+    "share_source", "changed_in_period", "level_fs_energy", "level_fs_energy_reason", "level_fs_gpu",
+    "level_fs_gpu_reason", "heads", "heads_are", "energy_kwh_per_head", "gpu_seconds_per_head",
+    "heads_withheld", "active_people", "results", "held_idle_millijoules", "waited_jobs",
+    "waiting_unknown_jobs", "waiting_median_seconds", "waiting_90th_percentile_seconds",
+    "waiting_withheld",
 )  # fmt: skip
 
 
 def cluster_object(view: ClusterView) -> dict[str, Any]:
     """Every figure of the page, in base units."""
-    totals, balance, changes = view.totals, view.balance, view.changes
+    totals, balance = view.totals, view.balance
     zone = ZoneInfo(view.period.timezone)
     return {
         "clusters": list(view.clusters),
@@ -48,16 +48,7 @@ def cluster_object(view: ClusterView) -> dict[str, Any]:
             "cost": totals.cost,
             "carbon_grams": totals.carbon_grams,
         },
-        "period_before": {
-            "period": period_object(changes.period),
-            **{
-                name: change_object(getattr(changes, name))
-                for name in (
-                    "energy_millijoules", "gpu_microseconds", "jobs", "idle_millijoules",
-                    "unattributed_millijoules",
-                )
-            },
-        },  # fmt: skip
+        "before": changes_object(view.changes),
         "coverage": [
             {"quality": line.quality.value, "jobs": line.jobs, "gpu_seconds": _seconds(line.gpu_microseconds)}
             for line in view.coverage
@@ -164,14 +155,13 @@ def _indices(each: Indices) -> dict[str, Any]:
 
 def _within(each: WithinLabs) -> dict[str, Any]:
     parts = each.parts
-    is_undefined = isinstance(parts, Undefined)
     return {
         "measure": each.measure,
         "people": each.people,
         "groups": len(each.by_lab),
-        "between": None if is_undefined else parts.between,
-        "within": None if is_undefined else parts.within,
-        "reason": parts.reason.value if is_undefined else None,
+        "between": None if isinstance(parts, Undefined) else parts.between,
+        "within": None if isinstance(parts, Undefined) else parts.within,
+        "reason": parts.reason.value if isinstance(parts, Undefined) else None,
         "by_group": {lab: _index("theil_t", value) for lab, value in each.by_lab.items()},
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ...metrics import Undefined
 from ..charts.lorenz import LorenzCurve, lorenz_curves
@@ -11,20 +12,28 @@ from ..charts.shares import LabShares, shares
 from ..charts.waiting import LabWaiting, waiting
 from ..charts.where_it_went import EnergyPart, where_it_went
 from ..text import shortened
-from .balance import Balance
 from .evenness import Indices, Population
-from .view import LabLine, Pictures
+from .view import ClusterView, LabLine
 
 #: A lab's name in a picture; the table beside it has more of it.
 LABEL_CHARACTERS = 24
 CURVES = {"energy": "energy", "gpu_hours": "GPU-hours"}
 
 
-def pictures_of(
-    labs: Sequence[LabLine], evenness: Sequence[Indices], balance: Balance, held_idle_millijoules: int
-) -> Pictures:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterPictures:
+    """The pictures of the page; None where there is nothing to draw."""
+
+    shares: Picture | None
+    lorenz: Picture | None
+    waiting: Picture | None
+    balance: Picture | None
+
+
+def cluster_pictures(view: ClusterView) -> ClusterPictures:
     """All pictures of the page."""
-    return Pictures(
+    labs, balance, held_idle = view.labs, view.balance, view.held_idle.energy_millijoules
+    return ClusterPictures(
         shares=shares(
             [
                 LabShares(
@@ -37,7 +46,7 @@ def pictures_of(
             ],
             prefix="shares",
         ),
-        lorenz=_lorenz([each for each in evenness if each.population is Population.ELIGIBLE]),
+        lorenz=_lorenz([each for each in view.evenness if each.population is Population.ELIGIBLE]),
         waiting=waiting(
             [
                 LabWaiting(
@@ -54,10 +63,8 @@ def pictures_of(
         ),
         balance=where_it_went(
             [
-                EnergyPart(
-                    label="Runs, at work", energy_millijoules=balance.runs_millijoules - held_idle_millijoules
-                ),
-                EnergyPart(label="Runs, held but idle", energy_millijoules=held_idle_millijoules),
+                EnergyPart(label="Runs, at work", energy_millijoules=balance.runs_millijoules - held_idle),
+                EnergyPart(label="Runs, held but idle", energy_millijoules=held_idle),
                 EnergyPart(label="Idle, held by nobody", energy_millijoules=balance.idle_millijoules),
                 EnergyPart(label="Unattributed", energy_millijoules=balance.unattributed_millijoules),
             ],

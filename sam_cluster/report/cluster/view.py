@@ -11,7 +11,6 @@ from datetime import date
 from ...core.model import Quality
 from ...metrics import Undefined
 from ..before import Change
-from ..charts.picture import Picture
 from ..ledger import Amount
 from ..view import MissingLine, PeriodView, Provenance, Settings
 from .balance import Balance
@@ -34,6 +33,11 @@ class Heads:
     energy_millijoules: float | None
     gpu_microseconds: float | None
     is_withheld: bool
+
+    @property
+    def energy_or_less(self) -> float:
+        """To sort by: what is not known or not told comes last."""
+        return -1.0 if self.energy_millijoules is None else self.energy_millijoules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,16 +148,6 @@ class HeldIdle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pictures:
-    """The pictures of the page; None where there is nothing to draw."""
-
-    shares: Picture | None
-    lorenz: Picture | None
-    waiting: Picture | None
-    balance: Picture | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterView:
     """The page of the cluster."""
 
@@ -178,7 +172,6 @@ class ClusterView:
     held_idle: HeldIdle
     people: People
     missing: tuple[MissingLine, ...]
-    pictures: Pictures
 
     @property
     def indices_lead(self) -> bool:
