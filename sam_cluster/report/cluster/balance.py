@@ -69,7 +69,8 @@ def balance_of(tables: TableReader, usage: pa.Table, start: datetime, end: datet
         [("energy_millijoules", "sum"), ("energy_millijoules", "count"), ("kind", "count")]
     )
     for row in summed.to_pylist():
-        energy[row["kind"], row["cause"]] += row["energy_millijoules_sum"] or 0
+        if row["energy_millijoules_count"]:
+            energy[row["kind"], row["cause"]] += row["energy_millijoules_sum"]
         unknown[row["cause"] or row["kind"]] += row["kind_count"] - row["energy_millijoules_count"]
     cut = [row for row in cut if row["from_at"] < last and row["to_at"] > first]
     for row in cut:

@@ -63,7 +63,7 @@ def cluster_view(
         "energy": [_used(line, line.amount.energy_millijoules) for line in labs],
         "gpu_hours": [_used(line, line.gpu_microseconds) for line in labs],
     }
-    weighting = weighting_of(used["energy"])
+    weighting = weighting_of(used["energy"], config.least_people)
     evenness = tuple(
         indices(measure, each, population, weighting)
         for measure, each in used.items()

@@ -70,9 +70,12 @@ class WithinLabs:
     by_lab: Mapping[str, float | Undefined]
 
 
-def weighting_of(labs: Sequence[Used]) -> Weighting:
-    """By head where every lab's head count is known, else by share where every lab has one, else by lab."""
-    if labs and all(lab.members is not None for lab in labs):
+def weighting_of(labs: Sequence[Used], least_people: int) -> Weighting:
+    """By head where every lab's head count may be told, else by share where every lab has one, else by lab.
+
+    From an index by heads, and from a corner of its curve, a head count that is withheld could be reckoned.
+    """
+    if labs and all(lab.members is not None and lab.members >= least_people for lab in labs):
         return Weighting.MEMBERS
     if labs and all(lab.share for lab in labs):
         return Weighting.SHARE
