@@ -174,7 +174,7 @@ class _Work:
         if is_last:
             keep_salt(transaction, self.salt)
             keep_shares(transaction, self.granted or Granted())
-            collected = fold_results(transaction, self.paths, self.now, self.munge, self.names)
+            collected = fold_results(transaction, self.paths, self.config, self.now, self.munge, self.names)
             transaction.properties["problems"] = [*self.outcome.problems, *collected.problems]
         return merged, collected, runs, jobs
 

@@ -25,9 +25,9 @@ JOB_KEYS = (
 
 RESULT_KEYS = (
     "submission_id", "submitted_at", "cluster", "job_ids", "jobs_unknown", "user", "account", "group", "task",
-    "metric", "dataset", "split", "model", "note", "accuracy", "energy_millijoules", "energy_kwh", "quality",
-    "sam", "sam_reason", "sam_at_most", "alpha", "beta", "unit", "verdict", "reason", "superseded_by",
-    "digest",
+    "metric", "dataset", "split", "model", "note", "epochs", "data_fraction", "checkpoint_sha256", "accuracy",
+    "energy_millijoules", "energy_kwh", "quality", "electricity_kwh", "sam", "sam_reason", "sam_at_most",
+    "alpha", "beta", "unit", "log_base", "sam_scope", "verdict", "reason", "superseded_by", "digest",
 )  # fmt: skip
 
 
@@ -88,16 +88,22 @@ def result_object(result: Result, zone: ZoneInfo) -> dict[str, Any]:
         "split": result.split,
         "model": result.model,
         "note": result.note,
+        "epochs": result.epochs,
+        "data_fraction": result.data_fraction,
+        "checkpoint_sha256": result.checkpoint_sha256,
         "accuracy": result.accuracy,
         "energy_millijoules": result.energy_millijoules,
         "energy_kwh": _kwh(result.energy_millijoules),
         "quality": result.quality.value,
+        "electricity_kwh": result.electricity_kwh,
         "sam": result.sam,
         "sam_reason": result.sam_reason.value if result.sam_reason else None,
         "sam_at_most": result.sam_at_most,
         "alpha": result.alpha,
         "beta": result.beta,
         "unit": result.unit,
+        "log_base": result.log_base,
+        "sam_scope": result.sam_scope,
         "verdict": result.verdict,
         "reason": result.reason,
         "superseded_by": result.superseded_by,

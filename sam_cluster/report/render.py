@@ -46,7 +46,7 @@ def period_title(period: PeriodView) -> str:
     return period.label.replace("--", " to ")
 
 
-def page(template: str, view: View, *, csv_name: str, json_name: str, pictures: object = None) -> str:
+def page(template: str, view: View, *, csv_name: str, json_name: str, pictures: object) -> str:
     """A page as HTML from its template. The names are those of the files that will lie beside it."""
     style, script = _own("report.css"), _own("sort.js")
     return (

@@ -21,6 +21,13 @@ COVERAGE: dict[Quality, str] = {
     Quality.UNKNOWN: "are without a figure",
 }
 
+COVERAGE_OF_ONE: dict[Quality, str] = {
+    Quality.MEASURED: "was measured whole",
+    Quality.ESTIMATED: "is an estimate",
+    Quality.LOWER_BOUND: "is a lower bound",
+    Quality.UNKNOWN: "is without a figure",
+}
+
 FLAGS: dict[Flag, str] = {
     Flag.NO_START: "Its start was not seen on a node: the prolog did not run, or its event was lost.",
     Flag.NO_END: "Its end was not seen on a node; it was closed at its last reading.",

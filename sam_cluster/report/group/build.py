@@ -27,9 +27,16 @@ from .view import Changes, GroupView, ResultsView, Totals
 
 
 def group_view(
-    tables: TableReader, config: Config, group: str, period: PeriodView, provenance: Provenance
+    tables: TableReader,
+    config: Config,
+    group: str,
+    period: PeriodView,
+    provenance: Provenance,
+    results: Sequence[Result] | None = None,
 ) -> GroupView:
-    """The view of a lab over a period."""
+    """The view of a lab over a period. Results are those of all labs, where they were read already."""
+    if results is None:
+        results = read_results(tables, config)
     now = group_spending(tables, config, group, period, provenance)
     earlier = period_before(period)
     before = (
@@ -63,7 +70,7 @@ def group_view(
         judged_share=idle.judged_microseconds / held if held else None,
         people=lines.people(now.listed, now.whole),
         jobs=now.listed,
-        results=_results(tables, config, choose(read_results(tables, config), chosen), now, chosen),
+        results=_results(tables, config, choose(results, chosen), now, chosen),
         missing=lines.missing(now.jobs),
     )
 
