@@ -1,23 +1,22 @@
-"""sam-cluster report: a lab's page as HTML, with CSV and JSON beside it."""
+"""sam-cluster report: a lab's page as HTML, with CSV and JSON beside it; and whether one is still right."""
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import os
-import secrets
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sam_cluster import __version__
 from sam_cluster.cli import options
+from sam_cluster.cli.report_files import access_of_lab, write
 from sam_cluster.core.config import Config
 from sam_cluster.core.errors import EXIT_DONE, EXIT_INCOMPLETE, StoreError, UsageError
 from sam_cluster.core.times import Period, from_utc_microseconds, parse_period
 
 if TYPE_CHECKING:
-    from sam_cluster.report.view import PeriodView, Provenance
+    from sam_cluster.report.view import GroupView, PeriodView, Provenance
     from sam_cluster.store.tables import Snapshot
 
 HELP = "a lab's page: HTML with CSV, JSON and a manifest beside it"
@@ -25,10 +24,16 @@ HELP = "a lab's page: HTML with CSV, JSON and a manifest beside it"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the command's flags."""
-    parser.add_argument(
-        "--group", metavar="NAME", required=True, help="the lab: its name, or a Slurm account"
-    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--group", metavar="NAME", help="the lab: its name, or a Slurm account")
+    what.add_argument(
+        "--verify", type=Path, metavar="FILE.manifest.json",
+        help="write nothing; say whether this report is intact, superseded by later data, or altered",
+    )  # fmt: skip
     options.add_period(parser, "the last full month")
+    parser.add_argument(
+        "--pdf", action="store_true", help="also as PDF, by an installed Chromium or Chrome or by WeasyPrint"
+    )
     parser.add_argument(
         "-o", "--out", type=Path, default=Path(), metavar="DIR", help="where to (default: here)"
     )
@@ -37,19 +42,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Writes the files and prints their names; exit code 3 where figures are missing or may still grow."""
-    from sam_cluster.report.bundle import group_files
-    from sam_cluster.report.group import group_view
+    if args.verify is not None:
+        from sam_cluster.cli.verify import verify
 
+        return verify(args)
+
+    from sam_cluster.report.bundle import group_files
+    from sam_cluster.report.pdf import printer
+
+    pdf = printer(args.environ) if args.pdf else None
     config = options.config_of(args)
     zone = options.zone_of(config)
     last_month = parse_period("last-month", zone, args.now)
     period = options.period_of(args, config, last_month) or last_month
     tables = options.snapshot_of(config)
-    data = _provenance(tables)
-    view = group_view(tables, config, args.group, _period_view(period, config, data), data)
+    view = view_of(tables, config, args.group, period, provenance_of(tables))
     if not view.jobs and not view.results.tasks:
         _check_name(args.group, tables, config, period)
-    for path in write(group_files(view), args.out):
+    files = group_files(view, pdf)
+    for path in write(files, args.out, access_of_lab(args.group)):
         print(path)
     if view.period.is_preliminary:
         print("preliminary: the tables do not yet reach to the end of the period", file=sys.stderr)
@@ -58,7 +69,15 @@ def run(args: argparse.Namespace) -> int:
     return EXIT_INCOMPLETE if view.period.is_preliminary or view.totals.amount.is_partial else EXIT_DONE
 
 
-def _provenance(tables: Snapshot) -> Provenance:
+def view_of(tables: Snapshot, config: Config, group: str, period: Period, data: Provenance) -> GroupView:
+    """The view of a lab's page."""
+    from sam_cluster.report.group import group_view
+
+    return group_view(tables, config, group, _period_view(period, config, data), data)
+
+
+def provenance_of(tables: Snapshot) -> Provenance:
+    """What the figures are made from. Raises StoreError where nothing is there yet."""
     from sam_cluster.report.view import Provenance
 
     if tables.number == 0:
@@ -99,18 +118,3 @@ def _check_name(group: str, tables: Snapshot, config: Config, period: Period) ->
         f"there is no lab {group!r}, configured or with a job in {period.name}; "
         f"there {'are ' + ', '.join(known) if known else 'is none'}"
     )
-
-
-def write(files: dict[str, bytes], directory: Path) -> list[Path]:
-    """Writes each file under another name first, so that a reader sees the old one or the new one whole."""
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        part = directory / f".{name}.{secrets.token_hex(8)}.part"
-        try:
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "wb") as file:
-                file.write(content)
-            part.replace(directory / name)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-    return [directory / name for name in files]

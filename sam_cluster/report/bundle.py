@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,6 +13,7 @@ from ..core.times import iso
 from ..core.units import MICROSECONDS_PER_SECOND, kwh_from_millijoules
 from .documents import JOB_KEYS, job_object, result_object
 from .ledger import Amount
+from .manifest import ENDING, json_bytes, manifest_object
 from .render import group_page
 from .text import csv_text
 from .view import GroupView, MissingLine
@@ -21,16 +21,24 @@ from .view import GroupView, MissingLine
 CSV_KEYS = (*JOB_KEYS, "gpu_seconds_in_period", "energy_millijoules_in_period", "energy_kwh_in_period")
 
 
-def group_files(view: GroupView) -> dict[str, bytes]:
-    """The contents of NAME-PERIOD.html, .json, .csv and .manifest.json, by name."""
+#: Makes a PDF of a page.
+Printer = Callable[[str], bytes]
+
+
+def group_files(view: GroupView, printer: Printer | None = None) -> dict[str, bytes]:
+    """The contents of NAME-PERIOD.html, .json, .csv and .manifest.json, and .pdf with a printer, by name."""
     stem = f"{file_name(view.group)}-{view.period.label}"
     html, data, table = f"{stem}.html", f"{stem}.json", f"{stem}.csv"
+    page, document = group_page(view, csv_name=table, json_name=data), group_object(view)
     files = {
-        html: group_page(view, csv_name=table, json_name=data).encode("utf-8"),
-        data: _json(group_object(view)),
+        html: page.encode("utf-8"),
+        data: json_bytes(document),
         table: csv_text(_jobs(view), CSV_KEYS).encode("utf-8"),
     }
-    return {**files, f"{stem}.manifest.json": _json(_manifest(view, files))}
+    if printer is not None:
+        files[f"{stem}.pdf"] = printer(page)
+    manifest = manifest_object({"group": view.group}, document, files)
+    return {**files, f"{stem}{ENDING}": json_bytes(manifest)}
 
 
 def file_name(group: str) -> str:
@@ -144,23 +152,3 @@ def _tables(view: GroupView) -> dict[str, Any]:
         "committed_at": iso(view.provenance.committed_at, zone),
         "digest": view.provenance.digest,
     }
-
-
-def _manifest(view: GroupView, files: dict[str, bytes]) -> dict[str, Any]:
-    """What the report was made from and with, and the digest of each file."""
-    return {
-        "sam_cluster": view.provenance.version,
-        "report": {"group": view.group},
-        "period": _period(view),
-        "settings": asdict(view.settings),
-        "tables": _tables(view),
-        "files": {
-            name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-            for name, content in sorted(files.items())
-        },
-    }
-
-
-def _json(content: object) -> bytes:
-    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=True, allow_nan=False)
-    return (text + "\n").encode("ascii")
