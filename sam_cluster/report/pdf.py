@@ -49,8 +49,9 @@ def by_browser(browser: str, page: str) -> bytes:
         source.write_text(without_files(page), encoding="utf-8")
         words = [browser, *FLAGS, *sandbox, f"--user-data-dir={directory / 'profile'}",
                  f"--print-to-pdf={target}", source.as_uri()]  # fmt: skip
-        # The home of a service user may not be there, and a browser wants one.
-        environ = {"PATH": os.defpath, "HOME": name, "TMPDIR": name, "LANG": "C.UTF-8"}
+        # The home of a service user may not be there, and a browser wants one. Not TMPDIR: it makes a socket
+        # there, whose path may have 107 bytes, and aborts where it has more.
+        environ = {"PATH": os.defpath, "HOME": name, "LANG": "C.UTF-8"}
         try:
             done = subprocess.run(
                 words, env=environ, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
