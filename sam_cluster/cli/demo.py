@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
     args_of_report = argparse.Namespace(**{
         **vars(args), "config": config.source, "group": None, "cluster": False, "all": True,
         "period": PERIOD, "out": out / "pages", "starttime": None, "endtime": None,
+        "verify": None, "pdf": False,
     })  # fmt: skip
     report.run(args_of_report)
     _say(f"look further with: sam-cluster jobs --config {config.source} --period {PERIOD}")

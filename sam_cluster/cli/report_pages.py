@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sam_cluster.core.config import Config
 
 if TYPE_CHECKING:
+    from sam_cluster.report.bundle import Printer
     from sam_cluster.report.cluster.view import ClusterView
     from sam_cluster.report.group.view import GroupView
     from sam_cluster.report.view import PeriodView, Provenance
@@ -25,18 +26,18 @@ class Page:
     is_partial: bool
 
 
-def page_of_lab(view: GroupView) -> Page:
+def page_of_lab(view: GroupView, pdf: Printer | None = None) -> Page:
     """The page of a lab."""
     from sam_cluster.report.bundle import group_files
 
-    return Page(lab=view.group, files=group_files(view), is_partial=view.totals.amount.is_partial)
+    return Page(lab=view.group, files=group_files(view, pdf), is_partial=view.totals.amount.is_partial)
 
 
-def page_of_cluster(view: ClusterView) -> Page:
+def page_of_cluster(view: ClusterView, pdf: Printer | None = None) -> Page:
     """The page of the cluster."""
     from sam_cluster.report.bundle import cluster_files
 
-    return Page(lab=None, files=cluster_files(view), is_partial=view.totals.amount.is_partial)
+    return Page(lab=None, files=cluster_files(view, pdf), is_partial=view.totals.amount.is_partial)
 
 
 def view_of_cluster(tables: Snapshot, config: Config, period: PeriodView, data: Provenance) -> ClusterView:
@@ -47,7 +48,9 @@ def view_of_cluster(tables: Snapshot, config: Config, period: PeriodView, data: 
     return cluster_view(tables, config, period, data, tables.properties.get(PSEUDONYM_SALT))
 
 
-def all_pages(tables: Snapshot, config: Config, period: PeriodView, data: Provenance) -> Iterator[Page]:
+def all_pages(
+    tables: Snapshot, config: Config, period: PeriodView, data: Provenance, pdf: Printer | None
+) -> Iterator[Page]:
     """The page of the cluster and then that of each lab on it, from tables that are read once."""
     from sam_cluster.report.group.build import group_view
 
@@ -55,10 +58,10 @@ def all_pages(tables: Snapshot, config: Config, period: PeriodView, data: Proven
     labs = [line.lab for line in view.labs]
     progress = _progress(1 + len(labs))
     progress(1, "the cluster")
-    yield page_of_cluster(view)
+    yield page_of_cluster(view, pdf)
     for number, lab in enumerate(labs, 2):
         progress(number, lab)
-        yield page_of_lab(group_view(tables, config, lab, period, data))
+        yield page_of_lab(group_view(tables, config, lab, period, data), pdf)
 
 
 def _progress(of: int) -> Callable[[int, str], None]:

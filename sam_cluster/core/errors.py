@@ -44,3 +44,7 @@ class AccountingUnavailable(SamClusterError):
 
 class SubmissionError(SamClusterError):
     """Raised when a result that is handed in cannot be accepted, with the reason."""
+
+
+class ReportError(SamClusterError):
+    """Raised when a report cannot be printed, or what should be one's manifest is none."""
