@@ -117,7 +117,7 @@ def _jobs(rows: pa.Table, config: Config) -> Iterable[NamedJob]:
     qualities = {quality.value: quality for quality in Quality}
     columns = {name: rows[name].to_pylist() for name in COLUMNS if name not in instants and name != "flags"}
     is_open = _has(rows["flags"], Flag.OPEN)
-    groups = groups_of(rows, config)
+    groups = groups_of(rows, config).to_pylist()
     for at in range(len(rows)):
         started, ended = instants["started_at"][at], instants["ended_at"][at]
         yield NamedJob(
