@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sam_cluster.report.bundle import Printer
     from sam_cluster.report.cluster.view import ClusterView
     from sam_cluster.report.group.view import GroupView
+    from sam_cluster.report.results import Result
     from sam_cluster.report.view import PeriodView, Provenance
     from sam_cluster.store.tables import Snapshot
 
@@ -40,12 +41,18 @@ def page_of_cluster(view: ClusterView, pdf: Printer | None = None) -> Page:
     return Page(lab=None, files=cluster_files(view, pdf), is_partial=view.totals.amount.is_partial)
 
 
-def view_of_cluster(tables: Snapshot, config: Config, period: PeriodView, data: Provenance) -> ClusterView:
-    """The view of the cluster's page."""
+def view_of_cluster(
+    tables: Snapshot,
+    config: Config,
+    period: PeriodView,
+    data: Provenance,
+    results: Sequence[Result] | None = None,
+) -> ClusterView:
+    """The view of the cluster's page; `results` where they were read already."""
     from sam_cluster.aggregate.secret import PSEUDONYM_SALT
     from sam_cluster.report.cluster.build import cluster_view
 
-    return cluster_view(tables, config, period, data, tables.properties.get(PSEUDONYM_SALT))
+    return cluster_view(tables, config, period, data, tables.properties.get(PSEUDONYM_SALT), results)
 
 
 def all_pages(
@@ -53,15 +60,19 @@ def all_pages(
 ) -> Iterator[Page]:
     """The page of the cluster and then that of each lab on it, from tables that are read once."""
     from sam_cluster.report.group.build import group_view
+    from sam_cluster.report.results import read_results
+    from sam_cluster.store.kept import KeptSnapshot
 
-    view = view_of_cluster(tables, config, period, data)
+    kept = KeptSnapshot(tables)
+    results = read_results(kept, config)
+    view = view_of_cluster(kept, config, period, data, results)
     labs = [line.lab for line in view.labs]
     progress = _progress(1 + len(labs))
     progress(1, "the cluster")
     yield page_of_cluster(view, pdf)
     for number, lab in enumerate(labs, 2):
         progress(number, lab)
-        yield page_of_lab(group_view(tables, config, lab, period, data), pdf)
+        yield page_of_lab(group_view(kept, config, lab, period, data, results), pdf)
 
 
 def _progress(of: int) -> Callable[[int, str], None]:

@@ -8,7 +8,7 @@ began in the period; a result counts in the period in which the last of its jobs
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -21,7 +21,7 @@ from ..before import Change, Figure, change, period_before, reaches_back
 from ..ledger import days_of
 from ..missing import missing_lines
 from ..records import Selection, TableReader
-from ..results import choose, read_results
+from ..results import Result, choose, read_results
 from ..view import PeriodView, Provenance, Settings
 from .balance import Balance, balance_of
 from .evenness import Population, Used, WithinLabs, indices, weighting_of, within_labs
@@ -35,18 +35,23 @@ from .waiting import waiting_of
 
 
 def cluster_view(
-    tables: TableReader, config: Config, period: PeriodView, provenance: Provenance, salt: str | None
+    tables: TableReader,
+    config: Config,
+    period: PeriodView,
+    provenance: Provenance,
+    salt: str | None,
+    results: Sequence[Result] | None = None,
 ) -> ClusterView:
-    """The view of the cluster over a period; `salt` is that of the tables, None where they have none yet."""
+    """The view of the cluster over a period; `salt` is that of the tables, None where they have none yet.
+    Results are those of all labs, where they were read already."""
+    if results is None:
+        results = read_results(tables, config)
     now = spending_of(tables, config, period, provenance.committed_at)
     balance = balance_of(tables, now.usage, period.start, period.end)
     days = days_of(period.start, period.end, ZoneInfo(period.timezone))
     snapshot = from_sshare(tables, config, period.start, period.end, days[-1])
-    results = [
-        result
-        for result in choose(read_results(tables, config), Selection(start=period.start, end=period.end))
-        if result.counts
-    ]
+    chosen = choose(results, Selection(start=period.start, end=period.end))
+    counted = [result for result in chosen if result.counts]
     configured = {group.name for group in config.groups if config.group_as_of(group.name, days[-1])}
     names = {*configured, *snapshot.at_end, *(lab for lab in now.labs if lab is not None)}
     waiting, waiting_by_lab = waiting_of(now.jobs, period.start, period.end, config.least_people)
@@ -54,7 +59,7 @@ def cluster_view(
         now,
         LabFacts(
             granted=granted_to(names, config, snapshot, days),
-            results=Counter(result.group for result in results if result.group is not None),
+            results=Counter(result.group for result in counted if result.group is not None),
             waiting=waiting_by_lab,
             least_people=config.least_people,
         ),
@@ -70,7 +75,7 @@ def cluster_view(
         for population in Population
     )
     named = {line.lab: heads_of(line.granted.members, len(now.people.get(line.lab, ()))) for line in labs}
-    tasks = reached(results, lambda lab: named.get(lab, (0, False))[0] >= config.least_people)
+    tasks = reached(counted, lambda lab: named.get(lab, (0, False))[0] >= config.least_people)
     return ClusterView(
         clusters=tuple(sorted(pc.unique(now.jobs["cluster"]).to_pylist())),
         period=period,
@@ -88,7 +93,7 @@ def cluster_view(
         within=_within(now, config.least_people),
         waiting=waiting,
         tasks=tasks,
-        results_without_lab=sum(result.group is None for result in results),
+        results_without_lab=sum(result.group is None for result in counted),
         balance=balance,
         held_idle=_held_idle(now),
         people=people_lines(now, naming(config.people, salt), config),
