@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from sam_cluster.core.config import Config, Group
@@ -26,10 +27,8 @@ CONFIG = Config(
 
 
 def waited(minutes: float) -> dict[str, Any]:
-    """That a job of `job_rows` that starts at 12:00 had waited so long."""
-    return {
-        "eligible_at": at("2026-10-05 12:00") - (at("2026-10-05 12:00") - at("2026-10-05 11:59")) * minutes
-    }
+    """That a job of `of` had waited so long."""
+    return {"eligible_at": at("2026-10-05 12:00") - timedelta(minutes=minutes)}
 
 
 def of(
