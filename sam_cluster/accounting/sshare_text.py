@@ -1,6 +1,6 @@
 """What `sshare -P` prints, read into each account's part of the cluster.
 
-    lab|root|||1.000000
+    lab|root|||0.000000
     lab| vision||40|0.400000            one blank more a level; a row with a user is a user's in that account
     lab|  vision|ada|1|0.500000
     lab| nlp||parent|0.000000           "parent": it has no shares of its own

@@ -15,7 +15,7 @@ from sam_cluster.core.errors import AccountingUnavailable
 
 #: As Slurm 22.05 prints it: `sshare -a -P -n --format=Cluster,Account,User,RawShares,NormShares`.
 PRINTED = b"""\
-lab|root|||1.000000
+lab|root|||0.000000
 lab| root|root|1|0.009901
 lab| science||60|0.594059
 lab|  bio||20|0.333333
@@ -79,7 +79,7 @@ def test_a_tree_with_a_row_that_cannot_be_read_says_nothing(printed: bytes) -> N
 @st.composite
 def trees(draw: st.DrawFn) -> bytes:
     """A tree of accounts, each with the raw shares of its own and perhaps with people of its own."""
-    lines = ["lab|root|||1.000000", "lab| root|root|1|0.5"]
+    lines = ["lab|root|||0.000000", "lab| root|root|1|0.5"]
     number = 0
 
     def grow(depth: int) -> None:
