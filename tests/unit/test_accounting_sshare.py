@@ -62,6 +62,11 @@ def test_nothing_printed_is_no_shares() -> None:
     assert parse(b"") == []
 
 
+def test_without_fair_share_slurm_prints_raw_shares_that_nobody_granted() -> None:
+    """As Slurm 22.05 prints it with PriorityType=priority/basic."""
+    assert parse(b"bench|root|||\nbench| root|root|1|\nbench| bio||1|\nbench|  bio|carol|1|\n") == []
+
+
 @pytest.mark.parametrize(
     "printed",
     [
