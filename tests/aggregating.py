@@ -65,11 +65,11 @@ def accounting_of(history: History) -> Recorded:
 
 
 def run_aggregate(
-    paths: StorePaths, *, now: int = NOW, accounting=None, executor=SYNCHRONOUS, **more
+    paths: StorePaths, *, now: int = NOW, accounting=None, executor=SYNCHRONOUS, config=None, **more
 ) -> Outcome:
     return aggregate(
         paths,
-        Config(cluster_name=CLUSTER),
+        config or Config(cluster_name=CLUSTER),
         accounting=accounting,
         now_microseconds=now,
         executor=executor,

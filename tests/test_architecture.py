@@ -44,6 +44,7 @@ VENDORS: dict[str, set[str]] = {
     "dask_jobqueue": {"aggregate/wiring.py"},
     "jinja2": {"report/render.py"},
     "weasyprint": {"report/pdf.py"},
+    "vl_convert": {"report/charts/drawing.py"},
 }
 
 #: Rooms that need nothing but the standard library (and, in one file of the agent, NVML).
@@ -123,6 +124,7 @@ def test_every_room_of_the_package_has_its_rule() -> None:
         ("agent/run.py", "import pyarrow"),
         ("aggregate/reduce.py", "import dask.bag"),
         ("cli/report.py", "from jinja2 import Environment"),
+        ("report/charts/shares.py", "import vl_convert"),
         ("resources.py", "from .core import errors"),
     ],
 )

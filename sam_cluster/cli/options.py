@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -13,7 +12,7 @@ from sam_cluster.cli.show import FORMATS
 from sam_cluster.core import config as configuration
 from sam_cluster.core.config import Config
 from sam_cluster.core.errors import ConfigError, StoreError, SubmissionError, UsageError
-from sam_cluster.core.times import PERIODS, TIMES, Period, iso, parse_period, parse_time
+from sam_cluster.core.times import PERIODS, TIMES, Period, iso, parse_period, parse_time, span
 
 if TYPE_CHECKING:
     from sam_cluster.report.records import Selection
@@ -95,12 +94,7 @@ def period_of(args: argparse.Namespace, config: Config, default: Period | None) 
     end = args.now if args.endtime is None else parse_time(args.endtime, zone, args.now)
     if end <= start:
         raise UsageError(f"the period ends ({iso(end, zone)}) before it begins ({iso(start, zone)})")
-    return Period(start, end, f"{_stamp(start, zone)}--{_stamp(end, zone)}")
-
-
-def _stamp(instant: datetime, zone: ZoneInfo) -> str:
-    local = instant.astimezone(zone)
-    return f"{local:%Y-%m-%d}" if local.strftime("%H%M%S") == "000000" else f"{local:%Y-%m-%dT%H%M%S}"
+    return span(start, end, zone)
 
 
 def selection_of(args: argparse.Namespace, period: Period | None) -> Selection:

@@ -12,6 +12,8 @@ from sam_cluster.report import numbers
 
 HELP = "submitted results with their electricity and SAM, superseded and rejected ones too"
 
+WIDEST_REASON = 200  # who must confirm, and by which command, is read to its end
+
 COLUMNS = (
     Column("Task", "task"),
     Column("Model", "model"),
@@ -25,6 +27,7 @@ COLUMNS = (
     Column("Verdict", "verdict"),
     Column("JobIDs", "job_ids", words),
     Column("ID", "submission_id"),
+    Column("Why", "reason", widest=WIDEST_REASON),
 )
 
 

@@ -11,20 +11,22 @@ from sam_cluster.cli.show import Column, show
 from sam_cluster.core.accuracy import parse_accuracy
 from sam_cluster.core.config_keys import ELECTRICITY_UNITS
 from sam_cluster.core.errors import EXIT_DONE, UsageError
-from sam_cluster.metrics import Undefined, sam
+from sam_cluster.metrics import Undefined, sam, sam_log1p
 from sam_cluster.report import numbers, words
 
 HELP = "SAM of an accuracy and an energy: beta × accuracy^alpha / log10(electricity)"
 
-KEYS = ("sam", "sam_reason", "accuracy", "energy_kwh", "alpha", "beta", "unit")
+#: Each under a key of its own, so that nobody takes the one for the other.
+VARIANTS = {"sam": sam, "sam_log1p": sam_log1p}
+HEADINGS = {"sam": "SAM", "sam_log1p": "SAM, log10(1 + E)"}
+
+SETTINGS = ("accuracy", "energy_kwh", "alpha", "beta", "unit")
 COLUMNS = (
-    Column("SAM", "sam", "{:.6g}".format, right=True),
     Column("Accuracy", "accuracy", numbers.accuracy, right=True),
     Column("kWh", "energy_kwh", numbers.setting, right=True),
     Column("Alpha", "alpha", numbers.setting, right=True),
     Column("Beta", "beta", numbers.setting, right=True),
     Column("Unit", "unit"),
-    Column("Undefined because", "sam_reason"),
 )
 
 
@@ -46,6 +48,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         choices=ELECTRICITY_UNITS,
         help="what the logarithm counts in; another unit is another metric",
     )
+    parser.add_argument(
+        "--variant",
+        choices=tuple(VARIANTS),
+        default="sam",
+        help="sam_log1p has log10(1 + electricity) and is another metric (default: %(default)s)",
+    )
     options.add_config(parser)
     options.add_format(parser)
 
@@ -60,12 +68,22 @@ def run(args: argparse.Namespace) -> int:
         "beta": config.beta if args.beta is None else _number("--beta", args.beta, above=0.0),
         "unit": args.unit or config.unit,
     }
-    score = sam(**row)  # type: ignore[arg-type]
-    row["sam"] = None if isinstance(score, Undefined) else score
-    row["sam_reason"] = score.reason.value if isinstance(score, Undefined) else None
-    show([{key: row[key] for key in KEYS}], KEYS, COLUMNS, args.format, sys.stdout)
+    name: str = args.variant
+    score = VARIANTS[name](**row)  # type: ignore[arg-type]
     if isinstance(score, Undefined):
-        print(f"SAM is undefined: {words.UNDEFINED[score.reason]}", file=sys.stderr)
+        row |= {name: None, f"{name}_reason": score.reason.value}
+        print(f"{HEADINGS[name]} is undefined: {words.UNDEFINED[score.reason]}", file=sys.stderr)
+    elif math.isfinite(score):
+        row |= {name: score, f"{name}_reason": None}
+    else:
+        raise UsageError("the score is beyond what a number can hold; --beta only scales, so take a smaller")
+    keys = (name, f"{name}_reason", *SETTINGS)
+    columns = (
+        Column(HEADINGS[name], name, "{:.6g}".format, right=True),
+        *COLUMNS,
+        Column("Undefined because", f"{name}_reason"),
+    )
+    show([{key: row[key] for key in keys}], keys, columns, args.format, sys.stdout)
     return EXIT_DONE
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import os
-import pwd
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 
 from sam_cluster.cli import job_owners, options
+from sam_cluster.cli.author import author
+from sam_cluster.cli.checkpoint import sha256_of
 from sam_cluster.cli.slurm_commands import asking
-from sam_cluster.core.accuracy import parse_accuracy
+from sam_cluster.core.accuracy import parse_accuracy, parse_fraction
+from sam_cluster.core.config import Config
 from sam_cluster.core.errors import EXIT_DONE, SubmissionError, UsageError
+from sam_cluster.core.tasks import near_names
 from sam_cluster.store.paths import StorePaths
 from sam_cluster.submissions.drop import compose, drop
-from sam_cluster.submissions.judge import Ground, Status, judge_jobs
+from sam_cluster.submissions.judge import Ground, Known, Status, judge_jobs, judge_metric
 from sam_cluster.submissions.model import parse_job_ids
 from sam_cluster.submissions.munge import Munge
 
@@ -42,6 +46,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", help="such as val (default: the configured task's)")
     parser.add_argument("--model", metavar="NAME", help="the model, as it shall stand on the page")
     parser.add_argument("--note", metavar="TEXT", help="anything that a reader should know")
+    parser.add_argument("--epochs", metavar="N", help="passes over the data that it was trained for")
+    parser.add_argument(
+        "--data-fraction", metavar="F", help="of the dataset, as a fraction (0.25) or a percentage (25%%)"
+    )
+    checkpoint = parser.add_mutually_exclusive_group()
+    checkpoint.add_argument(
+        "--checkpoint", type=Path, metavar="FILE", help="the trained model, of which the digest is handed in"
+    )
+    checkpoint.add_argument("--checkpoint-sha256", metavar="HEX", help="the digest itself")
     parser.add_argument(
         "--jobs",
         metavar="ID,…",
@@ -58,34 +71,49 @@ def run(args: argparse.Namespace) -> int:
     """
     config = options.config_of(args)
     accuracy = parse_accuracy(args.accuracy)
+    epochs = None if args.epochs is None else _epochs(args.epochs)
+    fraction = args.data_fraction
     jobs = parse_job_ids(args.jobs) if args.jobs else this_job(args.environ)
-    author = _user_name(os.getuid())
-    known = job_owners.find(jobs, config, asking(args.environ), args.now)
-    cluster = args.environ.get("SLURM_CLUSTER_NAME") or config.cluster_name or known.cluster
+    user = author()
+    found = job_owners.find(jobs, config, asking(args.environ), args.now)
+    cluster = args.environ.get("SLURM_CLUSTER_NAME") or config.cluster_name or found.cluster
+    names = ("metric", "dataset", "split", "model", "note", "checkpoint_sha256", "supersedes")
     submission = compose(
         now=args.now,
         cluster=cluster or "unknown",
         jobs=jobs,
         accuracy=accuracy,
         task=args.task,
-        texts={
-            name: getattr(args, name)
-            for name in ("metric", "dataset", "split", "model", "note", "supersedes")
-        },
+        texts={name: getattr(args, name) for name in names},
+        epochs=epochs,
+        data_fraction=(
+            None if fraction is None else parse_fraction(fraction, "fraction of the data", example="0.25")
+        ),
     )
-    verdict = judge_jobs(submission, author, owners=known.owners, known_until=known.known_until)
+    known = Known(owners=found.owners, until=found.known_until, coordinated=_coordinated(user, jobs, config))
+    task = config.task_named(submission.task)
+    verdict = judge_metric(submission, task) or judge_jobs(submission, user, known)
     if verdict.status is Status.REJECTED:
         raise SubmissionError(f"not handed in: {verdict.text}{HINTS.get(verdict.ground, '')}")
     if cluster is None:
         raise UsageError(
             "it cannot be told which cluster the jobs are of; set name in [cluster] of the configuration"
         )
+    if args.checkpoint is not None:  # last, for it may take minutes
+        submission = replace(submission, checkpoint_sha256=sha256_of(args.checkpoint))
     drop(submission, StorePaths(config.store).submissions, Munge.installed())
     print(submission.id)
     told = f"handed in for job {', '.join(jobs)}; it counts when sam-cluster aggregate has run"
     if verdict.status is Status.PENDING:
         told += f" and nothing stands against it any more ({verdict.text})"
     print(told, file=sys.stderr)
+    if near := near_names(submission.task, config.tasks):
+        print(
+            f"no task {submission.task[:60]!a} is configured, so that this result stands apart. "
+            f"Is one of these meant: {', '.join(near)}? "
+            f"Then hand it in anew with --supersedes {submission.id}",
+            file=sys.stderr,
+        )
     return EXIT_DONE
 
 
@@ -103,10 +131,14 @@ def this_job(environ: Mapping[str, str]) -> tuple[str, ...]:
     raise UsageError("this is not inside a Slurm job; name every job that was spent on the result by --jobs")
 
 
-def _user_name(uid: int) -> str:
+def _epochs(text: str) -> float:
     try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        raise SubmissionError(
-            f"UID {uid} has no name on this machine, so whose jobs are its own cannot be told"
-        ) from None
+        return float(text)
+    except ValueError:
+        raise UsageError(f"--epochs must be a number above 0, not {text[:40]!r}") from None
+
+
+def _coordinated(user: str, jobs: tuple[str, ...], config: Config) -> tuple[str, ...]:
+    """The jobs that this user may be the coordinator of: all, where some lab names them. Which lab each was
+    on its day is known to the aggregator."""
+    return jobs if any(user in group.coordinators for group in config.groups) else ()

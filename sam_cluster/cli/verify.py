@@ -20,8 +20,9 @@ def verify(args: argparse.Namespace) -> int:
 
     The tables are read only where the files are as the manifest says.
     """
-    from sam_cluster.cli.report import provenance_of, view_of
-    from sam_cluster.report.bundle import group_files
+    from sam_cluster.cli.report import period_view, provenance_of
+    from sam_cluster.cli.report_pages import page_of_cluster, page_of_lab, view_of_cluster
+    from sam_cluster.report.group.build import group_view
     from sam_cluster.report.manifest import read
     from sam_cluster.report.text import visible
     from sam_cluster.report.verification import Verdict, judge
@@ -31,13 +32,17 @@ def verify(args: argparse.Namespace) -> int:
     config = options.config_of(args)
     manifest = read(args.verify)
     group = manifest.report.get("group")
-    if not isinstance(group, str):
+    if not isinstance(group, str) and "cluster" not in manifest.report:
         raise ReportError(f"{args.verify} is of a report that this version does not make")
     period = Period(manifest.period_start, manifest.period_end, manifest.period_label)
 
     def remake(made_from: Provenance | None) -> Mapping[str, bytes]:
         tables = options.snapshot_of(config)
-        return group_files(view_of(tables, config, group, period, made_from or provenance_of(tables)))
+        data = made_from or provenance_of(tables)
+        shown = period_view(period, config, data)
+        if isinstance(group, str):
+            return page_of_lab(group_view(tables, config, group, shown, data)).files
+        return page_of_cluster(view_of_cluster(tables, config, shown, data)).files
 
     found = judge(manifest, remake)
     made_from = manifest.made_from

@@ -1,13 +1,13 @@
 """The configuration file: TOML, every key optional, a key that is not known refused with its line.
 
-    [cluster]  name
-    [paths]    spool, events, store
-    [agent]    interval_seconds, publish_as
-    [gpus]     GRES index = "GPU-UUID" or "/dev/nvidiaN"        (of one node)
-    [sam]      alpha, beta, unit
-    [groups.NAME]   accounts, members, share, from              (a list of tables where it changes)
-    [tasks.NAME]    metric, dataset, split, aliases
-    [report]   timezone, carbon_g_per_kwh, price_per_kwh, pue
+[cluster]  name
+[paths]    spool, events, store
+[agent]    interval_seconds, publish_as
+[gpus]     GRES index = "GPU-UUID" or "/dev/nvidiaN"        (of one node)
+[sam]      alpha, beta, unit, scope
+[groups.NAME]   accounts, members, share, coordinators, from   (a list of tables where it changes)
+[tasks.NAME]    metric, dataset, split, aliases, lower_is_better
+[report]   timezone, carbon_g_per_kwh, price_per_kwh, pue, people, least_people
 """
 
 from __future__ import annotations
@@ -22,9 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from .config_keys import GROUP_KEYS, SECTIONS, TASK_KEYS, Reader, absolute_path, gpu_device
+from .config_source import Source
 from .errors import ConfigError
+from .tasks import Task
 
 DEFAULT_DIRECTORY = Path("/etc/sam-cluster")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
@@ -34,18 +37,8 @@ class Group:
     accounts: tuple[str, ...]  # patterns as of fnmatch: cv-*
     members: int | None = None
     share: float | None = None
+    coordinators: tuple[str, ...] = ()  # users who may hand in results for its jobs
     since: date | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """What an accuracy was measured on; results are compared within one task only."""
-
-    name: str
-    metric: str | None = None
-    dataset: str | None = None
-    split: str | None = None
-    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,23 +56,50 @@ class Config:
     alpha: float = 5.0
     beta: float = 5.0
     unit: str = "kWh"
+    sam_scope: str = "gpu"
     groups: tuple[Group, ...] = ()
     tasks: tuple[Task, ...] = ()
     timezone: str = "UTC"
     carbon_g_per_kwh: float | None = None
     price_per_kwh: float | None = None
     pue: float | None = None
+    people: str = "pseudonyms"
+    least_people: int = 3
+
+    def group_as_of(self, name: str, on: date) -> Group | None:
+        """A lab as it is configured for a day: what was said last by then. None for one that is not."""
+        ours = [g for g in self.groups if g.name == name and (g.since is None or g.since <= on)]
+        return max(ours, key=lambda g: g.since or date.min, default=None)
+
+    @property
+    def electricity_factor(self) -> float:
+        """What measured GPU energy is multiplied by to be the electricity that SAM counts: the PUE where the
+        scope is the facility. The one place where that is decided; the measurement itself stays as it is."""
+        if self.sam_scope == "gpu":
+            return 1.0
+        if self.pue is None:
+            raise ConfigError("scope in [sam] is facility, which needs pue in [report]")
+        return self.pue
 
     def group_of(self, account: str | None, on: date | None = None) -> str | None:
         """The lab that owns an account on a day (default: as configured last); the account itself
         where no lab claims it; None where the account is unknown."""
+        owner = self._owner_of(account, on)
+        return owner.name if owner else account
+
+    def coordinators_of(self, account: str | None, on: date | None = None) -> tuple[str, ...]:
+        """The users who may hand in results for the jobs of an account that ended on a day."""
+        owner = self._owner_of(account, on)
+        return owner.coordinators if owner else ()
+
+    def _owner_of(self, account: str | None, on: date | None) -> Group | None:
         if account is None:
             return None
         for group in sorted(self.groups, key=lambda g: g.since or date.min, reverse=True):
             started = group.since is None or on is None or group.since <= on
             if started and any(fnmatchcase(account, pattern) for pattern in group.accounts):
-                return group.name
-        return account
+                return group
+        return None
 
     def task_named(self, name: str) -> Task:
         """The configured task of this name or alias; one that knows only its name where none is."""
@@ -89,32 +109,8 @@ class Config:
         return Task(name=name)
 
 
-class _Source:
-    """The file's text, to say on which line a key stands."""
-
-    def __init__(self, text: str, path: Path | None) -> None:
-        self.lines = text.splitlines()
-        self.path = path
-
-    def error(self, section: str, key: str | None, complaint: str) -> ConfigError:
-        where = f"{self.path or 'configuration'}, line {self._line(section, key)}"
-        return ConfigError(f"{where}: {complaint}")
-
-    def _line(self, section: str, key: str | None) -> int:
-        at = 0
-        header = re.compile(r"\s*\[+\s*" + re.escape(section).replace(r"\.", r"\s*\.\s*") + r"\s*\]+")
-        for number, line in enumerate(self.lines, 1):
-            if header.match(line):
-                at = number
-            if key and at and re.match(rf"""\s*["']?{re.escape(key)}["']?\s*=""", line):
-                return number
-            if not at and key and re.match(rf"\s*{re.escape(section)}\s*\.", line):
-                at = number
-        return at or 1
-
-
 def _read_table(
-    table: Any, known: Mapping[str, tuple[str, Reader]], section: str, source: _Source
+    table: Any, known: Mapping[str, tuple[str, Reader]], section: str, source: Source
 ) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise source.error(section, None, f"[{section}] must be a table")
@@ -132,7 +128,7 @@ def _read_table(
     return found
 
 
-def _read_groups(tables: Any, source: _Source) -> tuple[Group, ...]:
+def _read_groups(tables: Any, source: Source) -> tuple[Group, ...]:
     groups = []
     for name, value in _named(tables, "groups", source):
         for table in value if isinstance(value, list) else [value]:
@@ -141,13 +137,13 @@ def _read_groups(tables: Any, source: _Source) -> tuple[Group, ...]:
     return tuple(groups)
 
 
-def _named(tables: Any, section: str, source: _Source) -> list[tuple[str, Any]]:
+def _named(tables: Any, section: str, source: Source) -> list[tuple[str, Any]]:
     if not isinstance(tables, dict):
         raise source.error(section, None, f"[{section}] must hold tables such as [{section}.NAME]")
     return list(tables.items())
 
 
-def _read_gpus(table: Any, source: _Source) -> dict[int, str]:
+def _read_gpus(table: Any, source: Source) -> dict[int, str]:
     if not isinstance(table, dict):
         raise source.error("gpus", None, "[gpus] must be a table of GRES index = device")
     found = {}
@@ -163,7 +159,7 @@ def _read_gpus(table: Any, source: _Source) -> dict[int, str]:
 
 def parse(text: str, path: Path | None = None) -> Config:
     """The configuration that a text holds. Raises ConfigError with the line of what is wrong."""
-    source = _Source(text, path)
+    source = Source(text, path)
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -184,7 +180,12 @@ def parse(text: str, path: Path | None = None) -> Config:
         else:
             known = ", ".join([*SECTIONS, "gpus", "groups", "tasks"])
             raise source.error(section, section, f"unknown section [{section}]; known are {known}")
-    return Config(**values)
+    config = Config(**values)
+    try:
+        _ = config.electricity_factor
+    except ConfigError as error:
+        raise source.error("sam", "scope", str(error)) from None
+    return config
 
 
 def locate(environ: Mapping[str, str]) -> Path | None:
@@ -215,4 +216,3 @@ def load(environ: Mapping[str, str], path: Path | None = None) -> Config:
             except ValueError as wanted:
                 raise ConfigError(f"{variable} must be {wanted}, not {value!r}") from None
     return replace(config, **changes)
-

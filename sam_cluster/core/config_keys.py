@@ -11,7 +11,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+SAM_SCOPES = ("gpu", "facility")
 ELECTRICITY_UNITS = ("kWh", "Wh", "MJ", "J")
+#: How people appear outside their lab.
+PEOPLE = ("pseudonyms", "names")
 
 
 def _text(value: Any) -> str:
@@ -74,10 +77,28 @@ def _unit(value: Any) -> str:
     return str(value)
 
 
+def _scope(value: Any) -> str:
+    if value not in SAM_SCOPES:
+        raise ValueError("one of " + ", ".join(SAM_SCOPES))
+    return str(value)
+
+
+def _yes_or_no(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false")
+    return value
+
+
 def gpu_device(value: Any) -> str:
     """A GPU's UUID, or its device file."""
     if not re.fullmatch(r"GPU-[0-9A-Fa-f-]+|/dev/nvidia[0-9]+", _text(value)):
         raise ValueError('a GPU\'s UUID ("GPU-…") or device file ("/dev/nvidia0")')
+    return str(value)
+
+
+def _people(value: Any) -> str:
+    if value not in PEOPLE:
+        raise ValueError("one of " + ", ".join(f'"{word}"' for word in PEOPLE))
     return str(value)
 
 
@@ -86,18 +107,26 @@ SECTIONS: dict[str, dict[str, tuple[str, Reader]]] = {
     "cluster": {"name": ("cluster_name", _text)},
     "paths": {name: (name, absolute_path) for name in ("spool", "events", "store")},
     "agent": {"interval_seconds": ("interval_seconds", _above_zero), "publish_as": ("publish_as", _text)},
-    "sam": {"alpha": ("alpha", _above_zero), "beta": ("beta", _above_zero), "unit": ("unit", _unit)},
+    "sam": {
+        "alpha": ("alpha", _above_zero),
+        "beta": ("beta", _above_zero),
+        "unit": ("unit", _unit),
+        "scope": ("sam_scope", _scope),
+    },
     "report": {
         "timezone": ("timezone", _text),
         "carbon_g_per_kwh": ("carbon_g_per_kwh", _number),
         "price_per_kwh": ("price_per_kwh", _number),
         "pue": ("pue", _pue),
+        "people": ("people", _people),
+        "least_people": ("least_people", _count),
     },
 }
 GROUP_KEYS: dict[str, tuple[str, Reader]] = {
     "accounts": ("accounts", _texts),
     "members": ("members", _count),
     "share": ("share", _share),
+    "coordinators": ("coordinators", _texts),
     "from": ("since", _day),
 }
 TASK_KEYS: dict[str, tuple[str, Reader]] = {
@@ -105,4 +134,5 @@ TASK_KEYS: dict[str, tuple[str, Reader]] = {
     "dataset": ("dataset", _text),
     "split": ("split", _text),
     "aliases": ("aliases", _texts),
+    "lower_is_better": ("lower_is_better", _yes_or_no),
 }

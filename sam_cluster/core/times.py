@@ -93,13 +93,46 @@ def parse_period(text: str, zone: tzinfo, now: datetime) -> Period:
     try:
         if relative := _RELATIVE.get(words.lower()):
             words = relative(now.astimezone(zone).date())
-        for pattern, days in _CALENDAR:
-            if match := pattern.fullmatch(words):
-                first, after = days(*map(int, match.groups()))
-                return Period(_in_utc(first, time(), zone), _in_utc(after, time(), zone), words.upper())
+        if found := _of_calendar(words, zone):
+            return found
     except (ValueError, OverflowError) as error:
         raise UsageError(f"{text!r} is no period: {error}; accepted are {PERIODS}") from error
     raise UsageError(f"{text!r} is no period; accepted are {PERIODS}")
+
+
+def span(start: datetime, end: datetime, zone: tzinfo) -> Period:
+    """The period between two instants, named by both; midnights by their date alone."""
+    return Period(start, end, f"{_stamp(start, zone)}--{_stamp(end, zone)}")
+
+
+def previous(period: Period, zone: tzinfo) -> Period:
+    """The period before, of the same kind: of a month the month before, of a quarter the quarter before.
+
+    One that is none of the calendar's is as long as the one after it: as many days where that is from
+    midnight to midnight of `zone`, else as much time. Raises UsageError where the calendar has none before.
+    """
+    try:
+        for pattern, days, name in _CALENDAR:
+            if match := pattern.fullmatch(period.name):
+                first, _ = days(*map(int, match.groups()))
+                before = _of_calendar(name(first - _DAY), zone)
+                assert before is not None
+                return before
+        begin, end = period.start.astimezone(zone), period.end.astimezone(zone)
+        if begin.time() == end.time() == time():
+            first = begin.date() - (end.date() - begin.date())
+            return span(_in_utc(first, time(), zone), period.start, zone)
+        return span(period.start - (period.end - period.start), period.start, zone)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"the calendar has no period before {period.name}: {error}") from error
+
+
+def _of_calendar(name: str, zone: tzinfo) -> Period | None:
+    for pattern, days, _ in _CALENDAR:
+        if match := pattern.fullmatch(name):
+            first, after = days(*map(int, match.groups()))
+            return Period(_in_utc(first, time(), zone), _in_utc(after, time(), zone), name.upper())
+    return None
 
 
 _UTS = re.compile(r"uts(?P<seconds>[0-9]+)")
@@ -157,28 +190,44 @@ def _week(year: int, week: int) -> tuple[date, date]:
     return monday, monday + 7 * _DAY
 
 
-def _last_week(today: date) -> str:
-    year, week, _ = (today - 7 * _DAY).isocalendar()
+def _stamp(instant: datetime, zone: tzinfo) -> str:
+    local = instant.astimezone(zone)
+    return f"{local:%Y-%m-%d}" if local.strftime("%H%M%S") == "000000" else f"{local:%Y-%m-%dT%H%M%S}"
+
+
+def _month_name(day: date) -> str:
+    return f"{day.year:04}-{day.month:02}"
+
+
+def _week_name(day: date) -> str:
+    year, week, _ = day.isocalendar()
     return f"{year:04}-W{week:02}"
 
 
-def _last_quarter(today: date) -> str:
-    year, quarter = divmod(today.year * 4 + (today.month - 1) // 3 - 1, 4)
-    return f"{year:04}Q{quarter + 1}"
+def _quarter_name(day: date) -> str:
+    return f"{day.year:04}Q{(day.month + 2) // 3}"
 
 
 _RELATIVE: dict[str, Callable[[date], str]] = {
-    "this-month": lambda today: f"{today:%Y-%m}",
-    "last-month": lambda today: f"{today.replace(day=1) - _DAY:%Y-%m}",
-    "last-week": _last_week,
-    "last-quarter": _last_quarter,
+    "this-month": _month_name,
+    "last-month": lambda today: _month_name(today.replace(day=1) - _DAY),
+    "last-week": lambda today: _week_name(today - 7 * _DAY),
+    "last-quarter": lambda today: _quarter_name(date(today.year, (today.month - 1) // 3 * 3 + 1, 1) - _DAY),
 }
 
-_Days = Callable[..., tuple[date, date]]
-_CALENDAR: list[tuple[re.Pattern[str], _Days]] = [
-    (re.compile(r"([0-9]{4})"), lambda year: _months(year, 1, 12)),
-    (re.compile(r"([0-9]{4})[qQ]([1-4])"), lambda year, quarter: _months(year, 3 * quarter - 2, 3)),
-    (re.compile(r"([0-9]{4})-([0-9]{2})"), lambda year, month: _months(year, month, 1)),
-    (re.compile(r"([0-9]{4})-[wW]([0-9]{2})"), _week),
-    (re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})"), lambda *day: (date(*day), date(*day) + _DAY)),
+#: What a name looks like, the first day it means and the first after it, and the name of the one a day is in.
+_CALENDAR: list[tuple[re.Pattern[str], Callable[..., tuple[date, date]], Callable[[date], str]]] = [
+    (re.compile(r"([0-9]{4})"), lambda year: _months(year, 1, 12), lambda day: f"{day.year:04}"),
+    (
+        re.compile(r"([0-9]{4})[qQ]([1-4])"),
+        lambda year, quarter: _months(year, 3 * quarter - 2, 3),
+        _quarter_name,
+    ),
+    (re.compile(r"([0-9]{4})-([0-9]{2})"), lambda year, month: _months(year, month, 1), _month_name),
+    (re.compile(r"([0-9]{4})-[wW]([0-9]{2})"), _week, _week_name),
+    (
+        re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})"),
+        lambda *day: (date(*day), date(*day) + _DAY),
+        date.isoformat,
+    ),
 ]

@@ -1,26 +1,54 @@
-"""Pure metrics over plain sequences and arrays: SAM, equity between groups, the Pareto front.
+"""Pure metrics over plain sequences and arrays: SAM, orders, equity between groups, the Pareto
+front.
 
 What has no value is an `Undefined` with its reason, never a zero; what cannot be a value at all (a
 negative energy, an accuracy of 76.3) is a ValueError.
 """
 
 from .domain import Undefined, UndefinedReason
-from .equity import TheilParts, gini, hoover, jain, lorenz, theil_parts, theil_t
+from .equity import TheilParts, gini, hoover, jain, level_fs, lorenz, theil_parts, theil_t
+from .kendall import kendall_tau_b
 from .pareto import pareto_front
-from .score import UNITS_PER_KWH, sam, sam_of_measurement
+from .ranking import (
+    Candidate,
+    Crossing,
+    OrderAt,
+    Place,
+    competition_ranks,
+    crossings,
+    orders_over_alpha,
+    orders_over_unit,
+    places,
+)
+from .reaching import energy_to_reach, shared_accuracies
+from .score import UNITS_PER_KWH, sam, sam_log1p, sam_of_measurement
 
 __all__ = [
     "UNITS_PER_KWH",
+    "Candidate",
+    "Crossing",
+    "OrderAt",
+    "Place",
     "TheilParts",
     "Undefined",
     "UndefinedReason",
+    "competition_ranks",
+    "crossings",
+    "energy_to_reach",
     "gini",
     "hoover",
     "jain",
+    "kendall_tau_b",
+    "level_fs",
     "lorenz",
+    "orders_over_alpha",
+    "orders_over_unit",
     "pareto_front",
+    "places",
     "sam",
+    "sam_log1p",
     "sam_of_measurement",
+    "shared_accuracies",
     "theil_parts",
     "theil_t",
 ]

@@ -20,11 +20,19 @@ class UndefinedReason(StrEnum):
     NEAR_POLE = "near_pole"
     #: Some of the energy is missing; a score of the rest would reward the missing.
     LOWER_BOUND = "lower_bound"
+    #: What no electricity reached would score above everything: the pole of the smooth variant.
+    ENERGY_ZERO = "energy_zero"
     NO_VALUES = "no_values"
     #: One alone is neither equal nor unequal.
     ONE_VALUE = "one_value"
     #: Shares of nothing are 0/0, which is not equality.
     ALL_ZERO = "all_zero"
+    #: All share one rank, so that there is no order for another to agree with.
+    ALL_TIED = "all_tied"
+    #: Nothing was used of what was granted: any factor of it would be (Slurm shows infinity).
+    NOTHING_USED = "nothing_used"
+    #: No result has the accuracy that is asked for.
+    NOT_REACHED = "not_reached"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import SupportsFloat
 
-from .domain import Undefined, UndefinedReason, amounts
+from .domain import Undefined, UndefinedReason, amount, amounts
 
 Shares = list[tuple[float, float]]  # (p, q) of each group, from the least p / q to the greatest
 
@@ -151,3 +151,19 @@ def lorenz(
     used = accumulate(p for p, _ in shares[:-1])
     weight = accumulate(q for _, q in shares[:-1])
     return [(0.0, 0.0), *zip(weight, used, strict=True), (1.0, 1.0)]
+
+
+def level_fs(share_granted: SupportsFloat, share_used: SupportsFloat) -> float | Undefined:
+    """LevelFS as Slurm's Fair Tree has it: what was granted over what was used, both as parts of their sum.
+
+    Above 1 a group used less than it was granted, below 1 more; 0 where nothing was granted. Undefined
+    where something was granted and nothing used, for which Slurm has infinity. Slurm's own is of decayed
+    usage in billing units among siblings: of energy it is the same formula and another figure. Raises
+    ValueError for a share outside 0 to 1. Source: fair_tree.c of Slurm's priority/multifactor.
+    """
+    granted, used = amount(share_granted, "share_granted"), amount(share_used, "share_used")
+    if max(granted, used) > 1:
+        raise ValueError(f"a share is from 0 to 1, got {max(granted, used):g}")
+    if granted == 0:
+        return 0.0
+    return granted / used if used else Undefined(UndefinedReason.NOTHING_USED)

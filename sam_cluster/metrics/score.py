@@ -3,6 +3,8 @@
 Source of the formula: Gowda et al., "Watt for What: Rethinking Deep Learning's Energy-Performance
 Relationship" (arXiv 2310.06522). The defaults alpha = beta = 5 and the unit kWh are not confirmed
 from the paper's text; a score means nothing without its alpha, beta and unit, and beta only scales.
+
+`sam_log1p` is another metric, which no score here ever turns into by itself.
 """
 
 from __future__ import annotations
@@ -52,11 +54,7 @@ def sam_of_measurement(
     is undefined (`near_pole`). Of a lower bound only an upper bound of the score is known: `at_most` of
     what is returned. Parameters and errors are those of `sam`.
     """
-    for name, parameter in (("alpha", alpha), ("beta", beta)):
-        if not (math.isfinite(parameter) and parameter > 0):
-            raise ValueError(f"{name} must be finite and above 0, got {parameter!r}")
-    if unit not in UNITS_PER_KWH:
-        raise ValueError(f"unit must be one of {', '.join(UNITS_PER_KWH)}, got {unit!r}")
+    per_kwh = _units_per_kwh(alpha, beta, unit)
     fraction = None if accuracy is None else accuracy_fraction(accuracy)
     energy = None if energy_kwh is None else amount(energy_kwh, "energy_kwh")
     uncertainty = amount(uncertainty_kwh, "uncertainty_kwh")
@@ -68,7 +66,6 @@ def sam_of_measurement(
     def formula(electricity: float) -> float:
         return beta * math.pow(fraction, alpha) / math.log10(electricity)
 
-    per_kwh = UNITS_PER_KWH[unit]
     least, electricity, most = ((energy + off) * per_kwh for off in (-uncertainty, 0.0, uncertainty))
     if is_lower_bound:
         return Undefined(UndefinedReason.LOWER_BOUND, at_most=formula(least) if least > 1 else None)
@@ -77,3 +74,39 @@ def sam_of_measurement(
     if electricity <= 1:
         return Undefined(UndefinedReason.ENERGY_AT_OR_BELOW_ONE_UNIT)
     return formula(electricity)
+
+
+def sam_log1p(
+    accuracy: SupportsFloat | None,
+    energy_kwh: SupportsFloat | None,
+    alpha: float = 5.0,
+    beta: float = 5.0,
+    unit: str = "kWh",
+) -> float | Undefined:
+    """The smooth variant: beta * accuracy**alpha / log10(1 + electricity). It is not SAM.
+
+    Positive above no electricity at all, where it has its pole, and falling with every joule; so it has a
+    value where SAM has none, and other values, in another order, where both have one. Undefined for what
+    is unknown, and at 0 (or so little that the score is no finite number). Parameters and errors are
+    those of `sam`.
+    """
+    per_kwh = _units_per_kwh(alpha, beta, unit)
+    fraction = None if accuracy is None else accuracy_fraction(accuracy)
+    energy = None if energy_kwh is None else amount(energy_kwh, "energy_kwh")
+    if fraction is None:
+        return Undefined(UndefinedReason.ACCURACY_UNKNOWN)
+    if energy is None:
+        return Undefined(UndefinedReason.ENERGY_UNKNOWN)
+    logarithm = math.log1p(energy * per_kwh) / math.log(10)
+    score = beta * math.pow(fraction, alpha) / logarithm if logarithm else math.inf
+    return score if math.isfinite(score) else Undefined(UndefinedReason.ENERGY_ZERO)
+
+
+def _units_per_kwh(alpha: float, beta: float, unit: str) -> float:
+    """How many of the unit a kWh is. Raises ValueError for a parameter that no score can have."""
+    for name, parameter in (("alpha", alpha), ("beta", beta)):
+        if not (math.isfinite(parameter) and parameter > 0):
+            raise ValueError(f"{name} must be finite and above 0, got {parameter!r}")
+    if unit not in UNITS_PER_KWH:
+        raise ValueError(f"unit must be one of {', '.join(UNITS_PER_KWH)}, got {unit!r}")
+    return UNITS_PER_KWH[unit]

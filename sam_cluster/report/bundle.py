@@ -4,151 +4,76 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from ..core.times import iso
-from ..core.units import MICROSECONDS_PER_SECOND, kwh_from_millijoules
-from .documents import JOB_KEYS, job_object, result_object
-from .ledger import Amount
+from .cluster.document import CSV_KEYS as LAB_KEYS
+from .cluster.document import cluster_object, lab_rows
+from .cluster.pictures import cluster_pictures
+from .cluster.view import ClusterView
+from .group.document import CSV_KEYS, group_object, job_rows
+from .group.pictures import group_pictures
+from .group.view import GroupView
 from .manifest import ENDING, json_bytes, manifest_object
-from .render import group_page
+from .render import page
 from .text import csv_text
-from .view import GroupView, MissingLine
+from .view import View
 
-CSV_KEYS = (*JOB_KEYS, "gpu_seconds_in_period", "energy_millijoules_in_period", "energy_kwh_in_period")
-
+#: What the files of the page of the whole cluster are called.
+CLUSTER = "cluster"
 
 #: Makes a PDF of a page.
 Printer = Callable[[str], bytes]
 
 
 def group_files(view: GroupView, printer: Printer | None = None) -> dict[str, bytes]:
-    """The contents of NAME-PERIOD.html, .json, .csv and .manifest.json, and .pdf with a printer, by name."""
-    stem = f"{file_name(view.group)}-{view.period.label}"
-    html, data, table = f"{stem}.html", f"{stem}.json", f"{stem}.csv"
-    page, document = group_page(view, csv_name=table, json_name=data), group_object(view)
+    """The contents of NAME-PERIOD.html, .json, .csv (a row a job) and .manifest.json, and .pdf with a
+    printer, by name."""
+    table = csv_text(job_rows(view), CSV_KEYS)
+    return _files(
+        file_name(view.group), "group.html.j2", view, group_pictures(view), group_object(view), table,
+        {"group": view.group}, printer,
+    )  # fmt: skip
+
+
+def cluster_files(view: ClusterView, printer: Printer | None = None) -> dict[str, bytes]:
+    """The contents of cluster-PERIOD.html, .json, .csv (a row a lab) and .manifest.json, and .pdf with a
+    printer, by name."""
+    table = csv_text(lab_rows(view), LAB_KEYS)
+    return _files(
+        CLUSTER, "cluster.html.j2", view, cluster_pictures(view), cluster_object(view), table,
+        {"cluster": ", ".join(view.clusters)}, printer,
+    )  # fmt: skip
+
+
+def _files(
+    name: str,
+    template: str,
+    view: View,
+    pictures: object,
+    document: Mapping[str, Any],
+    table: str,
+    report: Mapping[str, str],
+    printer: Printer | None,
+) -> dict[str, bytes]:
+    stem = f"{name}-{view.period.label}"
+    names = {"csv_name": f"{stem}.csv", "json_name": f"{stem}.json"}
+    shown = page(template, view, pictures=pictures, **names)
     files = {
-        html: page.encode("utf-8"),
-        data: json_bytes(document),
-        table: csv_text(_jobs(view), CSV_KEYS).encode("utf-8"),
+        f"{stem}.html": shown.encode("utf-8"),
+        names["json_name"]: json_bytes(document),
+        names["csv_name"]: table.encode("utf-8"),
     }
     if printer is not None:
-        files[f"{stem}.pdf"] = printer(page)
-    manifest = manifest_object({"group": view.group}, document, files)
+        files[f"{stem}.pdf"] = printer(shown)
+    manifest = manifest_object(report, document, files)
     return {**files, f"{stem}{ENDING}": json_bytes(manifest)}
 
 
 def file_name(group: str) -> str:
-    """The name of a lab as a part of a file's name. One that could mean more than that is written by its
-    harmless characters and its digest."""
-    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", group):
+    """The name of a lab as a part of a file's name. One that could mean more than that, or the page of the
+    whole cluster, is written by its harmless characters and its digest."""
+    if group.lower() != CLUSTER and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", group):
         return group
     harmless = re.sub(r"[^A-Za-z0-9]+", "-", group[:40]).strip("-") or "group"
     return f"{harmless}-{hashlib.sha256(group.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
-
-
-def group_object(view: GroupView) -> dict[str, Any]:
-    """Every figure of the page, in base units."""
-    zone = ZoneInfo(view.period.timezone)
-    totals = view.totals
-    return {
-        "group": view.group,
-        "clusters": list(view.clusters),
-        "period": _period(view),
-        "tables": _tables(view),
-        "settings": asdict(view.settings),
-        "simulated": view.is_simulated,
-        "totals": {
-            **_amount(totals.amount),
-            "jobs": totals.jobs,
-            "gpu_seconds": totals.gpu_microseconds / MICROSECONDS_PER_SECOND,
-            "jobs_without_gpu_time": totals.jobs_without_gpu_time,
-            "energy_share": totals.energy_share,
-            "gpu_share": totals.gpu_share,
-            "kwh_per_gpu_hour": totals.kwh_per_gpu_hour,
-            "cost": totals.cost,
-            "carbon_grams": totals.carbon_grams,
-        },
-        "coverage": [
-            {
-                "quality": line.quality.value,
-                "jobs": line.jobs,
-                "gpu_seconds": line.gpu_microseconds / MICROSECONDS_PER_SECOND,
-            }
-            for line in view.coverage
-        ],
-        "energy_over_time": [{"label": line.label, **_amount(line.amount)} for line in view.days],
-        "endings": [
-            {"ending": line.ending, "runs": line.runs, **_amount(line.amount)} for line in view.endings
-        ],
-        "people": [
-            {
-                "user": line.user,
-                "jobs": line.jobs,
-                "gpu_seconds": line.gpu_microseconds / MICROSECONDS_PER_SECOND,
-                **_amount(line.amount),
-            }
-            for line in view.people
-        ],
-        "jobs": [
-            {**job, "runs": job_object(line.job, zone)["runs"]}
-            for job, line in zip(_jobs(view), view.jobs, strict=True)
-        ],
-        "results": [result_object(result, zone) for result in view.results.all],
-        "results_left_out": _counts(view.results.left_out),
-        "missing": _counts(view.missing),
-    }
-
-
-def _jobs(view: GroupView) -> list[dict[str, Any]]:
-    zone = ZoneInfo(view.period.timezone)
-    rows = []
-    for line in view.jobs:
-        inside, time = _amount(line.amount), line.gpu_microseconds
-        job = job_object(line.job, zone)
-        rows.append(
-            {
-                **{key: job[key] for key in JOB_KEYS},
-                "gpu_seconds_in_period": None if time is None else time / MICROSECONDS_PER_SECOND,
-                "energy_millijoules_in_period": inside["energy_millijoules"],
-                "energy_kwh_in_period": inside["energy_kwh"],
-            }
-        )
-    return rows
-
-
-def _amount(amount: Amount) -> dict[str, Any]:
-    energy = amount.energy_millijoules
-    return {
-        "energy_millijoules": energy,
-        "energy_kwh": None if energy is None else kwh_from_millijoules(energy),
-        "quality": amount.quality.value if amount.quality else None,
-        "metered_gpu_seconds": amount.held_microseconds / MICROSECONDS_PER_SECOND,
-    }
-
-
-def _counts(lines: Iterable[MissingLine]) -> dict[str, int]:
-    return {line.word: line.count for line in lines}
-
-
-def _period(view: GroupView) -> dict[str, Any]:
-    zone = ZoneInfo(view.period.timezone)
-    return {
-        "label": view.period.label,
-        "start": iso(view.period.start, zone),
-        "end": iso(view.period.end, zone),
-        "timezone": view.period.timezone,
-        "preliminary": view.period.is_preliminary,
-    }
-
-
-def _tables(view: GroupView) -> dict[str, Any]:
-    zone = ZoneInfo(view.period.timezone)
-    return {
-        "commit": view.provenance.commit,
-        "committed_at": iso(view.provenance.committed_at, zone),
-        "digest": view.provenance.digest,
-    }

@@ -1,15 +1,21 @@
-"""Jobs and results as JSON objects: base units, each named in its key; null is unknown."""
+"""Jobs, results and sums as JSON objects: base units, each named in its key; null is unknown."""
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from ..core.times import iso
 from ..core.units import MICROSECONDS_PER_SECOND, kwh_from_millijoules
+from .ledger import Amount
 from .records import Job, Run
 from .results import Result
+from .view import PeriodView, Provenance
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 JOB_KEYS = (
     "cluster", "job_id", "name", "user", "account", "group", "state", "start", "end", "nodes", "gpus",
@@ -19,9 +25,9 @@ JOB_KEYS = (
 
 RESULT_KEYS = (
     "submission_id", "submitted_at", "cluster", "job_ids", "jobs_unknown", "user", "account", "group", "task",
-    "metric", "dataset", "split", "model", "note", "accuracy", "energy_millijoules", "energy_kwh", "quality",
-    "sam", "sam_reason", "sam_at_most", "alpha", "beta", "unit", "verdict", "reason", "superseded_by",
-    "digest",
+    "metric", "dataset", "split", "model", "note", "epochs", "data_fraction", "checkpoint_sha256", "accuracy",
+    "energy_millijoules", "energy_kwh", "quality", "electricity_kwh", "sam", "sam_reason", "sam_at_most",
+    "alpha", "beta", "unit", "log_base", "sam_scope", "verdict", "reason", "superseded_by", "digest",
 )  # fmt: skip
 
 
@@ -82,16 +88,22 @@ def result_object(result: Result, zone: ZoneInfo) -> dict[str, Any]:
         "split": result.split,
         "model": result.model,
         "note": result.note,
+        "epochs": result.epochs,
+        "data_fraction": result.data_fraction,
+        "checkpoint_sha256": result.checkpoint_sha256,
         "accuracy": result.accuracy,
         "energy_millijoules": result.energy_millijoules,
         "energy_kwh": _kwh(result.energy_millijoules),
         "quality": result.quality.value,
+        "electricity_kwh": result.electricity_kwh,
         "sam": result.sam,
         "sam_reason": result.sam_reason.value if result.sam_reason else None,
         "sam_at_most": result.sam_at_most,
         "alpha": result.alpha,
         "beta": result.beta,
         "unit": result.unit,
+        "log_base": result.log_base,
+        "sam_scope": result.sam_scope,
         "verdict": result.verdict,
         "reason": result.reason,
         "superseded_by": result.superseded_by,
@@ -109,3 +121,52 @@ def _kwh(energy_millijoules: int | None) -> float | None:
 
 def _seconds(microseconds: int | None) -> float | None:
     return None if microseconds is None else microseconds / MICROSECONDS_PER_SECOND
+
+
+def amount_object(amount: Amount) -> dict[str, Any]:
+    """A sum of energies."""
+    return {
+        "energy_millijoules": amount.energy_millijoules,
+        "energy_kwh": _kwh(amount.energy_millijoules),
+        "quality": amount.quality.value if amount.quality else None,
+        "metered_gpu_seconds": amount.held_microseconds / MICROSECONDS_PER_SECOND,
+    }
+
+
+def period_object(period: PeriodView) -> dict[str, Any]:
+    """The period of a page, in the site's time zone."""
+    zone = ZoneInfo(period.timezone)
+    return {
+        "label": period.label,
+        "start": iso(period.start, zone),
+        "end": iso(period.end, zone),
+        "timezone": period.timezone,
+        "preliminary": period.is_preliminary,
+    }
+
+
+def tables_object(provenance: Provenance, zone: ZoneInfo) -> dict[str, Any]:
+    """The commit of the tables that a page was made from."""
+    return {
+        "commit": provenance.commit,
+        "committed_at": iso(provenance.committed_at, zone),
+        "digest": provenance.digest,
+    }
+
+
+def changes_object(changes: DataclassInstance) -> dict[str, Any]:
+    """The figures of a page against the period before, under the unit that its view has them in."""
+    named = {field.name: getattr(changes, field.name) for field in fields(changes)}
+    return {
+        "period": period_object(named.pop("period")),
+        **{
+            name: {
+                "before": change.before,
+                "before_is_lower_bound": change.is_before_partial,
+                "difference": change.difference,
+                "part": change.part,
+                "not_compared": change.not_compared.value if change.not_compared else None,
+            }
+            for name, change in named.items()
+        },
+    }

@@ -36,6 +36,15 @@ class Amount:
             self.qualities | other.qualities,
         )
 
+    def without(self, part: Amount) -> Amount:
+        """What is left when a part of it stands elsewhere; as good as the whole was, so that the two add up
+        to it again."""
+        return Amount(
+            self.known_millijoules - part.known_millijoules,
+            self.held_microseconds - part.held_microseconds,
+            self.qualities,
+        )
+
     @property
     def energy_millijoules(self) -> int | None:
         """The sum of what is known; None where something was there and none of it is known."""
@@ -109,6 +118,8 @@ def usage_of(tables: TableReader, start: datetime, end: datetime) -> pa.Table:
             "run_id",
             "started_at",
             "hour",
+            "gpu_uuid",
+            "device_energy_millijoules",
             "energy_millijoules",
             "held_microseconds",
             "quality",

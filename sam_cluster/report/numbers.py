@@ -80,6 +80,22 @@ def percent(part: float | None) -> str:
     return "> 99.9 %" if part > 1 - LEAST else f"{part * 100:.1f} %"
 
 
+def size(value: float | None) -> float | None:
+    """How large a difference is, whichever way it goes."""
+    return None if value is None else abs(value)
+
+
+def change_percent(part: float) -> str:
+    """A relative change with its sign: `+8.1 %`, `−30.0 %`."""
+    shown = number(part * 100)
+    return f"{'+' if part > 0 and shown[0].isdigit() else ''}{shown} %"
+
+
+def points(difference: float | None) -> str:
+    """The size of a difference of two shares, in percentage points."""
+    return UNKNOWN if difference is None else f"{number(abs(difference) * 100)} points"
+
+
 def accuracy(fraction: float | None) -> str:
     """An accuracy as a percentage of two decimals, by the rule of `percent`."""
     if fraction is None:
@@ -100,3 +116,13 @@ def grams(mass_grams: float | None) -> str:
 def minute(instant: datetime | None, zone: tzinfo) -> str:
     """A local time to the minute: `2026-10-03 14:05`."""
     return UNKNOWN if instant is None else f"{instant.astimezone(zone):%Y-%m-%d %H:%M}"
+
+
+def duration(seconds: float | None) -> str:
+    """A time with the unit that suits its size: seconds, minutes from 2 min, hours from 2 h, days from 2."""
+    if seconds is None:
+        return UNKNOWN
+    for unit, length in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{number(seconds / length)} {unit}"
+    return f"{number(seconds)} s"

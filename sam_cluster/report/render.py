@@ -16,9 +16,7 @@ from markupsafe import Markup
 from ..resources import directory
 from . import numbers, words
 from .text import shortened
-from .view import GroupView, PeriodView
-
-TOP_JOBS = 25
+from .view import PeriodView, View
 
 
 @lru_cache(maxsize=1)
@@ -33,8 +31,9 @@ def environment() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     for function in (
-        numbers.accuracy, numbers.count, numbers.energy, numbers.gpu_hours, numbers.grams, numbers.kwh,
-        numbers.minute, numbers.number, numbers.percent, numbers.setting, period_title, shortened,
+        numbers.accuracy, numbers.change_percent, numbers.count, numbers.duration, numbers.energy,
+        numbers.gpu_hours, numbers.grams, numbers.kwh, numbers.minute, numbers.number, numbers.percent,
+        numbers.points, numbers.setting, numbers.size, period_title, shortened,
     ):  # fmt: skip
         found.filters[function.__name__] = function
     return found
@@ -47,28 +46,40 @@ def period_title(period: PeriodView) -> str:
     return period.label.replace("--", " to ")
 
 
-def group_page(view: GroupView, *, csv_name: str, json_name: str) -> str:
-    """The page of a lab as HTML. The names are those of the files that will lie beside it."""
-    style = Markup("\n" + (directory("templates") / "report.css").read_text("utf-8"))  # noqa: S704  (our own file)
+def page(template: str, view: View, *, csv_name: str, json_name: str, pictures: object) -> str:
+    """A page as HTML from its template. The names are those of the files that will lie beside it."""
+    style, script = _own("report.css"), _own("sort.js")
     return (
         environment()
-        .get_template("group.html.j2")
+        .get_template(template)
         .render(
             view=view,
+            pictures=pictures,
             zone=ZoneInfo(view.period.timezone),
             style=style,
-            content_security_policy=content_security_policy(style),
+            script=script,
+            content_security_policy=content_security_policy(style, script),
             csv_name=csv_name,
             json_name=json_name,
-            top_jobs=TOP_JOBS,
-            ending_words=words.ENDING_WORDS,
-            undefined_words=words.UNDEFINED,
-            quality_words=words.QUALITIES,
+            words=words,
         )
     )
 
 
-def content_security_policy(style: str) -> str:
-    """A policy that lets the page do nothing but show itself with this one style sheet."""
-    digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
-    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+def _own(name: str) -> Markup:
+    """A file of ours that stands in the page as it is."""
+    return Markup("\n" + (directory("templates") / name).read_text("utf-8"))  # noqa: S704  (nobody else's)
+
+
+def content_security_policy(style: str, script: str) -> str:
+    """A policy that lets the page show itself with this one style sheet, sort its tables with this one
+    script, and do nothing else."""
+    return (
+        f"default-src 'none'; style-src '{_source(style)}'; script-src '{_source(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _source(content: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(content.encode("utf-8")).digest()).decode("ascii")
+    return f"sha256-{digest}"

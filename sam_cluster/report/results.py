@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from ..core.config import Config
-from ..core.model import Flag, Quality, quality_of_sum
+from ..core.model import Quality
+from ..core.tasks import Task
 from ..core.units import kwh_from_millijoules
 from ..metrics import Undefined, UndefinedReason, sam_of_measurement
-from .reading import read_jobs
-from .records import EARLIEST, Job, Selection, TableReader, base_id, names
+from .corrections import Stated, superseded
+from .named_jobs import Electricity, NamedJob, NamedJobs, electricity_of
+from .records import EARLIEST, Job, Selection, TableReader, names
 
 ACCEPTED = "accepted"
+ID_ALREADY_USED = "id_already_used"  # the ground of a row that has another's id
+LOG_BASE = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """A submitted result. `energy_millijoules` is the sum over its jobs, at the quality of the worst."""
+    """A submitted result. `energy_millijoules` is the measured GPU energy of its jobs, at the quality of the
+    worst; `electricity_kwh` is what SAM counts of it, by `sam_scope`: the same, or times the PUE."""
 
     submission_id: str | None  # None, as all that an author states, of what was no submission
     cluster: str | None
@@ -33,18 +38,25 @@ class Result:
     split: str | None
     model: str | None
     note: str | None
+    epochs: float | None
+    data_fraction: float | None
+    checkpoint_sha256: str | None
     accuracy: float | None
     job_ids: tuple[str, ...]
+    jobs: tuple[NamedJob, ...]  # those that are known, each once
     jobs_unknown: tuple[str, ...]
     ended_at: datetime | None
     energy_millijoules: int | None
     quality: Quality
+    electricity_kwh: float | None
     sam: float | None
     sam_reason: UndefinedReason | None
     sam_at_most: float | None
     alpha: float
     beta: float
     unit: str
+    log_base: int
+    sam_scope: str
     verdict: str
     reason: str | None
     superseded_by: str | None
@@ -62,17 +74,26 @@ class Result:
 
 
 def read_results(tables: TableReader, config: Config) -> list[Result]:
-    """Every submitted result, superseded and rejected ones too, by the time at which it counts."""
+    """Every submitted result, superseded and rejected ones too, by the time at which it counts.
+
+    Reads all jobs that are named, so that one call serves many pages, each by `choose`.
+    """
     rows = tables.read("results").to_pylist()
-    wanted = sorted({job_id for row in rows for job_id in row["job_ids"] or ()})
-    jobs = read_jobs(tables, config, Selection(job_ids=tuple(wanted))) if wanted else []
-    by_id = _by_id(jobs)
-    superseded = {
-        row["supersedes"]: row["submission_id"]
-        for row in sorted(rows, key=lambda r: (r["submitted_at"] or EARLIEST, r["submission_id"] or ""))
-        if row["supersedes"] and row["verdict"] == ACCEPTED
-    }
-    results = [_result(row, by_id, superseded, config) for row in rows]
+    wanted = {job_id for row in rows for job_id in row["job_ids"] or ()}
+    jobs = NamedJobs(tables, config, wanted)
+    tasks = {name: config.task_named(name) for name in {row["task"] for row in rows} if name}
+    in_place = superseded([
+        Stated(
+            submission_id=row["submission_id"],
+            supersedes=row["supersedes"],
+            user=row["user"],
+            submitted_at=row["submitted_at"],
+            is_accepted=row["verdict"] == ACCEPTED,
+        )
+        for row in rows
+        if row["submission_id"] and row["ground"] != ID_ALREADY_USED
+    ])  # fmt: skip
+    results = [_result(row, jobs, tasks, in_place, config) for row in rows]
     return sorted(results, key=lambda r: (r.at or EARLIEST, r.submission_id or "", r.digest))
 
 
@@ -99,56 +120,64 @@ def _inside(at: datetime | None, start: datetime | None, end: datetime | None) -
     return at is not None and start <= at < end
 
 
-def jobs_of(
-    cluster: str, job_id: str, by_id: dict[tuple[str, str], list[Job]], before: datetime | None, author: str
-) -> list[Job]:
-    """The job of an id, or every part of an array or het job; of a number that was used again, the job
-    that had begun last when the result was handed in. What began later can be its author's own only."""
-    candidates = [
-        job
-        for job in by_id.get((cluster, job_id), [])
-        if job.user == author or not (before and job.started_at and job.started_at > before)
-    ]
-    exact = [job for job in candidates if job.job_id == job_id]
-    latest: dict[str, Job] = {}
-    for job in exact or candidates:
-        if job.job_id not in latest or (before and job.started_at and job.started_at <= before):
-            latest[job.job_id] = job
-    return list(latest.values())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Union:
+    """The jobs of several results, each once, and what they used together; `jobs_unknown` are named and not
+    in the tables."""
+
+    jobs: tuple[NamedJob, ...]
+    jobs_unknown: tuple[tuple[str | None, str], ...]  # cluster and id
+    electricity: Electricity
 
 
-def _by_id(jobs: Iterable[Job]) -> dict[tuple[str, str], list[Job]]:
-    by_id: dict[tuple[str, str], list[Job]] = {}
-    for job in jobs:
-        for job_id in {job.job_id, base_id(job.job_id)}:
-            by_id.setdefault((job.cluster, job_id), []).append(job)
-    return by_id
+def union_of_jobs(results: Iterable[Result]) -> Union:
+    """What results cost together: a sweep that several of them name counts once."""
+    chosen = list(results)
+    jobs = {job.key: job for result in chosen for job in result.jobs}
+    unknown = {(result.cluster, job_id): None for result in chosen for job_id in result.jobs_unknown}
+    return Union(
+        jobs=tuple(jobs.values()),
+        jobs_unknown=tuple(unknown),
+        electricity=electricity_of(jobs.values(), unknown=len(unknown)),
+    )
+
+
+def without_energy(results: Iterable[Result]) -> list[Result]:
+    """The results of whose jobs nothing was measured."""
+    return [result for result in results if result.energy_millijoules is None]
+
+
+def jobs_without_result(jobs: Iterable[Job], results: Iterable[Result]) -> list[Job]:
+    """The jobs that none of the results names, itself or the array or het job that it is a part of."""
+    named = {job.key for result in results for job in result.jobs}
+    return [job for job in jobs if (job.cluster, job.raw_job_id, job.started_at) not in named]
 
 
 def _result(
     row: dict[str, Any],
-    by_id: dict[tuple[str, str], list[Job]],
-    superseded: dict[str, str],
+    named: NamedJobs,
+    tasks: Mapping[str, Task],
+    in_place: Mapping[str, str],
     config: Config,
 ) -> Result:
     job_ids = tuple(row["job_ids"] or ())
-    found = {
-        job_id: jobs_of(row["cluster"], job_id, by_id, row["submitted_at"], row["user"]) for job_id in job_ids
-    }
+    found = {job_id: named.of(row["cluster"], job_id, row["submitted_at"], row["user"]) for job_id in job_ids}
     unknown = tuple(job_id for job_id, jobs in found.items() if not jobs)
-    spent = list({(job.raw_job_id, job.started_at): job for jobs in found.values() for job in jobs}.values())
-    energy, uncertainty, quality = _electricity(spent, unknown)
+    spent = tuple({job.key: job for jobs in found.values() for job in jobs}.values())
+    electricity = electricity_of(spent, unknown=len(unknown))
+    counted_kwh = _counted_kwh(electricity.energy_millijoules, config)
     score = sam_of_measurement(
         row["accuracy"],
-        None if energy is None else kwh_from_millijoules(energy),
-        uncertainty_kwh=kwh_from_millijoules(uncertainty),
-        is_lower_bound=quality is Quality.LOWER_BOUND,
+        counted_kwh,
+        uncertainty_kwh=_counted_kwh(electricity.uncertainty_millijoules, config) or 0.0,
+        is_lower_bound=electricity.quality is Quality.LOWER_BOUND,
         alpha=config.alpha,
         beta=config.beta,
         unit=config.unit,
     )
     undefined = score if isinstance(score, Undefined) else None
-    task = config.task_named(row["task"]) if row["task"] else None
+    task = tasks[row["task"]] if row["task"] else None
+    has_its_id = row["ground"] != ID_ALREADY_USED
     return Result(
         submission_id=row["submission_id"],
         cluster=row["cluster"],
@@ -162,30 +191,34 @@ def _result(
         split=row["split"] or (task.split if task else None),
         model=row["model"],
         note=row["note"],
+        epochs=row["epochs"],
+        data_fraction=row["data_fraction"],
+        checkpoint_sha256=row["checkpoint_sha256"],
         accuracy=row["accuracy"],
         job_ids=job_ids,
+        jobs=spent,
         jobs_unknown=unknown,
         ended_at=max((job.ended_at for job in spent if job.ended_at is not None), default=None),
-        energy_millijoules=energy,
-        quality=quality,
+        energy_millijoules=electricity.energy_millijoules,
+        quality=electricity.quality,
+        electricity_kwh=counted_kwh,
         sam=None if isinstance(score, Undefined) else score,
         sam_reason=undefined.reason if undefined else None,
         sam_at_most=undefined.at_most if undefined else None,
         alpha=config.alpha,
         beta=config.beta,
         unit=config.unit,
+        log_base=LOG_BASE,
+        sam_scope=config.sam_scope,
         verdict=row["verdict"],
         reason=row["reason"],
-        superseded_by=superseded.get(row["submission_id"]),
+        superseded_by=in_place.get(row["submission_id"]) if has_its_id else None,
         digest=row["digest"],
     )
 
 
-def _electricity(spent: Sequence[Job], unknown: Sequence[str]) -> tuple[int | None, int, Quality]:
-    """Energy and uncertainty in millijoules, and the quality of the sum over the jobs."""
-    # The figure of a job that still runs will grow: so far it is a lower bound.
-    qualities = [Quality.LOWER_BOUND if Flag.OPEN in job.flags else job.quality for job in spent]
-    quality = quality_of_sum([*qualities, *(Quality.UNKNOWN for _ in unknown)])
-    known = [job.energy_millijoules for job in spent if job.energy_millijoules is not None]
-    uncertainty = sum(job.uncertainty_millijoules or 0 for job in spent)
-    return (sum(known) if known else None), uncertainty, quality
+def _counted_kwh(energy_millijoules: int | None, config: Config) -> float | None:
+    """What SAM counts of measured GPU energy, in kWh."""
+    if energy_millijoules is None:
+        return None
+    return kwh_from_millijoules(energy_millijoules) * config.electricity_factor

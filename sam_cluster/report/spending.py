@@ -32,16 +32,7 @@ def spent_by_run(
     jobs: Sequence[Job], entries: Iterable[Entry], period: PeriodView, until: datetime, zone: ZoneInfo
 ) -> Spent:
     """Entries by run; a run of which nothing is known gets an unknown entry for each day it was there."""
-    spent: Spent = defaultdict(list)
-    owners: dict[tuple[str, str], list[Run]] = defaultdict(list)
-    for job in jobs:
-        for run in job.runs:
-            owners[job.cluster, run.run_id].append(run)
-    for entry in entries:
-        for run in owners[entry.cluster, entry.run_id]:
-            if entry.begun_at is None or run.owns(entry.begun_at):
-                spent[entry.cluster, entry.run_id, run.started_at].append(entry)
-                break
+    spent = by_run(jobs, entries)
     bound = Amount(qualities=frozenset({Quality.LOWER_BOUND}))
     for job in jobs:
         # Of a job that is a lower bound because an attempt of it was never heard of, no run is one.
@@ -53,6 +44,21 @@ def spent_by_run(
             elif quality is Quality.UNKNOWN and not spent[key]:
                 days = _days_there(begun, ended or until, period, zone)
                 spent[key] = [Entry(job.cluster, run_id, begun, day, UNKNOWN) for day in days]
+    return spent
+
+
+def by_run(jobs: Sequence[Job], entries: Iterable[Entry]) -> Spent:
+    """The entries of the jobs' runs; one of a run of another job that had the same id is left out."""
+    spent: Spent = defaultdict(list)
+    owners: dict[tuple[str, str], list[Run]] = defaultdict(list)
+    for job in jobs:
+        for run in job.runs:
+            owners[job.cluster, run.run_id].append(run)
+    for entry in entries:
+        for run in owners[entry.cluster, entry.run_id]:
+            if entry.begun_at is None or run.owns(entry.begun_at):
+                spent[entry.cluster, entry.run_id, run.started_at].append(entry)
+                break
     return spent
 
 

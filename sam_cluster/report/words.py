@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from ..core.model import Flag, Quality, Reason
+from ..core.model import Cause, Flag, Quality, Reason
 from ..metrics import UndefinedReason
+from .before import NotCompared
 
 QUALITIES: dict[Quality, str] = {
     Quality.MEASURED: "Read from the GPUs' own energy counters, over the whole of the job.",
     Quality.ESTIMATED: "From sampled power, or with a boundary or a share that had to be inferred.",
     Quality.LOWER_BOUND: "At least this much: a part could not be measured.",
     Quality.UNKNOWN: "There is no figure.",
+}
+
+#: As the end of a sentence that says how many jobs.
+COVERAGE: dict[Quality, str] = {
+    Quality.MEASURED: "were measured whole",
+    Quality.ESTIMATED: "are estimates",
+    Quality.LOWER_BOUND: "are lower bounds",
+    Quality.UNKNOWN: "are without a figure",
+}
+
+COVERAGE_OF_ONE: dict[Quality, str] = {
+    Quality.MEASURED: "was measured whole",
+    Quality.ESTIMATED: "is an estimate",
+    Quality.LOWER_BOUND: "is a lower bound",
+    Quality.UNKNOWN: "is without a figure",
 }
 
 FLAGS: dict[Flag, str] = {
@@ -55,9 +71,20 @@ UNDEFINED: dict[UndefinedReason, str] = {
         "its electricity is too near one unit, where SAM takes any value: not a bad result"
     ),
     UndefinedReason.LOWER_BOUND: "a part of its electricity is missing; a score would reward what is missing",
+    UndefinedReason.ENERGY_ZERO: "it used no electricity, of which the variant too has no logarithm",
     UndefinedReason.NO_VALUES: "there is nothing to compare",
     UndefinedReason.ONE_VALUE: "one alone is neither equal nor unequal",
     UndefinedReason.ALL_ZERO: "shares of nothing",
+    UndefinedReason.ALL_TIED: "all share one rank, so there is no order to agree with",
+    UndefinedReason.NOTHING_USED: "nothing was used of what was granted",
+    UndefinedReason.NOT_REACHED: "no result reached it",
+}
+
+NOT_COMPARED: dict[NotCompared, str] = {
+    NotCompared.NO_PERIOD_BEFORE: "no period before: the data do not reach back that far",
+    NotCompared.PRELIMINARY: "not compared: the period is still open",
+    NotCompared.LOWER_BOUND: "not compared: a part is missing",
+    NotCompared.UNKNOWN: "not compared: not known",
 }
 
 #: Of a flag or reason that a newer release wrote.
@@ -94,6 +121,7 @@ ENDING_WORDS: dict[str, str] = {
     "cancelled": "Cancelled",
     "timeout": "Ran into the time limit",
     "requeued": "Requeued attempts",
+    "held_idle": "Held but idle",
     "running": "Still running",
     "unknown": "Ending not known",
 }
@@ -102,3 +130,11 @@ ENDING_WORDS: dict[str, str] = {
 def ending(state: str | None) -> str:
     """What a state of Slurm's amounts to; `unknown` where there is none or it is new."""
     return ENDINGS.get(state or "", "unknown")
+
+
+#: Why energy between runs is unattributed, for a reader of the cluster's page.
+CAUSES: dict[str, str] = {
+    Cause.SHARD_MISSING: "What a node measured of a run has not come (yet).",
+    Cause.COUNTER_RESET: "A GPU's energy counter restarted in between (a driver reload or a reset).",
+    Cause.NOT_METERED: "The node did not follow the GPU in between.",
+}

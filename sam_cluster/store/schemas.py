@@ -1,26 +1,44 @@
 """The tables' columns: one Arrow schema each, explicit, with its version. Never inferred.
 
+A file says the version that it was written in. A column that came with a later one is null in its rows,
+and is there when the file is next written; a file of a later version than is known here is not read.
+
 Every column that carries a quantity names its unit. Instants are microseconds UTC. `meaning` in a
 field's metadata is what the documentation of the tables is made from.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 1  # of every table whose columns are the first
 
 INSTANT = pa.timestamp("us", tz="UTC")
 WORDS = pa.list_(pa.string())
 
 
-def _column(name: str, kind: pa.DataType, meaning: str) -> pa.Field:
-    return pa.field(name, kind, metadata={"meaning": meaning})
+def _column(name: str, kind: pa.DataType, meaning: str, since: int = SCHEMA_VERSION) -> pa.Field:
+    # The first columns say no version, as in the files that were written before there was a second.
+    later = {"since": str(since)} if since > SCHEMA_VERSION else {}
+    return pa.field(name, kind, metadata={"meaning": meaning, **later})
 
 
 def _schema(table: str, columns: list[pa.Field]) -> pa.Schema:
-    metadata = {"sam_cluster.table": table, "sam_cluster.schema": str(SCHEMA_VERSION)}
+    version = max(since(column) for column in columns)
+    metadata = {"sam_cluster.table": table, "sam_cluster.schema": str(version)}
     return pa.schema(columns, metadata=metadata)
+
+
+def since(column: pa.Field) -> int:
+    """The version of the schema that a column came with."""
+    return int(column.metadata.get(b"since", SCHEMA_VERSION))
+
+
+def version(metadata: Mapping[bytes, bytes] | None) -> int:
+    """The version that the metadata of a schema or of a file name. Raises KeyError where they name none."""
+    return int((metadata or {})[b"sam_cluster.schema"])
 
 
 CLUSTER = _column("cluster", pa.string(), "name of the Slurm cluster")
@@ -187,6 +205,18 @@ ACCOUNTING = _schema("accounting", [
     _column("alloc_tres", pa.string(), "AllocTRES as it was"),
 ])  # fmt: skip
 
+SHARES = _schema("shares", [
+    CLUSTER,
+    _column("account", pa.string(), "Slurm account"),
+    _column("parent", pa.string(), "the account above it"),
+    _column("day", INSTANT, "beginning of the UTC day that it was asked on, once"),
+    _column("raw_shares", pa.int64(), "as Slurm has them; null where it has none of its own"),
+    _column("level_share", pa.float64(), "part of what stands in its level, from 0 to 1"),
+    _column("cluster_share", pa.float64(), "part of the cluster, with all accounts below it"),
+    _column("own_share", pa.float64(), "part of the cluster, without the accounts below it"),
+    _column("taken_at", INSTANT, "when Slurm was asked"),
+])  # fmt: skip
+
 RESULTS = _schema("results", [
     _column("submission_id", pa.string(), "id that the submission was given"),
     CLUSTER,
@@ -206,17 +236,33 @@ RESULTS = _schema("results", [
     _column("reason", pa.string(), "why it is not accepted"),
     _column("author_by", pa.string(), "munge or owner: how the author is known"),
     _column("digest", pa.string(), "SHA-256 of what was handed in"),
+    _column("epochs", pa.float64(), "passes over the data that it was trained for", since=2),
+    _column("data_fraction", pa.float64(), "fraction of the dataset that it was trained on", since=2),
+    _column("checkpoint_sha256", pa.string(), "SHA-256 of the checkpoint", since=2),
+    _column("ground", pa.string(), "why it is not accepted, in a word of a closed list", since=2),
+])  # fmt: skip
+
+CONFIRMATIONS = _schema("confirmations", [
+    _column("submission_id", pa.string(), "the result it is on, which may not have come yet"),
+    _column("submitted_at", INSTANT, "as the author's clock had it; their latest word counts"),
+    _column("uid", pa.int64(), "author's UID"),
+    _column("user", pa.string(), "author, who speaks for their own jobs only"),
+    _column("confirmed", pa.bool_(), "false where it is declined"),
+    _column("reason", pa.string(), "the author's own text: why it is declined"),
+    _column("author_by", pa.string(), "munge or owner: how the author is known"),
+    _column("digest", pa.string(), "SHA-256 of what was handed in"),
 ])  # fmt: skip
 
 TABLES: dict[str, pa.Schema] = {
     "shards": SHARDS, "readings": READINGS, "samples": SAMPLES, "usage": USAGE, "gaps": GAPS,
-    "runs": RUNS, "jobs": JOBS, "accounting": ACCOUNTING, "results": RESULTS,
+    "runs": RUNS, "jobs": JOBS, "accounting": ACCOUNTING, "shares": SHARES, "results": RESULTS,
+    "confirmations": CONFIRMATIONS,
 }  # fmt: skip
 
 #: The column whose UTC day a row is filed under; a table that is not here is one file.
 DAY_COLUMN: dict[str, str] = {
     "shards": "ended_at", "readings": "at", "samples": "at", "usage": "hour", "gaps": "to_at",
-    "runs": "ended_at", "jobs": "ended_at", "accounting": "ended_at",
+    "runs": "ended_at", "jobs": "ended_at", "accounting": "ended_at", "shares": "day",
 }  # fmt: skip
 
 #: What a table's rows are sorted by, and by which at most one row exists.
@@ -230,5 +276,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "runs": ("cluster", "run_id", "started_at"),
     "jobs": ("cluster", "raw_job_id", "started_at"),
     "accounting": ("cluster", "raw_job_id", "started_at", "submitted_at"),
+    "shares": ("cluster", "account", "day"),
     "results": ("submission_id", "digest"),
+    "confirmations": ("submission_id", "digest"),
 }  # fmt: skip

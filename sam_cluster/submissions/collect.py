@@ -15,7 +15,8 @@ from enum import StrEnum
 
 from ..core.errors import SubmissionError
 from .box import Entry, Fault, look, read
-from .model import Submission, parse_object
+from .fields import parse_object
+from .model import Confirmation, Submission, parse_document
 from .munge import CredentialUnchecked, Munge
 
 PLAIN_MODE = 0o644
@@ -43,10 +44,10 @@ class Deferral(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """A submission whose author is known."""
+    """A result or a confirmation whose author is known."""
 
     entry: Entry
-    submission: Submission
+    document: Submission | Confirmation
     uid: int
     user: str
     author_by: str  # munge or owner
@@ -102,7 +103,7 @@ def collect(
             outcome = Deferred(entry, Deferral.READING_FAILED, detail) if entry else None
         if isinstance(outcome, Received):
             if outcome.digest in seen or outcome.digest in taken:
-                detail = f"result {outcome.submission.id} was taken before"
+                detail = "the same was taken before"
                 outcome = Rejected(outcome.entry, Rejection.ALREADY_TAKEN, detail, outcome.uid)
             else:
                 taken.add(outcome.digest)
@@ -147,7 +148,7 @@ def _examine(
         except SubmissionError as error:
             return Rejected(entry, Rejection.CREDENTIAL_REFUSED, str(error), entry.owner_uid)
     try:
-        submission = Submission.from_json(payload.decode("utf-8"))
+        document = parse_document(payload.decode("utf-8"))
     except SubmissionError as error:
         return Rejected(entry, Rejection.NOT_A_SUBMISSION, str(error), uid)
     user = user_name(uid)
@@ -155,7 +156,7 @@ def _examine(
         return Deferred(entry, Deferral.USER_UNKNOWN, f"UID {uid} has no name on this host")
     return Received(
         entry=entry,
-        submission=submission,
+        document=document,
         uid=uid,
         user=user,
         author_by="owner" if credential is None else "munge",

@@ -1,4 +1,4 @@
-"""The user's end of the drop box: one file for one submission."""
+"""The user's end of the drop box: one file for one result or confirmation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..core.errors import SubmissionError
-from .model import MAX_FILE_BYTES, Submission, stripped
+from .model import MAX_FILE_BYTES, Confirmation, Submission, stripped
 from .munge import Munge
 
 # O_PATH, because users may write into the box and not read it.
@@ -27,11 +27,13 @@ def compose(
     accuracy: float,
     task: str,
     texts: Mapping[str, str | None] | None = None,
+    epochs: float | None = None,
+    data_fraction: float | None = None,
 ) -> Submission:
     """A new submission with an id of its own.
 
-    `now` is any aware time; `texts` may hold metric, dataset, split, model, note and supersedes. Blanks
-    around a text are dropped. Raises SubmissionError for what cannot be taken.
+    `now` is any aware time; `texts` may hold metric, dataset, split, model, note, checkpoint_sha256 and
+    supersedes. Blanks around a text are dropped. Raises SubmissionError for what cannot be taken.
     """
     return Submission(
         id=uuid.uuid4().hex,
@@ -40,16 +42,18 @@ def compose(
         jobs=tuple(jobs),
         accuracy=accuracy,
         task=task.strip(),
+        epochs=epochs,
+        data_fraction=data_fraction,
         **stripped(texts or {}),
     )
 
 
-def drop(submission: Submission, box: Path, munge: Munge | None) -> str:
-    """Puts the submission into the box and returns the file's name, which nobody can guess.
+def drop(document: Submission | Confirmation, box: Path, munge: Munge | None) -> str:
+    """Puts what is handed in into the box and returns the file's name, which nobody can guess.
 
     The file is whole or not there. Raises SubmissionError where the box is missing, closed or full.
     """
-    payload = submission.to_json()
+    payload = document.to_json()
     credential = munge.vouch(payload.encode("utf-8")) if munge else None
     content = json.dumps({"munge": credential, "payload": payload}, ensure_ascii=False).encode("utf-8")
     if len(content) > MAX_FILE_BYTES:
@@ -66,7 +70,8 @@ def drop(submission: Submission, box: Path, munge: Munge | None) -> str:
             os.close(directory)
     except OSError as error:
         raise SubmissionError(
-            f"the result was not handed in: {box}: {error.strerror}; "
+            f"the {'result' if isinstance(document, Submission) else 'confirmation'} was not handed in: "
+            f"{box}: {error.strerror}; "
             "if that is not for you to mend, ask who runs the cluster to see what sam-cluster doctor says"
         ) from None
     return name

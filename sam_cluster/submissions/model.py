@@ -1,41 +1,40 @@
-"""What a user hands in, and the text it travels as.
+"""What a user hands in: a result, or the word of a job's owner on somebody else's result.
 
 The same checks hold at both ends: the user's, to help, and the service's, because the user's end can
-be anything. Texts are limited in length and otherwise left as they are, control characters included:
-who shows them must escape them.
+be anything. Who the author is does not stand in either: that is not for the author to say.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from ..core.accuracy import accuracy_fraction
 from ..core.errors import SubmissionError
+from .fields import (
+    MAX_NOTE,
+    bad_accuracy,
+    bad_amount,
+    bad_id,
+    bad_instant,
+    bad_jobs,
+    bad_sha256,
+    bad_text,
+    from_content,
+    parse_object,
+    to_text,
+)
 
-SCHEMA_VERSION = 1
 MAX_FILE_BYTES = 64 * 1024
-MAX_TEXT = 200
-MAX_NOTE = 2_000
-MAX_JOBS = 1_000
-
-EARLIEST, LATEST = (datetime(year, 1, 1, tzinfo=UTC) for year in (1970, 2100))
-
-#: A job as users name it: 123, a task of an array 123_4, a component of a het job 123+1.
-JOB_ID = re.compile(r"[1-9][0-9]{0,9}(?:[_+](?:0|[1-9][0-9]{0,9}))?")
-SUBMISSION_ID = re.compile(r"[0-9a-f]{32}")
+CONFIRMATION = "confirmation"  # the kind of a document; one that names none is a result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
     """An accuracy and the jobs that were spent on it, as its author states them.
 
-    Raises SubmissionError with every field that cannot be taken. Who the author is does not stand
-    here: that is not for the author to say.
+    Raises SubmissionError with every field that cannot be taken.
     """
 
     id: str
@@ -49,69 +48,90 @@ class Submission:
     split: str | None = None
     model: str | None = None
     note: str | None = None
+    epochs: float | None = None
+    data_fraction: float | None = None  # of the dataset, above 0 and up to 1
+    checkpoint_sha256: str | None = None
     supersedes: str | None = None
 
     def __post_init__(self) -> None:
-        if complaints := [complaint for complaint in self._complaints() if complaint]:
-            raise SubmissionError("this result cannot be taken: " + "; ".join(complaints))
-
-    def _complaints(self) -> list[str | None]:
-        return [
-            _unlike(SUBMISSION_ID, "id", self.id),
-            _bad_instant(self.submitted_at),
-            _bad_text("cluster", self.cluster, required=True),
-            _bad_jobs(self.jobs),
-            _bad_accuracy(self.accuracy),
-            _bad_text("task", self.task, required=True),
-            *(_bad_text(name, getattr(self, name)) for name in ("metric", "dataset", "split", "model")),
-            _bad_text("note", self.note, at_most=MAX_NOTE),
-            None if self.supersedes is None else _unlike(SUBMISSION_ID, "supersedes", self.supersedes),
-        ]
+        _refuse("result", [
+            bad_id("id", self.id),
+            bad_instant(self.submitted_at),
+            bad_text("cluster", self.cluster, required=True),
+            bad_jobs(self.jobs),
+            bad_accuracy(self.accuracy),
+            bad_text("task", self.task, required=True),
+            *(bad_text(name, getattr(self, name)) for name in ("metric", "dataset", "split", "model")),
+            bad_text("note", self.note, at_most=MAX_NOTE),
+            bad_amount("epochs", self.epochs),
+            bad_amount("data_fraction", self.data_fraction, at_most=1.0),
+            bad_sha256("checkpoint_sha256", self.checkpoint_sha256),
+            None if self.supersedes is None else bad_id("supersedes", self.supersedes),
+        ])  # fmt: skip
 
     def to_json(self) -> str:
-        """One line of JSON: the text that is vouched for, and whose digest tells submissions apart."""
-        content = {**asdict(self), "schema": SCHEMA_VERSION, "submitted_at": self.submitted_at.isoformat()}
-        return json.dumps(content, ensure_ascii=False, sort_keys=True, allow_nan=False)
+        """As the text that travels."""
+        return to_text(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Submission:
         """The submission that a text holds. Raises SubmissionError where it holds none."""
-        content = parse_object(text)
-        if content.pop("schema", None) != SCHEMA_VERSION:
-            raise SubmissionError(f"it is not written in schema {SCHEMA_VERSION}, the one known here")
-        known = {field.name for field in fields(cls)}
-        if unknown := sorted(content.keys() - known):
-            raise SubmissionError(f"it has fields that are not known here: {shown(', '.join(unknown))}")
-        missing = {"id", "submitted_at", "cluster", "jobs", "accuracy", "task"} - content.keys()
-        if missing:
-            raise SubmissionError(f"it lacks {', '.join(sorted(missing))}")
-        try:
-            submitted_at = datetime.fromisoformat(content["submitted_at"])
-            if submitted_at.tzinfo is None:
-                raise ValueError
-            content["submitted_at"] = submitted_at.astimezone(UTC)
-        except (TypeError, ValueError, OverflowError):
-            raise SubmissionError("submitted_at is not a time in ISO 8601 with its offset") from None
-        jobs = content["jobs"]
-        content["jobs"] = tuple(jobs) if isinstance(jobs, list) else jobs
-        return cls(**content)
+        return cls.from_content(parse_object(text))
+
+    @classmethod
+    def from_content(cls, content: Mapping[str, Any]) -> Submission:
+        """The submission that a JSON object states. Raises SubmissionError where it states none."""
+        required = {"id", "submitted_at", "cluster", "jobs", "accuracy", "task"}
+        stated = from_content(dict(content), known={field.name for field in fields(cls)}, required=required)
+        jobs = stated["jobs"]
+        return cls(**{**stated, "jobs": tuple(jobs) if isinstance(jobs, list) else jobs})
 
 
-def parse_object(text: str) -> dict[str, Any]:
-    """The JSON object that a text holds. Raises SubmissionError where it is anything else."""
-    try:
-        content = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):  # the latter for brackets nested a thousand deep
-        raise SubmissionError("it is not JSON") from None
-    if not isinstance(content, dict):
-        raise SubmissionError("it is not a JSON object")
-    return content
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """The word of somebody whose jobs a result names: that it may count them, or that it may not.
+
+    It speaks for its author's own jobs only, and their latest word counts. Raises SubmissionError with
+    every field that cannot be taken.
+    """
+
+    submission_id: str
+    submitted_at: datetime  # by its author's clock
+    confirmed: bool
+    reason: str | None = None  # why not
+
+    def __post_init__(self) -> None:
+        _refuse("confirmation", [
+            bad_id("submission_id", self.submission_id),
+            bad_instant(self.submitted_at),
+            None if isinstance(self.confirmed, bool) else "confirmed is neither true nor false",
+            bad_text("reason", self.reason),
+        ])  # fmt: skip
+
+    def to_json(self) -> str:
+        """As the text that travels."""
+        return to_text({**asdict(self), "kind": CONFIRMATION})
+
+    @classmethod
+    def from_content(cls, content: Mapping[str, Any]) -> Confirmation:
+        """The confirmation that a JSON object states. Raises SubmissionError where it states none."""
+        stated = {name: value for name, value in content.items() if name != "kind"}
+        required = {"submission_id", "submitted_at", "confirmed"}
+        return cls(**from_content(stated, known={field.name for field in fields(cls)}, required=required))
+
+
+def parse_document(text: str) -> Submission | Confirmation:
+    """What a text from the drop box states. Raises SubmissionError where it states neither."""
+    content = parse_object(text)
+    if content.get("kind") == CONFIRMATION:
+        return Confirmation.from_content(content)
+    return Submission.from_content(content)
 
 
 def parse_job_ids(text: str) -> tuple[str, ...]:
     """The jobs of a list such as `101,102_7,105`, each once. Raises SubmissionError where it is none."""
     jobs = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
-    if complaint := _bad_jobs(jobs):
+    if complaint := bad_jobs(jobs):
         raise SubmissionError(complaint)
     return jobs
 
@@ -121,62 +141,6 @@ def stripped(texts: Mapping[str, str | None]) -> dict[str, str | None]:
     return {name: (text.strip() or None) if text is not None else None for name, text in texts.items()}
 
 
-def shown(text: str) -> str:
-    """A hostile text in quotes, short, escaped, on one line: for an error message."""
-    return ascii(text if len(text) <= 60 else text[:59] + "…")
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _bad_instant(instant: object) -> str | None:
-    if not isinstance(instant, datetime) or instant.tzinfo is not UTC:
-        return "submitted_at is not a time in UTC"
-    # What lies at the calendar's ends is no date in another time zone.
-    return None if EARLIEST <= instant < LATEST else "submitted_at is outside the years 1970 to 2099"
-
-
-def _unlike(pattern: re.Pattern[str], name: str, value: object) -> str | None:
-    if isinstance(value, str) and pattern.fullmatch(value):
-        return None
-    return f"{name} is not the id of a submission"
-
-
-def _bad_text(name: str, value: object, *, required: bool = False, at_most: int = MAX_TEXT) -> str | None:
-    if value is None and not required:
-        return None
-    if not isinstance(value, str) or not value.strip():
-        return f"{name} is not a text, or an empty one"
-    if len(value) > at_most:
-        return f"{name} is {len(value)} characters long, and at most {at_most} are taken"
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        return f"{name} is not valid Unicode"
-    return None
-
-
-def _bad_accuracy(value: object) -> str | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return "the accuracy is not a number"
-    try:
-        accuracy_fraction(value)
-    except (ValueError, OverflowError):
-        return "the accuracy is not a fraction from 0 to 1"
-    return None
-
-
-def _bad_jobs(jobs: object) -> str | None:
-    if not isinstance(jobs, tuple) or not jobs:
-        return "no job is named; a result names every job that was spent on it"
-    if len(jobs) > MAX_JOBS:
-        return f"{len(jobs)} jobs are named, and at most {MAX_JOBS} are taken; name an array by its own id"
-    for job in jobs:
-        if not isinstance(job, str):
-            return "a job's id is not a text"
-        if not JOB_ID.fullmatch(job):
-            return f"{shown(job)} is not a job's id; write 123, 123_4 or 123+1"
-    if len(set(jobs)) < len(jobs):
-        return "a job is named twice"
-    return None
+def _refuse(what: str, complaints: Iterable[str | None]) -> None:
+    if found := [complaint for complaint in complaints if complaint]:
+        raise SubmissionError(f"this {what} cannot be taken: " + "; ".join(found))

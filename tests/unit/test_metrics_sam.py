@@ -11,7 +11,14 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from sam_cluster.core.config_keys import ELECTRICITY_UNITS
-from sam_cluster.metrics import UNITS_PER_KWH, Undefined, UndefinedReason, sam, sam_of_measurement
+from sam_cluster.metrics import (
+    UNITS_PER_KWH,
+    Undefined,
+    UndefinedReason,
+    sam,
+    sam_log1p,
+    sam_of_measurement,
+)
 
 # Made from the formula with alpha = beta = 5 and kWh: they say nothing of anybody's published scores.
 VECTORS = [
@@ -33,9 +40,10 @@ def test_the_formula_gives_the_vectors_to_their_last_digit(accuracy, energy_kwh,
     assert f"{sam(accuracy, energy_kwh):.{decimals}f}" == expected
 
 
+@pytest.mark.parametrize("accuracy", [0.8, 0.75])
 @pytest.mark.parametrize("energy_kwh", [1, 0.99, 0.5, 0.1, 0.0])
-def test_at_or_below_one_unit_there_is_no_score(energy_kwh):
-    assert sam(0.8, energy_kwh) == Undefined(UndefinedReason.ENERGY_AT_OR_BELOW_ONE_UNIT)
+def test_at_or_below_one_unit_there_is_no_score(accuracy, energy_kwh):
+    assert sam(accuracy, energy_kwh) == Undefined(UndefinedReason.ENERGY_AT_OR_BELOW_ONE_UNIT)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +61,12 @@ def test_electricity_is_converted_before_the_logarithm(unit, units):
 
 def test_the_configuration_takes_the_units_that_the_metric_knows():
     assert tuple(UNITS_PER_KWH) == ELECTRICITY_UNITS
+
+
+@pytest.mark.parametrize(("energy_kwh", "rise"), [(2, 0.34), (10, 0.15), (100, 0.084), (1000, 0.059)])
+def test_ten_times_the_energy_is_offset_by_so_much_more_accuracy(energy_kwh, rise):
+    dearer = sam(0.6 * (1 + rise), energy_kwh * 10)
+    assert dearer == pytest.approx(sam(0.6, energy_kwh), rel=0.02)
 
 
 @given(accuracies, energies_above_one_kwh, st.floats(0.5, 8), st.floats(0.1, 100), units)
@@ -128,3 +142,51 @@ def test_only_an_interval_that_touches_one_unit_is_near_the_pole(accuracy, energ
         assert score == Undefined(UndefinedReason.NEAR_POLE)
     else:
         assert score == sam(accuracy, energy)
+
+
+@given(accuracies, st.floats(0, 3), st.floats(0, 1))
+def test_a_score_that_is_given_holds_for_every_energy_of_the_interval_on_one_side_of_the_pole(
+    accuracy, energy, off
+):
+    score = sam_of_measurement(accuracy, energy, uncertainty_kwh=off)
+    ends = [sam(accuracy, max(0.0, energy - off)), sam(accuracy, energy + off)]
+    if isinstance(score, Undefined):
+        assert any(isinstance(end, Undefined) for end in ends)
+    else:
+        assert ends[1] <= score <= ends[0]
+
+
+@pytest.mark.parametrize(("accuracy", "energy_kwh", "expected"), [(0.7, 2, 1.76), (0.8, 20, 1.24)])
+def test_the_smooth_variant_gives_its_vectors(accuracy, energy_kwh, expected):
+    assert sam_log1p(accuracy, energy_kwh) == pytest.approx(expected, abs=6e-3)
+
+
+@given(st.floats(0, 1), st.floats(1e-9, 1e9), st.floats(0.5, 8), st.floats(0.1, 100), units)
+def test_the_smooth_variant_is_its_formula(accuracy, energy, alpha, beta, unit):
+    expected = beta * accuracy**alpha / math.log10(1 + energy * UNITS_PER_KWH[unit])
+    found = sam_log1p(accuracy, energy, alpha=alpha, beta=beta, unit=unit)
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+@given(accuracies, st.floats(1e-9, 1e9), st.floats(1.001, 10))
+def test_the_smooth_variant_has_a_value_above_zero_and_falls_with_every_joule(accuracy, energy, times):
+    assert sam_log1p(accuracy, energy) > sam_log1p(accuracy, energy * times) > 0
+
+
+@given(accuracies, energies_above_one_kwh)
+def test_the_smooth_variant_is_another_metric_than_sam(accuracy, energy):
+    assert sam_log1p(accuracy, energy) < sam(accuracy, energy)
+    assert isinstance(sam(accuracy, 1 / energy), Undefined)
+
+
+@pytest.mark.parametrize("energy_kwh", [0, 0.0, 5e-324])
+def test_the_smooth_variant_is_undefined_where_there_is_no_electricity(energy_kwh):
+    assert sam_log1p(0.8, energy_kwh) == Undefined(UndefinedReason.ENERGY_ZERO)
+
+
+def test_the_smooth_variant_too_gives_the_reason_for_what_is_unknown_and_refuses_what_cannot_be():
+    assert sam_log1p(None, 0) == Undefined(UndefinedReason.ACCURACY_UNKNOWN)
+    assert sam_log1p(0.8, None) == Undefined(UndefinedReason.ENERGY_UNKNOWN)
+    for arguments in ({"accuracy": 76.3}, {"energy_kwh": -1}, {"alpha": 0}, {"beta": -1}, {"unit": "kwh"}):
+        with pytest.raises(ValueError):
+            sam_log1p(**{"accuracy": 0.8, "energy_kwh": 10, **arguments})

@@ -18,6 +18,8 @@ from sam_cluster.core.times import (
     iso,
     parse_period,
     parse_time,
+    previous,
+    span,
     utc_microseconds,
 )
 
@@ -219,3 +221,46 @@ def test_iso_keeps_the_instant_to_the_microsecond_and_says_its_offset(
 def test_iso_shows_the_sites_wall_clock() -> None:
     assert iso(utc(2026, 7, 1, 12), LONDON) == "2026-07-01T13:00:00+01:00"
     assert iso(utc(2026, 1, 1, 12, 0, 0, 5), LONDON) == "2026-01-01T12:00:00.000005+00:00"
+
+
+@pytest.mark.parametrize(
+    ("name", "before"),
+    [
+        ("2026-10", "2026-09"),
+        ("2026-01", "2025-12"),
+        ("2026Q1", "2025Q4"),
+        ("2026Q4", "2026Q3"),
+        ("2026", "2025"),
+        ("2027-W01", "2026-W53"),
+        ("2026-W43", "2026-W42"),
+        ("2026-03-01", "2026-02-28"),
+    ],
+)
+def test_the_period_before_is_of_the_same_kind(name: str, before: str) -> None:
+    assert previous(parse_period(name, LONDON, NOW), LONDON) == parse_period(before, LONDON, NOW)
+
+
+def test_the_period_before_some_days_has_as_many_days_over_a_clock_change_too() -> None:
+    days = span(utc(2026, 10, 26), utc(2026, 10, 29), LONDON)
+    assert previous(days, LONDON) == span(utc(2026, 10, 22, 23), utc(2026, 10, 26), LONDON)
+    assert previous(days, LONDON).name == "2026-10-23--2026-10-26"
+
+
+def test_the_period_before_some_hours_is_as_long() -> None:
+    hours = span(utc(2026, 7, 1, 12), utc(2026, 7, 1, 15, 30), LONDON)
+    assert previous(hours, LONDON) == span(utc(2026, 7, 1, 8, 30), utc(2026, 7, 1, 12), LONDON)
+
+
+@given(st.dates(min_value=date(2000, 1, 1), max_value=date(2090, 12, 31)), ZONES)
+def test_the_period_before_touches_the_one_after_it(day: date, zone: ZoneInfo) -> None:
+    week = f"{day:%G}-W{day:%V}"
+    for name in (f"{day:%Y}", f"{day:%Y}Q{(day.month + 2) // 3}", f"{day:%Y-%m}", week, day.isoformat()):
+        period = parse_period(name, zone, NOW)
+        before = previous(period, zone)
+        assert before.end == period.start and before.start < before.end
+        assert parse_period(before.name, zone, NOW) == before
+
+
+def test_there_is_nothing_before_the_calendar() -> None:
+    with pytest.raises(UsageError, match="0001"):
+        previous(parse_period("0001", UTC, NOW), UTC)

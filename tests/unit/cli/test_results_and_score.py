@@ -84,6 +84,18 @@ def test_a_score_at_one_unit_is_undefined_and_says_why(capsys: pytest.CaptureFix
     assert "too little electricity for SAM" in printed.err
 
 
+def test_the_smooth_variant_stands_under_its_own_key_and_never_under_that_of_sam(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = objects(capsys, "score", "--accuracy", "0.8", "--kwh", "0.5", "--variant", "sam_log1p")
+    assert set(found[0]) == SCORE_CONTRACT - {"sam", "sam_reason"} | {"sam_log1p", "sam_log1p_reason"}
+    assert found[0]["sam_log1p"] == pytest.approx(5 * 0.8**5 / 0.1760913, rel=1e-6)
+    assert run("score", "--accuracy", "0.8", "--kwh", "0", "--variant", "sam_log1p") == 0
+    printed = capsys.readouterr()
+    assert "energy_zero" in printed.out
+    assert "no electricity" in printed.err
+
+
 def test_parameters_come_from_the_flags_before_the_configuration(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -106,6 +118,7 @@ def test_parameters_come_from_the_flags_before_the_configuration(
         (("--accuracy", "0.5", "--kwh", "2", "--alpha", "0"), "--alpha must be a finite number above 0"),
         (("--accuracy", "0.5", "--kwh", "2", "--beta", "inf"), "--beta must be a finite number above 0"),
         (("--accuracy", "0.5", "--kwh", "2", "--unit", "BTU"), "invalid choice: 'BTU'"),
+        (("--accuracy", "1", "--kwh", "1.0000000000000002", "--beta", "1e308"), "take a smaller"),
     ],
 )
 def test_what_has_no_score_at_all_is_a_usage_error(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from sam_cluster.core.config import Config, Group, Task
 from sam_cluster.core.model import Quality
 from sam_cluster.core.units import millijoules_from_kwh
-from sam_cluster.report.group import group_view
-from sam_cluster.report.view import GroupView, PeriodView, Provenance
-from tests.unit.report.tables import MemoryTables, Row, at, hour_rows, job_rows, result_row, together
+from sam_cluster.report.group.build import group_view
+from sam_cluster.report.group.view import GroupView
+from sam_cluster.report.view import PeriodView, Provenance
+from tests.unit.report.tables import MemoryTables, Row, at, gap_row, hour_rows, job_rows, result_row, together
 
 CONFIG = Config(
     timezone="Europe/London",
@@ -86,6 +87,13 @@ ROWS = together(
     without_shard(),
     job_rows(213, "2026-10-21 12:00", 24, 60.0, gpus=8, account="speech", user="zoe"),
     {"jobs": [dict(job_rows(214, "2026-10-22 12:00", 1, None, gpus=0)["jobs"][0], run_ids=[])]},
+    # What the one GPU draws when nobody holds it; and nodes were followed since August.
+    {
+        "gaps": [
+            gap_row("GPU-1", at("2026-08-31 12:00"), 60, 55),
+            gap_row("GPU-1", at("2026-10-13 00:00"), 60, 60),
+        ]
+    },
     {
         "results": [
             result_row(1, 0.941, ["202"], model="ResNet-50"),

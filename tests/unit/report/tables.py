@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from sam_cluster.core.model import Quality
+from sam_cluster.core.times import utc_microseconds
 from sam_cluster.core.units import millijoules_from_kwh
 from sam_cluster.store.rows import from_rows
 from sam_cluster.store.schemas import TABLES
@@ -102,10 +103,27 @@ def hour_rows(
             "cluster": "lab", "run_id": run_id, "node": "n1", "gpu_uuid": "GPU-1", "started_at": begun,
             "hour": begun + timedelta(hours=n), "held_microseconds": gpus * 3_600_000_000,
             "energy_millijoules": None if energy is None else whole + (rest if n == 0 else 0),
+            "device_energy_millijoules": None if energy is None else whole + (rest if n == 0 else 0),
             "quality": quality.value, "flags": [],
         }
         for n in range(hours)
     ]  # fmt: skip
+
+
+def gap_row(gpu_uuid: str, begun: datetime, minutes: int, watts: float, **more: Any) -> Row:
+    """A stretch in which nobody held a GPU, which drew the same power all the time."""
+    ended = begun + timedelta(minutes=minutes)
+    return {
+        "cluster": "lab", "node": "n1", "gpu_uuid": gpu_uuid, "segment": "s", "kind": "idle",
+        "from_at": begun, "from_uptime_microseconds": utc_microseconds(begun),
+        "to_at": ended, "to_uptime_microseconds": utc_microseconds(ended),
+        "energy_millijoules": watt_hours(watts * minutes / 60), **more,
+    }  # fmt: skip
+
+
+def watt_hours(energy_wh: float) -> int:
+    """Millijoules."""
+    return millijoules_from_kwh(energy_wh / 1_000)
 
 
 def result_row(number: int, accuracy: float | None, job_ids: Sequence[str], **more: Any) -> Row:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sam_cluster.core.config import Config, Group
@@ -14,11 +15,14 @@ from sam_cluster.core.model import Flag, Quality, Reason
 from sam_cluster.core.units import millijoules_from_kwh
 from sam_cluster.metrics import UndefinedReason
 from sam_cluster.report import words
-from sam_cluster.report.group import group_view
+from sam_cluster.report.before import NotCompared
+from sam_cluster.report.group.build import group_view
+from sam_cluster.report.group.document import group_object
+from sam_cluster.report.group.view import GroupView
 from sam_cluster.report.ledger import Amount
-from sam_cluster.report.view import GroupView, MissingLine, PeriodView, added
-from tests.unit.report.month import CONFIG, DATA, OCTOBER, simulated, view
-from tests.unit.report.tables import MemoryTables, at, job_rows, together
+from sam_cluster.report.view import MissingLine, PeriodView, added
+from tests.unit.report.month import CONFIG, DATA, OCTOBER, ROWS, simulated, view
+from tests.unit.report.tables import MemoryTables, at, gap_row, job_rows, result_row, together
 
 VIEW = view()
 TINY = millijoules_from_kwh(0.0000004)
@@ -87,7 +91,6 @@ def test_each_day_of_the_period_has_its_line_and_an_unknown_day_is_not_zero() ->
     assert days["2026-10-01 Thu"] == 3.0 + 12.5 * 14 / 20
     assert days["2026-10-03 Sat"] == 0.0
     assert days["2026-10-20 Tue"] is None
-    assert max(line.share for line in VIEW.days) == 1.0
 
 
 def test_a_long_period_is_shown_by_month() -> None:
@@ -106,12 +109,20 @@ def test_of_an_open_period_only_the_days_that_have_data_are_shown() -> None:
 
 def test_energy_is_told_apart_by_how_the_run_ended_and_earlier_attempts_are_requeued() -> None:
     assert [(line.ending, line.runs, kwh(line.amount)) for line in VIEW.endings] == [
-        ("completed", 9, 47.25),
+        ("completed", 9, 47.0),
         ("failed", 1, 2.0),
         ("cancelled", 1, 0.3),
         ("timeout", 1, 4.2),
         ("requeued", 1, 1.0),
+        ("held_idle", 2, 0.25),  # half of the sweep stood at 62.5 W, the smoke test at next to nothing
     ]
+
+
+def test_how_much_could_be_told_idle_from_busy_is_stated() -> None:
+    # All the metered hours but the 64 of the job that is a lower bound.
+    assert VIEW.judged_share == pytest.approx(1 - 64 / (VIEW.totals.amount.held_microseconds / 3_600_000_000))
+    assert view({**ROWS, "gaps": []}).judged_share == 0.0
+    assert "held_idle" not in {line.ending for line in view({**ROWS, "gaps": []}).endings}
 
 
 def test_people_are_the_labs_own_by_energy() -> None:
@@ -128,10 +139,10 @@ def test_results_are_those_of_the_lab_that_count_task_by_task() -> None:
         ("cifar-10", "top-1", "CIFAR-10", "test"),
         ("kinetics-400", None, None, None),
     ]
-    assert [(result.model, result.accuracy) for result in tasks[0].scored] == [
+    assert [(line.result.model, line.result.accuracy) for line in tasks[0].scored] == [
         ("ResNet-50", 0.9415), ("ResNet-50", 0.941), ("ViT-B/16", 0.962),
     ]  # fmt: skip
-    assert [(result.model, result.sam_reason) for result in tasks[0].unscored] == [
+    assert [(line.result.model, line.result.sam_reason) for line in tasks[0].unscored] == [
         ("EfficientNet-B4", UndefinedReason.LOWER_BOUND),
         ("MobileNetV2", UndefinedReason.ENERGY_AT_OR_BELOW_ONE_UNIT),
     ]
@@ -139,6 +150,116 @@ def test_results_are_those_of_the_lab_that_count_task_by_task() -> None:
         MissingLine(word="rejected", meaning=words.LEFT_OUT["rejected"], count=1),
         MissingLine(word="superseded", meaning=words.LEFT_OUT["superseded"], count=1),
     )
+
+
+def test_each_scored_result_has_its_place_by_accuracy_and_by_sam() -> None:
+    task = VIEW.results.tasks[0]
+    places = [line.place for line in task.scored]
+    assert [(p.by_accuracy, p.by_sam, p.rise) for p in places if p] == [(2, 1, 1), (3, 2, 1), (1, 3, -2)]
+    assert [line.place for line in task.unscored] == [None, None]
+    # The lower bound is not on the front, and neither is what another beats at the same electricity.
+    assert [line.result.model for line in task.all if line.is_on_front] == [
+        "ResNet-50", "ViT-B/16", "MobileNetV2",
+    ]  # fmt: skip
+    assert task.most_accurate is not None and task.most_accurate.result.model == "ViT-B/16"
+
+
+def test_how_firm_an_order_is_is_told_over_alpha_and_unit() -> None:
+    task = VIEW.results.tasks[0]
+    assert [order.alpha for order in task.over_alpha] == [float(n) for n in range(1, 11)]
+    assert next(order.tau_b for order in task.over_alpha if order.alpha == 5.0) == 1.0
+    assert [order.unit for order in task.over_unit] == ["J", "Wh", "MJ", "kWh"]
+    below, above = task.same_order or (None, None)
+    # ln(log 26 / log 12.5) / ln(0.962 / 0.9415): above it the more accurate one would lead.
+    assert below == 0.0 and above is not None and above > 5.0
+    by_alpha = task.leads(task.over_alpha)
+    assert [(line.result.model, [o.alpha for o in orders]) for line, orders in by_alpha] == [
+        ("ResNet-50", [float(n) for n in range(1, 11)])
+    ]
+
+
+def test_an_alpha_of_the_sites_own_is_on_the_grid() -> None:
+    found = view(config=replace(CONFIG, alpha=2.5)).results.tasks[0]
+    assert 2.5 in [order.alpha for order in found.over_alpha]
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 1.0), st.floats(1.01, 500.0)), min_size=1, max_size=20))
+@settings(deadline=None, max_examples=30)
+def test_the_ranks_that_a_page_shows_hold_the_first_by_sam_and_the_most_accurate(
+    results: list[tuple[float, float]],
+) -> None:
+    rows = together(
+        *(job_rows(n, "2026-10-05 09:00", 1, kwh_) for n, (_, kwh_) in enumerate(results, 1)),
+        {"results": [result_row(n, accuracy, [str(n)]) for n, (accuracy, _) in enumerate(results, 1)]},
+    )
+    (task,) = view(rows).results.tasks
+    shown = [task.scored[place] for place in task.shown]
+    assert len({line.result.digest for line in shown}) == len(shown) <= 15
+    assert min(line.place.by_accuracy for line in shown if line.place) == 1
+    assert min(line.place.by_sam for line in shown if line.place) == 1
+
+
+def test_an_author_from_elsewhere_is_named_by_lab_only() -> None:
+    rows = together(
+        ROWS,
+        {"results": [result_row(20, 0.9, ["203"], user="zoe"), result_row(21, 0.9, ["203"], user="nobody")]},
+    )
+    lines = {line.result.submission_id: line for line in view(rows).results.all}
+    zoe, nobody = lines[f"{20:032x}"], lines[f"{21:032x}"]
+    assert (zoe.result.user, zoe.is_outside, zoe.lab) == (None, True, "speech")
+    assert (nobody.result.user, nobody.is_outside, nobody.lab) == (None, True, None)
+    assert "zoe" not in json.dumps(group_object(view(rows)))
+
+
+def changes(rows: dict[str, list[dict[str, object]]], **more: object) -> dict[str, tuple[object, object]]:
+    found = view(rows, **more).changes
+    names = ("energy_millijoules", "gpu_microseconds", "jobs", "energy_share", "cost")
+    return {name: (getattr(found, name).difference, getattr(found, name).not_compared) for name in names}
+
+
+SINCE_AUGUST = {"gaps": [gap_row("GPU-1", at("2026-08-31 12:00"), 60, 60)]}
+
+
+def test_each_total_is_set_against_the_period_before() -> None:
+    rows = together(
+        job_rows(1, "2026-09-10 09:00", 2, 4.0),
+        job_rows(2, "2026-10-10 09:00", 5, 3.0),
+        job_rows(3, "2026-10-10 09:00", 5, 1.0, account="speech"),
+        SINCE_AUGUST,
+    )
+    found = view(rows).changes
+    assert found.period.label == "2026-09"
+    assert changes(rows) == {
+        "energy_millijoules": (-millijoules_from_kwh(1.0), None),
+        "gpu_microseconds": (3 * 3_600_000_000, None),
+        "jobs": (0, None),
+        "energy_share": (-0.25, None),
+        "cost": (pytest.approx(-1.2 * 0.28), None),
+    }
+    assert found.energy_millijoules.part == -0.25
+    assert [line.before for line in view(rows).days if line.before and line.before.known_millijoules] == [
+        Amount(millijoules_from_kwh(4.0), 2 * 3_600_000_000, frozenset({Quality.MEASURED}))
+    ]
+
+
+def test_a_lower_bound_is_not_compared_as_if_it_were_whole() -> None:
+    lower = job_rows(1, "2026-09-10 09:00", 2, 4.0, quality=Quality.LOWER_BOUND)
+    found = changes(together(lower, job_rows(2, "2026-10-10 09:00", 5, 3.0), SINCE_AUGUST))
+    assert found["energy_millijoules"] == found["cost"] == (None, NotCompared.LOWER_BOUND)
+    assert found["energy_share"] == (None, NotCompared.LOWER_BOUND)
+    assert found["jobs"] == (0, None)
+
+
+def test_where_the_tables_do_not_reach_back_there_is_no_period_before() -> None:
+    rows = together(job_rows(1, "2026-09-10 09:00", 2, 4.0), job_rows(2, "2026-10-10 09:00", 5, 3.0))
+    assert set(changes(rows).values()) == {(None, NotCompared.NO_PERIOD_BEFORE)}
+    assert {line.before for line in view(rows).days} == {None}
+
+
+def test_an_open_period_is_not_compared_with_one_that_is_over() -> None:
+    rows = together(job_rows(1, "2026-09-10 09:00", 2, 4.0), SINCE_AUGUST)
+    found = changes(rows, period=replace(OCTOBER, is_preliminary=True))
+    assert set(found.values()) == {(None, NotCompared.PRELIMINARY)}
 
 
 def test_the_energy_that_a_result_names_is_counted_once() -> None:
@@ -185,7 +306,9 @@ def test_every_word_of_the_closed_lists_has_a_meaning() -> None:
     assert set(words.REASONS) == set(Reason)
     assert set(words.QUALITIES) == set(Quality)
     assert set(words.UNDEFINED) == set(UndefinedReason)
-    assert set(words.ENDINGS.values()) | {"unknown"} == set(words.ENDING_WORDS)
+    assert set(words.ENDINGS.values()) | {"unknown", "held_idle"} == set(words.ENDING_WORDS)
+    assert set(words.COVERAGE) == set(words.COVERAGE_OF_ONE) == set(Quality)
+    assert set(words.NOT_COMPARED) == set(NotCompared)
 
 
 def test_a_run_of_an_earlier_period_of_which_nothing_is_known_marks_no_day_of_this_one() -> None:
@@ -222,9 +345,11 @@ def months(draw: st.DrawFn) -> dict[str, list[dict[str, object]]]:
 
 
 @given(months())
+@settings(deadline=None)
 def test_whatever_the_month_the_tables_of_a_page_add_up_and_shares_are_shares(
     rows: dict[str, list[dict[str, object]]],
 ) -> None:
+    rows["gaps"] = [gap_row("GPU-1", at("2026-10-13 00:00"), 60, 60)]
     found: GroupView = group_view(MemoryTables(rows), CONFIG, "vision", OCTOBER, DATA)
     total = found.totals.amount
     for lines in (found.jobs, found.endings, found.people):

@@ -15,17 +15,53 @@ from pathlib import Path
 import jinja2
 import pytest
 
-from sam_cluster.report.render import TOP_JOBS, environment, group_page, period_title
-from sam_cluster.report.view import GroupView
+from sam_cluster.report import render
+from sam_cluster.report.charts.picture import Picture
+from sam_cluster.report.group.pictures import GroupPictures, TaskPictures, group_pictures
+from sam_cluster.report.group.view import GroupView
+from sam_cluster.report.render import environment, period_title
 from tests.unit.report.month import OCTOBER, ROWS, simulated, view
 from tests.unit.report.tables import at, job_rows, result_row, together
 
 GOLD = Path(__file__).resolve().parents[2] / "gold"
+TOP_JOBS = 25  # that the page lists
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 
 
 def page(given: GroupView | None = None) -> str:
-    return group_page(given or view(), csv_name="vision-2026-10.csv", json_name="vision-2026-10.json")
+    given = given or view()
+    return written(given, group_pictures(given))
+
+
+def written(given: GroupView, pictures: GroupPictures) -> str:
+    return render.page(
+        "group.html.j2",
+        given,
+        csv_name="vision-2026-10.csv",
+        json_name="vision-2026-10.json",
+        pictures=pictures,
+    )
+
+
+def undrawn(picture: Picture | None) -> Picture | None:
+    """The picture without its drawings, which change with the library that draws them."""
+    return picture and replace(picture, wide="<!-- wide -->", narrow="<!-- narrow -->")
+
+
+def without_drawings(pictures: GroupPictures) -> GroupPictures:
+    return GroupPictures(
+        days=undrawn(pictures.days),
+        endings=undrawn(pictures.endings),
+        tasks=tuple(
+            TaskPictures(
+                results=undrawn(panel.results),
+                orders=undrawn(panel.orders),
+                over_alpha=undrawn(panel.over_alpha),
+                over_unit=undrawn(panel.over_unit),
+            )
+            for panel in pictures.tasks
+        ),
+    )
 
 
 class Elements(HTMLParser):
@@ -49,7 +85,7 @@ class Elements(HTMLParser):
         assert self._open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if "style" not in self._open:
+        if not {"style", "script"} & set(self._open):
             self.text += data
 
     def named(self, tag: str) -> Iterator[dict[str, str | None]]:
@@ -57,7 +93,7 @@ class Elements(HTMLParser):
 
 
 def test_the_page_is_the_gold_one() -> None:
-    actual = page()
+    actual = written(view(), without_drawings(group_pictures(view())))
     expected = GOLD / "group.html"
     if not expected.is_file() or actual != expected.read_text("utf-8"):
         (GOLD / "actual").mkdir(exist_ok=True)
@@ -72,9 +108,8 @@ def test_the_same_view_gives_the_same_bytes() -> None:
 def test_the_page_needs_nothing_but_itself() -> None:
     elements = Elements(page())
     tags = Counter(tag for tag, _ in elements.found)
-    assert not tags & Counter(
-        {"script": 1, "link": 1, "img": 1, "iframe": 1, "object": 1, "form": 1, "base": 1}
-    )
+    assert not tags & Counter({"link": 1, "img": 1, "iframe": 1, "object": 1, "form": 1, "base": 1})
+    assert list(elements.named("script")) == [{}]
     addresses = [
         value
         for _, attributes in elements.found
@@ -90,16 +125,19 @@ def test_the_page_needs_nothing_but_itself() -> None:
     assert "@import" not in page()
 
 
-def test_the_policy_allows_this_style_sheet_and_nothing_else() -> None:
+def digest_of(element: str, source: str) -> str:
+    (content,) = re.findall(rf"<{element}>(.*?)</{element}>", source, re.DOTALL)
+    return base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+
+
+def test_the_policy_allows_this_style_sheet_and_this_script_and_nothing_else() -> None:
     source = page()
-    style = re.search(r"<style>(.*?)</style>", source, re.DOTALL)
-    assert style is not None
-    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
     policy = next(
         m for m in Elements(source).named("meta") if m.get("http-equiv") == "Content-Security-Policy"
     )
     assert policy["content"] == (
-        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; style-src 'sha256-{digest_of('style', source)}'; "
+        f"script-src 'sha256-{digest_of('script', source)}'; base-uri 'none'; form-action 'none'"
     )
     assert not any("style" in attributes for _, attributes in Elements(source).found)
     assert source.index("Content-Security-Policy") < source.index("<style>")
@@ -115,7 +153,7 @@ def test_the_page_can_be_read_without_seeing_it() -> None:
     count = Counter(tag for tag, _ in elements.found)
     assert count["caption"] == count["table"]
     assert all("scope" in attributes for attributes in elements.named("th"))
-    assert all(attributes.get("aria-hidden") == "true" for attributes in elements.named("svg"))
+    assert all(attributes.get("role") == "img" for attributes in elements.named("svg"))
     headings = [int(tag[1]) for tag, _ in elements.found if re.fullmatch(r"h[1-6]", tag)]
     assert headings[0] == 1 and all(after <= before + 1 for before, after in pairwise(headings))
 

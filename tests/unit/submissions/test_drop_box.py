@@ -13,7 +13,7 @@ from sam_cluster.core.errors import StoreError, SubmissionError
 from sam_cluster.submissions.box import create_box
 from sam_cluster.submissions.collect import Deferral, Deferred, Received, Rejection
 from sam_cluster.submissions.drop import drop
-from sam_cluster.submissions.model import MAX_JOBS, MAX_NOTE
+from sam_cluster.submissions.fields import MAX_JOBS, MAX_NOTE
 
 from .bench import ALICE, BOB, SERVICE, acting_as, as_root, collected, discarded, put, result, wrapped
 
@@ -27,7 +27,7 @@ def test_a_result_that_is_dropped_is_received_as_it_was(box):
     )
     name = drop(handed_in, box, None)
     (outcome,) = collected(box)
-    assert outcome.submission == handed_in
+    assert outcome.document == handed_in
     assert (outcome.uid, outcome.user, outcome.author_by) == (os.getuid(), "me", "owner")
     assert (handed_in.task, handed_in.model, handed_in.split) == ("imagenet-1k", model, None)
     assert outcome.entry.name == name

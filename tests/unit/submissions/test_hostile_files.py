@@ -60,6 +60,11 @@ def file(content, mode=0o644):
     return lambda path: put(path, content, mode)
 
 
+CONFIRMED = {
+    "kind": "confirmation", "schema": 2, "submission_id": "a" * 32, "confirmed": True,
+    "submitted_at": "2026-10-03T12:00:00+00:00",
+}  # fmt: skip
+
 HOSTILE = {
     "symlink": (symlink_to_a_good_result, Fault.NOT_A_REGULAR_FILE),
     "dangling symlink": (dangling_symlink, Fault.NOT_A_REGULAR_FILE),
@@ -86,7 +91,19 @@ HOSTILE = {
     "accuracy nan": (file(wrapped(edited(accuracy=float("nan")))), Rejection.NOT_A_SUBMISSION),
     "accuracy in percent": (file(wrapped(edited(accuracy=76.3))), Rejection.NOT_A_SUBMISSION),
     "huge string": (file(wrapped(edited(model="x" * 50_000))), Rejection.NOT_A_SUBMISSION),
-    "schema of tomorrow": (file(wrapped(edited(schema=2))), Rejection.NOT_A_SUBMISSION),
+    "schema of tomorrow": (file(wrapped(edited(schema=3))), Rejection.NOT_A_SUBMISSION),
+    "kind of tomorrow": (file(wrapped(edited(kind=["confirmation"]))), Rejection.NOT_A_SUBMISSION),
+    "confirmation of nothing": (file(wrapped('{"kind": "confirmation"}')), Rejection.NOT_A_SUBMISSION),
+    "confirmation in another's name": (
+        file(wrapped(json.dumps({**CONFIRMED, "user": "bob"}))),
+        Rejection.NOT_A_SUBMISSION,
+    ),
+    "confirmation that is neither": (
+        file(wrapped(json.dumps({**CONFIRMED, "confirmed": "yes"}))),
+        Rejection.NOT_A_SUBMISSION,
+    ),
+    "epochs without end": (file(wrapped(edited(epochs=float("inf")))), Rejection.NOT_A_SUBMISSION),
+    "epochs that overflow": (file(wrapped(edited(epochs=10**400))), Rejection.NOT_A_SUBMISSION),
     "unknown field": (file(wrapped(edited(user="bob"))), Rejection.NOT_A_SUBMISSION),
 }
 

@@ -1,0 +1,127 @@
+"""What the tables know of the jobs that results name: whose they are, whose lab's, and which cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sam_cluster.core.config import Config
+from sam_cluster.core.times import from_utc_microseconds
+from sam_cluster.core.units import MICROSECONDS_PER_DAY
+from sam_cluster.store.commit import Transaction
+from sam_cluster.store.rows import to_rows
+from sam_cluster.submissions.judge import Known
+from sam_cluster.submissions.model import Confirmation
+
+from .accounting import SINCE, UNTIL
+from .fold import Row
+
+#: An array's tasks are looked for among the jobs of so long before the first result was handed in.
+ARRAYS_MICROSECONDS = 400 * MICROSECONDS_PER_DAY
+
+OWNER_COLUMNS = ("cluster", "job_id", "user", "account", "started_at", "ended_at", "raw_job_id")
+NUMBER_COLUMNS = ("cluster", "raw_job_id", "array_job_id", "submitted_at")
+
+
+class NamedJobs:
+    """What accounting and the jobs say of the jobs that some results name."""
+
+    def __init__(self, transaction: Transaction, config: Config, rows: Iterable[Row]) -> None:
+        self._transaction = transaction
+        self._config = config
+        self._zone = ZoneInfo(config.timezone)
+        self._found: dict[tuple[str, str], list[Row]] = {}
+        self._numbers: dict[str, range] | None = None
+        named = [row for row in rows if row["job_ids"]]
+        wanted = {job_id for row in named for job_id in row["job_ids"]}
+        # Slurm's own number is known of a plain job; that of an array's task is not in its name.
+        if plain := {int(job_id) for job_id in wanted if job_id.isdecimal()}:
+            self._look(wanted, raw_job_ids=plain)
+        if any((row["cluster"], job_id) not in self._found for row in named for job_id in row["job_ids"]):
+            self._look(
+                wanted, start_microseconds=min(row["submitted_at"] for row in named) - ARRAYS_MICROSECONDS
+            )
+
+    def known(self, row: Row, words: Mapping[str, Confirmation]) -> Known:
+        """What is known of the jobs of one result."""
+        meant = {job_id: job for job_id in row["job_ids"] if (job := self._meant(row, job_id))}
+        until = self._transaction.properties.get(UNTIL)
+        return Known(
+            owners={job_id: job["user"] for job_id, job in meant.items()},
+            until=None if until is None else from_utc_microseconds(until),
+            numbers=self._numbers_of(row["cluster"]) if len(meant) < len(row["job_ids"]) else None,
+            coordinated={job_id for job_id, job in meant.items() if self._coordinates(row["user"], job)},
+            words=words,
+        )
+
+    def coordinates_all(self, user: str, row: Row) -> bool:
+        """Whether a user coordinates the labs of all jobs of a result, each of which is known."""
+        jobs = [self._meant(row, job_id) for job_id in row["job_ids"]]
+        return bool(jobs) and all(job is not None and self._coordinates(user, job) for job in jobs)
+
+    def _coordinates(self, user: str, job: Row) -> bool:
+        return user in self._config.coordinators_of(job["account"], on=self._day(job))
+
+    def _day(self, job: Row) -> date | None:
+        """The day on which a job is its lab's: that of its end, or so far of its start."""
+        at = job["started_at"] if job["ended_at"] is None else job["ended_at"]
+        return None if at is None else from_utc_microseconds(at).astimezone(self._zone).date()
+
+    def _meant(self, row: Row, job_id: str) -> Row | None:
+        """The job of an id; of a number that was used again, the one that had begun last when the result
+        was handed in."""
+        begun = [
+            job
+            for job in self._found.get((row["cluster"], job_id), ())
+            if (job["started_at"] or 0) <= row["submitted_at"]
+        ]
+        return max(begun, key=lambda job: (job["started_at"] or 0, job["ended_at"] or 0), default=None)
+
+    def _look(self, wanted: set[str], **where: object) -> None:
+        """Find the wanted jobs, under their own id and under that of their array or het job."""
+        names = pa.array(sorted(wanted), pa.string())
+        for table in ("accounting", "jobs"):
+            rows = self._transaction.read(table, columns=OWNER_COLUMNS, **where)  # type: ignore[arg-type]
+            wholes = pc.replace_substring_regex(rows["job_id"], "[_+].*", "")
+            is_meant = pc.or_(pc.is_in(rows["job_id"], names), pc.is_in(wholes, names))
+            for job in to_rows(rows.filter(pc.and_(is_meant, pc.is_valid(rows["user"])))):
+                for job_id in {job["job_id"], job["job_id"].split("_")[0].split("+")[0]} & wanted:
+                    self._found.setdefault((job["cluster"], job_id), []).append(job)
+
+    def _numbers_of(self, cluster: str) -> range:
+        """The numbers of which every job that began is known: from the first that was given out since
+        accounting is asked, to the last that is known."""
+        if self._numbers is None:
+            self._numbers = {}
+            since = self._transaction.properties.get(SINCE)
+            rows = self._transaction.read("accounting", columns=NUMBER_COLUMNS)
+            rows = rows.filter(pc.is_valid(rows["submitted_at"]))
+            # The tasks of an array get numbers of their own when they begin, long after it was submitted.
+            numbers = pc.coalesce(rows["array_job_id"], rows["raw_job_id"]).to_pylist()
+            submitted = rows["submitted_at"].cast(pa.int64()).to_pylist()
+            given: dict[str, list[tuple[int, int]]] = {}
+            for name, number, at in zip(rows["cluster"].to_pylist(), numbers, submitted, strict=True):
+                given.setdefault(name, []).append((number, at))
+            if since is not None:
+                self._numbers = {name: numbers_since(pairs, since) for name, pairs in given.items()}
+        return self._numbers.get(cluster, range(0))
+
+
+def numbers_since(given: Iterable[tuple[int, int]], since: int) -> range:
+    """From the first number that was given out at or after an instant to the last one, of jobs' numbers and
+    when each was submitted. Slurm gives out ascending numbers; a requeue is a submission under the old one.
+    """
+    descending = sorted(given, reverse=True)
+    first = None
+    earliest_after = None
+    for number, submitted in descending:
+        if earliest_after is not None and submitted > earliest_after:
+            continue  # after a greater number, so it was requeued: when it was given out is not known
+        if submitted < since:
+            break
+        first, earliest_after = number, submitted
+    return range(0) if first is None else range(first, descending[0][0] + 1)

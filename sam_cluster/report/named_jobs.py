@@ -1,0 +1,143 @@
+"""The jobs that results name: read as columns, so that only what is named becomes a value."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..core.config import Config
+from ..core.model import Flag, Quality, quality_of_sum
+from ..core.times import from_utc_microseconds
+from .reading import groups_of
+from .records import TableReader
+
+COLUMNS = (
+    "cluster", "job_id", "raw_job_id", "user", "account", "started_at", "ended_at", "energy_millijoules",
+    "uncertainty_millijoules", "quality", "flags",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedJob:
+    """A job as far as a result needs it. Of one that still runs the quality is that of a lower bound: its
+    figure will grow."""
+
+    cluster: str
+    job_id: str
+    raw_job_id: int
+    user: str | None
+    account: str | None
+    group: str | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    energy_millijoules: int | None
+    uncertainty_millijoules: int | None
+    quality: Quality
+
+    @property
+    def key(self) -> tuple[str, int, datetime | None]:
+        """What no other job has: numbers are used again in time."""
+        return self.cluster, self.raw_job_id, self.started_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Electricity:
+    """The measured GPU energy of several jobs, in millijoules, at the quality of the worst of them."""
+
+    energy_millijoules: int | None  # the sum of what is known; None where nothing is
+    uncertainty_millijoules: int
+    quality: Quality
+
+
+def electricity_of(jobs: Collection[NamedJob], unknown: int = 0) -> Electricity:
+    """What jobs used together, where `unknown` more are not in the tables."""
+    known = [job.energy_millijoules for job in jobs if job.energy_millijoules is not None]
+    return Electricity(
+        energy_millijoules=sum(known) if known else None,
+        uncertainty_millijoules=sum(job.uncertainty_millijoules or 0 for job in jobs),
+        quality=quality_of_sum([*(job.quality for job in jobs), *[Quality.UNKNOWN] * unknown]),
+    )
+
+
+class NamedJobs:
+    """The jobs of some names in the order of their start, found by cluster and name."""
+
+    def __init__(self, tables: TableReader, config: Config, wanted: Collection[str]) -> None:
+        self._by_id: dict[tuple[str, str], list[NamedJob]] = {}
+        rows = _rows(tables, wanted)
+        for job, whole in zip(_jobs(rows, config), rows["whole"].to_pylist(), strict=True):
+            self._by_id.setdefault((job.cluster, job.job_id), []).append(job)
+            if whole != job.job_id:
+                self._by_id.setdefault((job.cluster, whole), []).append(job)
+
+    def of(self, cluster: str, job_id: str, before: datetime, author: str) -> list[NamedJob]:
+        """The job of an id, or every part of an array or het job; of a number that was used again, the job
+        that had begun last when the result was handed in. What began later can be its author's own only."""
+        candidates = [
+            job
+            for job in self._by_id.get((cluster, job_id), ())
+            if job.user == author or job.started_at is None or job.started_at <= before
+        ]
+        if len(candidates) < 2:
+            return candidates
+        exact = [job for job in candidates if job.job_id == job_id]
+        latest: dict[str, NamedJob] = {}
+        for job in exact or candidates:
+            if job.job_id not in latest or (job.started_at and job.started_at <= before):
+                latest[job.job_id] = job
+        return list(latest.values())
+
+
+def _rows(tables: TableReader, wanted: Collection[str]) -> pa.Table:
+    """The rows of these names and, as `whole`, the array or het job that each is a part of."""
+    numbers = [int(job_id) for job_id in wanted if job_id.isdecimal()]
+    if len(numbers) == len(wanted):
+        # A plain id is Slurm's own number of a plain job: few files hold it.
+        rows = _among(tables.read("jobs", raw_job_ids=numbers, columns=COLUMNS), wanted)
+        if set(rows["job_id"].to_pylist()) == set(wanted):
+            return rows
+    return _among(tables.read("jobs", columns=COLUMNS), wanted)
+
+
+def _among(rows: pa.Table, wanted: Iterable[str]) -> pa.Table:
+    names = pa.array(sorted(wanted), pa.string())
+    wholes = pc.replace_substring_regex(rows["job_id"], "[_+].*", "")
+    rows = rows.append_column("whole", wholes)
+    rows = rows.filter(pc.or_(pc.is_in(rows["job_id"], names), pc.is_in(wholes, names)))
+    rows = rows.append_column("begun", pc.coalesce(rows["started_at"], rows["ended_at"]))
+    return rows.sort_by([("begun", "ascending"), ("cluster", "ascending"), ("raw_job_id", "ascending")])
+
+
+def _jobs(rows: pa.Table, config: Config) -> Iterable[NamedJob]:
+    instants = {name: rows[name].cast(pa.int64()).to_pylist() for name in ("started_at", "ended_at")}
+    qualities = {quality.value: quality for quality in Quality}
+    columns = {name: rows[name].to_pylist() for name in COLUMNS if name not in instants and name != "flags"}
+    is_open = _has(rows["flags"], Flag.OPEN)
+    groups = groups_of(rows, config).to_pylist()
+    for at in range(len(rows)):
+        started, ended = instants["started_at"][at], instants["ended_at"][at]
+        yield NamedJob(
+            cluster=columns["cluster"][at],
+            job_id=columns["job_id"][at],
+            raw_job_id=columns["raw_job_id"][at],
+            user=columns["user"][at],
+            account=columns["account"][at],
+            group=groups[at],
+            started_at=None if started is None else from_utc_microseconds(started),
+            ended_at=None if ended is None else from_utc_microseconds(ended),
+            energy_millijoules=columns["energy_millijoules"][at],
+            uncertainty_millijoules=columns["uncertainty_millijoules"][at],
+            quality=Quality.LOWER_BOUND if is_open[at] else qualities[columns["quality"][at]],
+        )
+
+
+def _has(lists: pa.ChunkedArray, word: str) -> list[bool]:
+    """Of each list of a column whether the word is in it."""
+    rows = lists.combine_chunks()
+    parents = pc.list_parent_indices(rows).filter(pc.equal(pc.list_flatten(rows), word))
+    found = set(parents.to_pylist())
+    return [at in found for at in range(len(rows))]
