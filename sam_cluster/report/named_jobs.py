@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -80,7 +80,7 @@ class NamedJobs:
         candidates = [
             job
             for job in self._by_id.get((cluster, job_id), ())
-            if job.user == author or job.started_at is None or job.started_at <= before
+            if job.started_at is None or job.started_at <= before or job.user == author
         ]
         if len(candidates) < 2:
             return candidates
@@ -112,26 +112,31 @@ def _among(rows: pa.Table, wanted: Iterable[str]) -> pa.Table:
     return rows.sort_by([("begun", "ascending"), ("cluster", "ascending"), ("raw_job_id", "ascending")])
 
 
-def _jobs(rows: pa.Table, config: Config) -> Iterable[NamedJob]:
-    instants = {name: rows[name].cast(pa.int64()).to_pylist() for name in ("started_at", "ended_at")}
+def _jobs(rows: pa.Table, config: Config) -> Iterator[NamedJob]:
     qualities = {quality.value: quality for quality in Quality}
-    columns = {name: rows[name].to_pylist() for name in COLUMNS if name not in instants and name != "flags"}
-    is_open = _has(rows["flags"], Flag.OPEN)
+    instants = (rows[name].cast(pa.int64()).to_pylist() for name in ("started_at", "ended_at"))
+    others = (
+        rows[name].to_pylist()
+        for name in (
+            "cluster", "job_id", "raw_job_id", "user", "account", "energy_millijoules",
+            "uncertainty_millijoules", "quality",
+        )
+    )  # fmt: skip
     groups = groups_of(rows, config).to_pylist()
-    for at in range(len(rows)):
-        started, ended = instants["started_at"][at], instants["ended_at"][at]
+    columns = zip(*instants, *others, _has(rows["flags"], Flag.OPEN), groups, strict=True)
+    for started, ended, cluster, job_id, number, user, account, energy, off, quality, runs, group in columns:
         yield NamedJob(
-            cluster=columns["cluster"][at],
-            job_id=columns["job_id"][at],
-            raw_job_id=columns["raw_job_id"][at],
-            user=columns["user"][at],
-            account=columns["account"][at],
-            group=groups[at],
+            cluster=cluster,
+            job_id=job_id,
+            raw_job_id=number,
+            user=user,
+            account=account,
+            group=group,
             started_at=None if started is None else from_utc_microseconds(started),
             ended_at=None if ended is None else from_utc_microseconds(ended),
-            energy_millijoules=columns["energy_millijoules"][at],
-            uncertainty_millijoules=columns["uncertainty_millijoules"][at],
-            quality=Quality.LOWER_BOUND if is_open[at] else qualities[columns["quality"][at]],
+            energy_millijoules=energy,
+            uncertainty_millijoules=off,
+            quality=Quality.LOWER_BOUND if runs else qualities[quality],
         )
 
 

@@ -86,7 +86,9 @@ def size(value: float | None) -> float | None:
 
 
 def change_percent(part: float) -> str:
-    """A relative change with its sign: `+8.1 %`, `−30.0 %`."""
+    """A relative change with its sign, `+8.1 %`, `−30.0 %`; from ten times as much on `12.0-fold`."""
+    if part >= 9:
+        return f"{number(part + 1)}-fold"
     shown = number(part * 100)
     return f"{'+' if part > 0 and shown[0].isdigit() else ''}{shown} %"
 

@@ -42,6 +42,7 @@ class Settings:
     alpha: float
     beta: float
     unit: str
+    sam_scope: str  # which electricity SAM counts: gpu, or facility, which is the GPUs' times the PUE
     carbon_g_per_kwh: float | None
     price_per_kwh: float | None
     pue: float | None

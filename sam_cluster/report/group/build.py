@@ -17,8 +17,15 @@ from ..before import Change, Figure, change, period_before, reaches_back
 from ..idle import MOST_OF_IDLE_POWER
 from ..ledger import days_of
 from ..reading import read_jobs
-from ..records import Selection, TableReader, base_id
-from ..results import Result, choose, read_results
+from ..records import Selection, TableReader
+from ..results import (
+    Result,
+    choose,
+    jobs_without_result,
+    read_results,
+    union_of_jobs,
+    without_energy,
+)
 from ..view import PeriodView, Provenance, Settings, added, part
 from . import lines
 from .spent import GroupSpending, group_spending, idle_spending
@@ -89,6 +96,7 @@ def _settings(config: Config, group: str, period: PeriodView) -> Settings:
         carbon_g_per_kwh=config.carbon_g_per_kwh,
         price_per_kwh=config.price_per_kwh,
         pue=config.pue,
+        sam_scope=config.sam_scope,
         members=latest.members if latest else None,
     )
 
@@ -131,18 +139,24 @@ def _results(
     tables: TableReader, config: Config, results: Sequence[Result], now: GroupSpending, chosen: Selection
 ) -> ResultsView:
     counted = [result for result in results if result.counts]
-    named = {(result.cluster, job_id) for result in counted for job_id in result.job_ids}
+    unnamed = {
+        (job.cluster, job.raw_job_id, job.started_at) for job in jobs_without_result(now.jobs, counted)
+    }
     ours = [
         line
         for line in now.listed
-        if named & {(line.job.cluster, line.job.job_id), (line.job.cluster, base_id(line.job.job_id))}
+        if (line.job.cluster, line.job.raw_job_id, line.job.started_at) not in unnamed
     ]
+    union = union_of_jobs(counted)
     return ResultsView(
         tasks=tasks(counted, _outsiders(tables, config, counted, now, chosen)),
         left_out=left_out(results),
         jobs_named=len(ours),
         energy_share=part(added(line.amount for line in ours), now.whole),
-        without_energy=sum(result.energy_millijoules is None for result in counted),
+        without_energy=len(without_energy(counted)),
+        union_jobs=len(union.jobs) + len(union.jobs_unknown),
+        union_energy_millijoules=union.electricity.energy_millijoules,
+        union_quality=union.electricity.quality,
     )
 
 

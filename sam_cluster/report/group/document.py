@@ -41,6 +41,7 @@ def group_object(view: GroupView) -> dict[str, Any]:
             "gpu_seconds": totals.gpu_microseconds / MICROSECONDS_PER_SECOND,
             "jobs_without_gpu_time": totals.jobs_without_gpu_time,
             "energy_share": totals.energy_share,
+            "energy_share_is_partial": totals.is_share_partial,
             "gpu_share": totals.gpu_share,
             "kwh_per_gpu_hour": totals.kwh_per_gpu_hour,
             "cost": totals.cost,
@@ -52,6 +53,7 @@ def group_object(view: GroupView) -> dict[str, Any]:
                 "quality": line.quality.value,
                 "jobs": line.jobs,
                 "gpu_seconds": line.gpu_microseconds / MICROSECONDS_PER_SECOND,
+                "gpu_share": line.gpu_share,
             }
             for line in view.coverage
         ],
@@ -87,6 +89,11 @@ def group_object(view: GroupView) -> dict[str, Any]:
         "tasks": [_task_object(task) for task in view.results.tasks],
         "results_left_out": _counts(view.results.left_out),
         "results_without_energy": view.results.without_energy,
+        "results_union": {
+            "jobs": view.results.union_jobs,
+            "energy_millijoules": view.results.union_energy_millijoules,
+            "quality": view.results.union_quality.value,
+        },
         "jobs_with_results": view.results.jobs_named,
         "energy_share_with_results": view.results.energy_share,
         "missing": _counts(view.missing),

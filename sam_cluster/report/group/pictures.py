@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...core.model import Quality
+from ...core.units import millijoules_from_kwh
 from ...metrics import OrderAt
 from .. import words
 from ..charts.accuracy_and_energy import ResultPoint, accuracy_and_energy
@@ -16,10 +16,10 @@ from ..charts.picture import Picture
 from ..charts.two_orders import RankedResult, two_orders
 from ..charts.where_it_went import EnergyPart, where_it_went
 from ..text import shortened
-from .view import DayLine, GroupView, ResultLine, TaskView
+from .view import DayLine, GroupView, TaskView
 
-#: Characters of a model's name in a picture, and results that make a panel.
-LONGEST_LABEL = 24
+#: Characters of a task's name in a picture, and results that make a panel.
+LONGEST_TASK = 24
 LEAST_RESULTS = 3
 
 
@@ -72,18 +72,18 @@ def _panel(task: TaskView, prefix: str) -> TaskPictures:
     first = task.all[0].result
     points = [
         ResultPoint(
-            label=label,
+            label=line.name,
             accuracy=line.result.accuracy,
-            energy_millijoules=line.result.energy_millijoules,
+            energy_millijoules=millijoules_from_kwh(line.result.electricity_kwh),
             sam=line.result.sam,
             is_lower_bound=line.result.quality is Quality.LOWER_BOUND,
         )
-        for line, label in zip(task.all, labels(task.all), strict=True)
-        if line.result.accuracy is not None and line.result.energy_millijoules is not None
+        for line in task.all
+        if line.result.accuracy is not None and line.result.electricity_kwh is not None
     ]
     drawn = accuracy_and_energy(
         points,
-        task=shortened(task.task or "unknown", LONGEST_LABEL),
+        task=shortened(task.task or "unknown", LONGEST_TASK),
         alpha=first.alpha,
         beta=first.beta,
         unit=first.unit,
@@ -91,19 +91,17 @@ def _panel(task: TaskView, prefix: str) -> TaskPictures:
     )
     if len(task.scored) < LEAST_RESULTS:
         return TaskPictures(results=drawn)
-    shown = task.shown
-    names = labels([task.scored[place] for place in shown])
     return TaskPictures(
         results=drawn,
-        orders=two_orders(_ranked(task, shown, names), prefix=f"{prefix}b"),
+        orders=two_orders(_ranked(task), prefix=f"{prefix}b"),
         over_alpha=order_over_alpha(
-            _paths(task.over_alpha, shown, names),
+            _paths(task, task.over_alpha),
             alphas=[order.alpha for order in task.over_alpha],
             configured=first.alpha,
             prefix=f"{prefix}c",
         ),
         over_unit=order_over_units(
-            _paths(task.over_unit, shown, names),
+            _paths(task, task.over_unit),
             units=[order.unit for order in task.over_unit],
             configured=first.unit,
             prefix=f"{prefix}d",
@@ -111,29 +109,13 @@ def _panel(task: TaskView, prefix: str) -> TaskPictures:
     )
 
 
-def labels(lines: Sequence[ResultLine]) -> list[str]:
-    """What each result is called in a picture: its model, and its job too where several have one name."""
-    models = [shortened(line.result.model or "unknown", LONGEST_LABEL) for line in lines]
-    counts = Counter(models)
-    return [
-        model if counts[model] == 1 else shortened(f"{model} ({_job(line)})", LONGEST_LABEL + 12)
-        for model, line in zip(models, lines, strict=True)
-    ]
-
-
-def _job(line: ResultLine) -> str:
-    job_ids = line.result.job_ids
-    return f"{job_ids[0]}, …" if len(job_ids) > 1 else "".join(job_ids)
-
-
-def _ranked(task: TaskView, shown: Sequence[int], names: Sequence[str]) -> list[RankedResult]:
+def _ranked(task: TaskView) -> list[RankedResult]:
     found = []
-    for place, name in zip(shown, names, strict=True):
-        line = task.scored[place]
+    for line in (task.scored[place] for place in task.shown):
         assert line.place is not None and line.result.accuracy is not None and line.result.sam is not None
         found.append(
             RankedResult(
-                label=name,
+                label=line.name,
                 accuracy=line.result.accuracy,
                 sam=line.result.sam,
                 rank_by_accuracy=line.place.by_accuracy,
@@ -143,8 +125,8 @@ def _ranked(task: TaskView, shown: Sequence[int], names: Sequence[str]) -> list[
     return found
 
 
-def _paths(orders: Sequence[OrderAt], shown: Sequence[int], names: Sequence[str]) -> list[RankPath]:
+def _paths(task: TaskView, orders: Sequence[OrderAt]) -> list[RankPath]:
     return [
-        RankPath(label=name, ranks=tuple(order.ranks[place] for order in orders))
-        for place, name in zip(shown, names, strict=True)
+        RankPath(label=task.scored[place].name, ranks=tuple(order.ranks[place] for order in orders))
+        for place in task.shown
     ]

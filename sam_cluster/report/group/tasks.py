@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ...core.model import Quality
-from ...core.units import kwh_from_millijoules
 from ...metrics import (
     Candidate,
     crossings,
@@ -19,11 +18,14 @@ from ...metrics import (
 from ...metrics.ranking import ALPHAS
 from .. import words
 from ..results import Result
+from ..text import shortened
 from ..view import MissingLine
 from .view import ResultLine, TaskView
 
 #: Results whose ranks a page shows: the first by SAM, and of the others the most accurate.
 MOST_BY_SAM, MOST_BY_ACCURACY = 12, 3
+#: Characters of a model's name where it is told apart from others.
+LONGEST_NAME = 24
 
 
 def tasks(results: Sequence[Result], authors: Mapping[str | None, str | None]) -> tuple[TaskView, ...]:
@@ -43,10 +45,11 @@ def _task(
     unscored = sorted((r for r in ours if r.sam is None), key=lambda r: (-(r.accuracy or 0.0), r.digest))
     candidates = [_candidate(result) for result in scored]
     alpha, unit = ours[0].alpha, ours[0].unit
-    front = _on_front(ours)
+    front, names = _on_front(ours), _names(ours)
     standing = places(candidates, alpha=alpha, unit=unit)
     lines = [
         ResultLine(
+            name=names[result.digest],
             result=replace(result, user=None) if result.user in authors else result,
             is_outside=result.user in authors,
             lab=authors.get(result.user),
@@ -72,6 +75,27 @@ def _task(
     )
 
 
+def _names(results: Sequence[Result]) -> dict[str, str]:
+    """What each result is called, by its digest: its model, and where several have one name its job too, and
+    where that is the same its digest."""
+    models = {result.digest: shortened(result.model or "unknown", LONGEST_NAME) for result in results}
+    with_job = {result.digest: f"{models[result.digest]} ({_job(result)})" for result in results}
+    by_model, by_job = Counter(models.values()), Counter(with_job.values())
+    return {
+        digest: model
+        if by_model[model] == 1
+        else with_job[digest]
+        if by_job[with_job[digest]] == 1
+        else f"{model} ({digest[:8]})"
+        for digest, model in models.items()
+    }
+
+
+def _job(result: Result) -> str:
+    first = shortened(result.job_ids[0], 16) if result.job_ids else "no job"
+    return f"{first}, …" if len(result.job_ids) > 1 else first
+
+
 def _shown(scored: Sequence[Result]) -> tuple[int, ...]:
     by_accuracy = sorted(range(len(scored)), key=lambda n: (-(scored[n].accuracy or 0.0), n))
     first = range(min(len(scored), MOST_BY_SAM))
@@ -92,19 +116,17 @@ def _same_order(
 
 
 def _candidate(result: Result) -> Candidate:
-    energy = result.energy_millijoules
-    return Candidate(
-        accuracy=result.accuracy, energy_kwh=None if energy is None else kwh_from_millijoules(energy)
-    )
+    # Only scored results are ranked, whose uncertainty does not touch one unit.
+    return Candidate(accuracy=result.accuracy, energy_kwh=result.electricity_kwh)
 
 
 def _on_front(results: Sequence[Result]) -> set[str]:
     """The digests of the results on the Pareto front; a lower bound of energy may lie behind it."""
     placed = [
-        (result.accuracy, kwh_from_millijoules(result.energy_millijoules), result.digest)
+        (result.accuracy, result.electricity_kwh, result.digest)
         for result in results
         if result.accuracy is not None
-        and result.energy_millijoules is not None
+        and result.electricity_kwh is not None
         and result.quality is not Quality.LOWER_BOUND
     ]
     front = pareto_front([accuracy for accuracy, *_ in placed], [energy for _, energy, _ in placed])

@@ -87,6 +87,7 @@ class PersonLine:
 class ResultLine:
     """A result of the lab. Of an author from outside only the lab is named, where it is known."""
 
+    name: str  # short, and no other's of the task
     result: Result  # its `user` is None where the author is from outside
     is_outside: bool
     lab: str | None
@@ -143,16 +144,17 @@ class TaskView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultsView:
-    """The lab's results; `amount` is of the union of their jobs, each counted once and whole.
-
-    `jobs_named` and `energy_share` are of the period's jobs that some result names.
-    """
+    """The lab's results. The union is of all jobs that they name, each once and whole, inside the period or
+    not; `jobs_named` and `energy_share` are of the period's jobs that some result names."""
 
     tasks: tuple[TaskView, ...]
     left_out: tuple[MissingLine, ...]
     jobs_named: int
     energy_share: float | None
     without_energy: int
+    union_jobs: int
+    union_energy_millijoules: int | None
+    union_quality: Quality
 
     @property
     def all(self) -> tuple[ResultLine, ...]:

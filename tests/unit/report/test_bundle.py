@@ -64,6 +64,25 @@ def test_json_holds_the_figures_of_the_page_in_base_units() -> None:
     assert [run["energy_millijoules"] for run in requeued["runs"]] == [3_600_000_000, 7_200_000_000]
 
 
+def test_json_holds_what_the_page_says_of_the_period_before_of_idle_hours_and_of_ranks() -> None:
+    assert DATA["before"]["period"]["label"] == "2026-09"
+    assert DATA["before"]["jobs"] == {
+        "before": 1, "before_is_lower_bound": False, "difference": 11, "part": 11.0, "not_compared": None,
+    }  # fmt: skip
+    assert DATA["before"]["energy_millijoules"]["not_compared"] == "lower_bound"
+    idle = next(line for line in DATA["endings"] if line["ending"] == "held_idle")
+    assert 0 < idle["energy_millijoules"] < DATA["totals"]["energy_millijoules"]
+    assert sum(line["energy_millijoules"] for line in DATA["endings"]) == DATA["totals"]["energy_millijoules"]
+    assert 0 < DATA["judged_share"] < 1
+    ranks = {
+        result["model"]: (result["rank_by_accuracy"], result["rank_by_sam"]) for result in DATA["results"]
+    }
+    assert ranks["ViT-B/16"] == (1, 3)
+    (over_unit,) = [task["over_unit"] for task in DATA["tasks"] if task["task"] == "cifar-10"]
+    assert [order["unit"] for order in over_unit] == ["J", "Wh", "MJ", "kWh"]
+    assert DATA["results_union"]["jobs"] == 7
+
+
 def test_a_formula_in_a_name_is_text_in_csv_and_as_it_was_in_json() -> None:
     files = group_files(view(job_rows(1, "2026-10-05 09:00", 1, 1.0, job_name="=cmd()")))
     row = next(csv.DictReader(io.StringIO(files["vision-2026-10.csv"].decode(), newline="")))

@@ -68,6 +68,11 @@ def test_an_energy_of_a_millijoule_or_more_is_shown_in_a_unit_in_which_it_is_not
         (numbers.percent(0.0001), "< 0.1 %"),
         (numbers.percent(0.99999), "> 99.9 %"),
         (numbers.accuracy(0.763), "76.30 %"),
+        (numbers.change_percent(0.081), "+8.10 %"),
+        (numbers.change_percent(-0.3), "−30.0 %"),
+        (numbers.change_percent(-0.000001), "> −0.001 %"),
+        (numbers.change_percent(11.0), "12.0-fold"),
+        (numbers.points(-0.021), "2.10 points"),
         (numbers.grams(980.0), "980 g"),
         (numbers.grams(12_300.0), "12.3 kg"),
     ],
@@ -79,7 +84,7 @@ def test_numbers_are_shown_with_three_figures_and_their_unit(shown: str, expecte
 def test_what_is_unknown_is_called_unknown() -> None:
     functions = (
         numbers.number, numbers.count, numbers.kwh, numbers.joules, numbers.energy, numbers.gpu_hours,
-        numbers.percent, numbers.accuracy, numbers.grams,
+        numbers.percent, numbers.points, numbers.accuracy, numbers.grams,
     )  # fmt: skip
     assert {function(None) for function in functions} == {"unknown"}
 

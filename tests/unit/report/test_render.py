@@ -121,7 +121,8 @@ def test_the_page_needs_nothing_but_itself() -> None:
         for address in addresses
         if not re.fullmatch(r"#[a-z]+|vision-2026-10\.(csv|json)", address or "")
     ] == []
-    assert "url(" not in page()
+    ids = {attributes["id"] for _, attributes in elements.found if "id" in attributes}
+    assert set(re.findall(r"url\(([^)]*)\)", page())) <= {f"#{name}" for name in ids}
     assert "@import" not in page()
 
 
@@ -230,6 +231,25 @@ def test_hostile_text_stays_text_wherever_a_user_can_write_it(text: str) -> None
     assert Elements(source).found == Elements(page(plain)).found
     assert not set(source) & set("\x1b\x00\x07\x9b\u202e\u2066")
     assert len(source) < len(page(plain)) + 2_000
+
+
+DRAWN = {"svg", "title", "desc", "defs", "clippath", "g", "path", "rect", "line", "text", "tspan"}
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_stays_text_in_pictures_too(text: str) -> None:
+    said = dict.fromkeys(("task", "metric", "dataset", "split", "model", "user"), text)
+    results = [result_row(n, 0.5 + n / 10, ["1"], **said) for n in range(1, 5)]
+    job = job_rows(1, "2026-10-05 09:00", 4, 5.0, user=text, job_name=text, account="vision")
+    found = view(together(job, {"results": results}))
+    panel = group_pictures(found).tasks[0]
+    pictures = [panel.results, panel.orders, panel.over_alpha, panel.over_unit]
+    assert all(pictures)
+    drawings = [Elements(svg) for each in pictures if each for svg in (each.wide, each.narrow)]
+    assert {tag for drawing in drawings for tag, _ in drawing.found} <= DRAWN
+    named = {name for drawing in drawings for _, attributes in drawing.found for name in attributes}
+    assert {name for name in named if name.startswith("on") or name in ("style", "href", "src")} == set()
+    assert not set(page(found)) & set("\x1b\x00\x07\x9b\u202e\u2066")
 
 
 def test_hostile_text_in_the_labs_own_name_stays_text() -> None:
