@@ -26,7 +26,7 @@ from ..view import PeriodView, Provenance, Settings
 from .balance import Balance, balance_of
 from .evenness import Population, Used, WithinLabs, indices, weighting_of, within_labs
 from .granted import from_sshare, granted_to
-from .labs import LabFacts, heads_of, lab_lines, people_lines
+from .labs import LabFacts, lab_lines, people_lines
 from .people import naming
 from .reached import reached
 from .spent import LabSum, Spending, spending_of
@@ -74,8 +74,6 @@ def cluster_view(
         for measure, each in used.items()
         for population in Population
     )
-    named = {line.lab: heads_of(line.granted.members, len(now.people.get(line.lab, ()))) for line in labs}
-    tasks = reached(counted, lambda lab: named.get(lab, (0, False))[0] >= config.least_people)
     return ClusterView(
         clusters=tuple(sorted(pc.unique(now.jobs["cluster"]).to_pylist())),
         period=period,
@@ -92,7 +90,7 @@ def cluster_view(
         evenness=evenness,
         within=_within(now, config.least_people),
         waiting=waiting,
-        tasks=tasks,
+        tasks=reached(counted),
         results_without_lab=sum(result.group is None for result in counted),
         balance=balance,
         held_idle=_held_idle(now),

@@ -195,7 +195,6 @@ def _task(task: TaskReached) -> dict[str, Any]:
                 "energy_millijoules": line.energy_millijoules,
                 "energy_kwh": kwh_from_millijoules(line.energy_millijoules),
                 "group": line.lab,
-                "group_withheld": line.lab is None,
                 "groups": line.labs,
             }
             for line in task.lines

@@ -73,18 +73,13 @@ def _level_fs(share: float | None, used: float | None) -> float | Undefined | No
     return None if share is None or used is None else level_fs(share, used)
 
 
-def heads_of(members: int | None, active: int) -> tuple[int, bool]:
-    """How many people a lab is, and whether those are its members: as configured, else the active ones."""
-    return (active, False) if members is None else (members, True)
-
-
 def _heads(ours: LabSum, granted: Granted, active: int, least_people: int) -> Heads:
-    count, are_members = heads_of(granted.members, active)
+    count = active if granted.members is None else granted.members
     known = ours.amount.energy_millijoules
     told = count >= least_people
     return Heads(
         count=count if told else None,
-        are_members=are_members,
+        are_members=granted.members is not None,
         energy_millijoules=known / count if told and known is not None else None,
         gpu_microseconds=ours.gpu_microseconds / count if told else None,
         is_withheld=0 < count < least_people,

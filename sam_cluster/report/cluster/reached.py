@@ -6,7 +6,7 @@ Never an accuracy divided by kWh, which is best for a model that was not trained
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ...core.model import Quality
@@ -18,14 +18,11 @@ WHOLE = (Quality.MEASURED, Quality.ESTIMATED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reached:
-    """The least energy of a result of at least an accuracy, and how many labs have one.
-
-    `lab` is None where its people are too few to name it outside.
-    """
+    """The least energy of a result of at least an accuracy, whose it is, and how many labs have one."""
 
     accuracy: float
     energy_millijoules: int
-    lab: str | None
+    lab: str
     labs: int
 
 
@@ -44,18 +41,16 @@ class TaskReached:
     lines: tuple[Reached, ...]
 
 
-def reached(results: Iterable[Result], may_be_named: Callable[[str], bool]) -> tuple[TaskReached, ...]:
+def reached(results: Iterable[Result]) -> tuple[TaskReached, ...]:
     """A line for each accuracy that labs share (see `metrics.shared_accuracies`), task by task."""
     by_task: dict[tuple[str | None, ...], list[Result]] = defaultdict(list)
     for result in results:
         by_task[result.task, result.metric, result.dataset, result.split].append(result)
     ordered = sorted(by_task.items(), key=lambda item: tuple(word or "" for word in item[0]))
-    return tuple(_task(key, ours, may_be_named) for key, ours in ordered)
+    return tuple(_task(key, ours) for key, ours in ordered)
 
 
-def _task(
-    key: tuple[str | None, ...], results: Sequence[Result], may_be_named: Callable[[str], bool]
-) -> TaskReached:
+def _task(key: tuple[str | None, ...], results: Sequence[Result]) -> TaskReached:
     usable = [
         (result.accuracy, result.energy_millijoules, result.group)
         for result in results
@@ -75,7 +70,7 @@ def _task(
             Reached(
                 accuracy=accuracy,
                 energy_millijoules=energy,
-                lab=lab if may_be_named(lab) else None,
+                lab=lab,
                 labs=len({each for _, each in enough}),
             )
         )
