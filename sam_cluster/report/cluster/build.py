@@ -104,6 +104,7 @@ def _settings(config: Config) -> Settings:
         alpha=config.alpha,
         beta=config.beta,
         unit=config.unit,
+        sam_scope=config.sam_scope,
         carbon_g_per_kwh=config.carbon_g_per_kwh,
         price_per_kwh=config.price_per_kwh,
         pue=config.pue,
