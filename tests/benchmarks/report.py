@@ -1,8 +1,8 @@
 """What the pages of a large month cost: `python -m tests.benchmarks.report [--keep DIR]`.
 
 Forty labs, 600 people, 100,000 jobs and 5,000 results in one month (`month.py`), and the command line on
-them, in a process of its own for each page: some one after the other, then all of them, as many at once as
-there are cores.
+them: the cluster's page and some labs' in a process of their own, one after the other, and then all pages in
+one process (`report --all`).
 """
 
 from __future__ import annotations
@@ -15,12 +15,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-
-from sam_cluster.cli.main import main as sam_cluster
 
 from .month import PERIOD, Size, write_month
 
@@ -59,39 +57,27 @@ def report(root: Path, out: Path, *words: str) -> list[str]:
     return [sys.executable, "-m", "sam_cluster", "report", *words, *common]
 
 
-def has_cluster_page(root: Path) -> bool:
-    """Whether the command line knows a page of the cluster."""
-    return sam_cluster(report(root, root / "trial", "--cluster")[3:]) in (0, 3)
-
-
 def table(root: Path, size: Size) -> list[str]:
     """The table, as lines of Markdown; the month is made in `root`."""
     # A process of its own: what a child has resident is counted from what its parent had.
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         _, labs = pool.submit(write_month, root, size).result()
-    cluster = [("--cluster",)] if has_cluster_page(root) else []
-    groups = [("--group", lab) for lab in labs]
     bare = measure([sys.executable, "-c", "import pyarrow.compute, pyarrow.parquet, jinja2"])
     what = f"{size.labs} labs, {size.people} people, {size.jobs:,} jobs, {size.results:,} results"
     lines = [
-        f"| {what} | wall s | CPU s | MB resident | MB of page | CPU ÷ loading Arrow and Jinja |",
+        f"| {what} | wall s | CPU s | MB resident | MB of the largest page | CPU ÷ loading Arrow and Jinja |",
         "|---|---:|---:|---:|---:|---:|",
         _line("loading Arrow and Jinja", [bare], "-", bare),
     ]
-    for name, pages in (("the page of the cluster", cluster), ("the page of a lab", groups[:ALONE])):
-        if pages:
-            took = [measure(report(root, root / "alone", *words)) for words in pages]
-            largest = max(path.stat().st_size for path in (root / "alone").glob("*.html"))
-            lines.append(_line(name, took, f"{largest / MEGABYTE:.2f}", bare))
-    begin = time.perf_counter()
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        commands = [report(root, root / "all", *words) for words in (*cluster, *groups)]
-        took = list(pool.map(measure, commands))
-    wall, cpu = time.perf_counter() - begin, sum(each.cpu_seconds for each in took)
-    lines.append(
-        f"| all {len(took)} pages, {os.cpu_count()} at once | {wall:.1f} | {cpu:.1f} | "
-        f"{max(each.resident_megabytes for each in took):.0f} each | - | {cpu / bare.cpu_seconds:.0f} |"
-    )
+    for name, pages in {
+        "the page of the cluster": [("--cluster",)],
+        "the page of a lab": [("--group", lab) for lab in labs[:ALONE]],
+        f"all {len(labs) + 1} pages": [("--all",)],
+    }.items():
+        out = root / name.replace(" ", "-")
+        took = [measure(report(root, out, *words)) for words in pages]
+        largest = max(path.stat().st_size for path in out.glob("*.html"))
+        lines.append(_line(name, took, f"{largest / MEGABYTE:.2f}", bare))
     return lines
 
 

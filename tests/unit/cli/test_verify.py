@@ -91,7 +91,7 @@ def test_a_report_that_nobody_touched_is_intact(report: Report, capsys: pytest.C
     "rows",
     [
         job_rows(900, "2026-11-01 10:00", 3, 2.0),  # after the period
-        job_rows(901, "2026-09-01 10:00", 3, 2.0),  # before it
+        job_rows(901, "2026-08-01 10:00", 3, 2.0),  # before the period that it is compared with
     ],
 )
 def test_a_later_commit_that_changes_nothing_of_the_period_leaves_it_intact(
