@@ -67,13 +67,14 @@ def by_browser(browser: str, page: str) -> bytes:
 
 
 def by_weasyprint(page: str) -> bytes:
-    """The page printed by WeasyPrint, which is given nothing to load."""
+    """The page printed by WeasyPrint, which is allowed to load nothing."""
     import weasyprint
 
-    def refuse(address: str) -> None:
-        raise ValueError(f"a page loads nothing, and not {address}")
-
-    content: bytes = weasyprint.HTML(string=without_files(page), url_fetcher=refuse).write_pdf()
+    try:
+        nothing = weasyprint.urls.URLFetcher(allowed_protocols=())
+    except AttributeError:
+        raise ReportError("--pdf needs WeasyPrint 68 or later: pip install --upgrade weasyprint") from None
+    content: bytes = weasyprint.HTML(string=without_files(page), url_fetcher=nothing).write_pdf()
     return content
 
 

@@ -28,6 +28,7 @@ class KeptSnapshot(Snapshot):
         raw_job_ids: Collection[int] | None = None,
         run_ids: Collection[str] | None = None,
         columns: Sequence[str] | None = None,
+        in_any_order: bool = False,
     ) -> pa.Table:
         """As `Snapshot.read`."""
         if raw_job_ids is not None or run_ids is not None:
@@ -38,14 +39,17 @@ class KeptSnapshot(Snapshot):
                 raw_job_ids=raw_job_ids,
                 run_ids=run_ids,
                 columns=columns,
+                in_any_order=in_any_order,
             )
-        key = table, start_microseconds, end_microseconds, None if columns is None else tuple(columns)
+        wanted = None if columns is None else tuple(columns)
+        key = table, start_microseconds, end_microseconds, wanted, in_any_order
         if key not in self._stretches:
             self._stretches[key] = super().read(
                 table,
                 start_microseconds=start_microseconds,
                 end_microseconds=end_microseconds,
                 columns=columns,
+                in_any_order=in_any_order,
             )
         return self._stretches[key]
 

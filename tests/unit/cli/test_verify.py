@@ -35,20 +35,23 @@ STEM = "vision-2026-10"
 class Report:
     """A report of a store of its own, and the command that verifies it."""
 
-    def __init__(self, root: Path, rows: dict[str, list[Row]], *words: str) -> None:
+    def __init__(
+        self,
+        root: Path,
+        rows: dict[str, list[Row]],
+        *words: str,
+        page: tuple[str, ...] = ("--group", "vision"),
+    ) -> None:
         self.store = make_store(root / "store", rows)
         self.config = root / "config.toml"
         self.config.write_text(CONFIG)
         self.out = root / "out"
         self._commits = 1
-        self.write(*words)
+        period = words or ("--period", "2026-10")
+        assert run(*self._common(), *page, "-o", str(self.out), *period) in (0, 3)
 
     def _common(self) -> tuple[str, ...]:
         return ("report", "--store", str(self.store), "--config", str(self.config))
-
-    def write(self, *words: str) -> None:
-        period = words or ("--period", "2026-10")
-        assert run(*self._common(), "--group", "vision", "-o", str(self.out), *period) in (0, 3)
 
     def file(self, ending: str) -> Path:
         (found,) = self.out.glob(f"*.{ending}")
@@ -91,7 +94,7 @@ def test_a_report_that_nobody_touched_is_intact(report: Report, capsys: pytest.C
     "rows",
     [
         job_rows(900, "2026-11-01 10:00", 3, 2.0),  # after the period
-        job_rows(901, "2026-09-01 10:00", 3, 2.0),  # before it
+        job_rows(901, "2026-08-01 10:00", 3, 2.0),  # before the period that it is compared with
     ],
 )
 def test_a_later_commit_that_changes_nothing_of_the_period_leaves_it_intact(
@@ -145,6 +148,19 @@ def test_a_report_of_an_open_period_is_superseded_when_the_data_reach_its_end(
     capsys.readouterr()
     assert other.verify() == 3
     assert "  period: changed\n" in capsys.readouterr().out
+
+
+def test_the_page_of_the_cluster_is_verified_as_a_labs_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = Report(tmp_path, ROWS, page=("--cluster",))
+    assert report.verify() == 0
+    report.commit(job_rows(906, "2026-10-29 10:00", 3, 2.5))
+    capsys.readouterr()
+    assert report.verify() == 3
+    assert "  tables: commit 1 then, 2 now\n" in capsys.readouterr().out
+    report.file("csv").unlink()
+    assert report.verify() == 1
 
 
 @pytest.mark.parametrize("ending", ["html", "json", "csv"])
