@@ -94,9 +94,22 @@ def figures_digest(document: Mapping[str, Any]) -> str:
 
 
 def json_bytes(content: object) -> bytes:
-    """JSON of one form for the same content."""
-    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=True, allow_nan=False)
-    return (text + "\n").encode("ascii")
+    """JSON of one form for the same content: a line for each key, and in a list for each entry."""
+    if not isinstance(content, dict):
+        return (_line(content) + "\n").encode("ascii")
+    parts = [f"  {_line(key)}: {_lines(content[key])}" for key in sorted(content)]
+    return ("{\n" + ",\n".join(parts) + "\n}\n").encode("ascii")
+
+
+def _lines(value: object) -> str:
+    if not isinstance(value, list) or not value:
+        return _line(value)
+    return "[\n" + ",\n".join(f"    {_line(entry)}" for entry in value) + "\n  ]"
+
+
+def _line(value: object) -> str:
+    # Without an indent the encoder is the one in C, which takes a tenth of the time of the other.
+    return json.dumps(value, sort_keys=True, ensure_ascii=True, allow_nan=False)
 
 
 def read(path: Path) -> Manifest:
