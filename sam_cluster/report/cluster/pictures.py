@@ -12,11 +12,17 @@ from ..charts.shares import LabShares, shares
 from ..charts.waiting import LabWaiting, waiting
 from ..charts.where_it_went import EnergyPart, where_it_went
 from ..text import shortened
-from .evenness import Indices, Population
+from .evenness import Indices, Population, Weighting
 from .view import ClusterView, LabLine
 
 #: A lab's name in a picture; the table beside it has more of it.
 LABEL_CHARACTERS = 24
+#: What the labs are lined up by in the Lorenz curve.
+OF_WEIGHTS = {
+    Weighting.MEMBERS: "the members of ",
+    Weighting.SHARE: "the shares granted to ",
+    Weighting.NONE: "",
+}
 CURVES = {"energy": "energy", "gpu_hours": "GPU-hours"}
 
 
@@ -46,7 +52,9 @@ def cluster_pictures(view: ClusterView) -> ClusterPictures:
             ],
             prefix="shares",
         ),
-        lorenz=_lorenz([each for each in view.evenness if each.population is Population.ELIGIBLE]),
+        lorenz=_lorenz(
+            [each for each in view.evenness if each.population is Population.ELIGIBLE], view.weighting
+        ),
         waiting=waiting(
             [
                 LabWaiting(
@@ -73,7 +81,7 @@ def cluster_pictures(view: ClusterView) -> ClusterPictures:
     )
 
 
-def _lorenz(curves: Sequence[Indices]) -> Picture | None:
+def _lorenz(curves: Sequence[Indices], weighting: Weighting) -> Picture | None:
     drawn = [each for each in curves if each.corners]
     return lorenz_curves(
         [
@@ -84,7 +92,7 @@ def _lorenz(curves: Sequence[Indices]) -> Picture | None:
             )
             for each in drawn
         ],
-        among=f"{max((each.n for each in drawn), default=0)} labs",
+        among=f"{OF_WEIGHTS[weighting]}{max((each.n for each in drawn), default=0)} labs",
         prefix="lorenz",
     )
 
