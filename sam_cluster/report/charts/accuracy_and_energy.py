@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from ...core.units import kwh_from_millijoules
-from ...metrics import UNITS_PER_KWH, pareto_front
+from ...metrics import UNITS_PER_KWH
 from .. import numbers
 from ..text import shortened
 from .axes import (
@@ -25,32 +22,14 @@ from .bins import binned
 from .drawing import Drawing, Layer, Row, Size, layer, picture
 from .iso_sam import Metric, iso_labels, iso_levels, iso_lines
 from .key import Entry, key, key_height, symbol_layer
-from .labels import Box, Placed, Wanted, fitted, place
 from .palette import BAND, INK, PAPER, SERIES, SOFT
 from .picture import Picture
+from .result_points import LABEL, NAMED, ResultPoint, areas_of, front_of, named_beside, named_points
+
+__all__ = ["ResultPoint", "accuracy_and_energy"]
 
 #: More points than these are counted in squares: 5,000 symbols are a picture of 1.8 MB, and a blot.
 MOST_POINTS = 300
-#: Points that are named: those of the front and the first by SAM and by accuracy, so many of each.
-NAMED = 5
-LEAST_AREA, MOST_AREA = 40.0, 700.0  # px² of the symbol with the most electricity and the least
-LABEL = 32  # characters
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResultPoint:
-    """A result whose accuracy (a fraction) and energy are known; `sam` is None where it has no score."""
-
-    label: str
-    accuracy: float
-    energy_millijoules: int
-    sam: float | None
-    is_lower_bound: bool = False  # the true energy lies further to the right
-
-    @property
-    def energy_kwh(self) -> float:
-        """Its electricity, as the axis has it."""
-        return kwh_from_millijoules(self.energy_millijoules)
 
 
 def accuracy_and_energy(
@@ -77,12 +56,6 @@ def accuracy_and_energy(
     )
 
 
-def front_of(points: Sequence[ResultPoint]) -> list[ResultPoint]:
-    """The points that no other beats on both, scored or not; where a lower bound truly lies is not known."""
-    placed = [point for point in points if not point.is_lower_bound]
-    return [placed[i] for i in pareto_front([p.accuracy for p in placed], [p.energy_kwh for p in placed])]
-
-
 def _drawing(
     points: Sequence[ResultPoint], front: Sequence[ResultPoint], metric: Metric, size: Size
 ) -> Drawing:
@@ -102,12 +75,13 @@ def _drawing(
     squares = binned(((p.energy_kwh, p.accuracy) for p in points), x, y) if is_binned else []
     named = named_points(points, front)
     symbols = [point for point in points if not is_binned or point in named]
-    areas = _areas(points, size)
+    areas = areas_of(points, size)
     entries = _key(points, metric, bool(levels), low < metric.unit_kwh, squares)
     top = key_height(entries, size) + 2 * size.line
     unit, per_kwh = ("kWh", 1) if high > 0.1 else ("Wh", 1_000)
+    axis_name = f"electricity in {unit}, logarithmic scale"
     ticks = [(kwh, f"{kwh * per_kwh:,.12g}") for kwh in powers(low, high, 5 if size.is_narrow else 8)]
-    labels = _labels(named, symbols, areas, x, y, size)
+    labels = named_beside(named, symbols, front, areas, x, y, size)
     return Drawing(
         width=x.length, height=y.length, left=left, right=right, top=top, bottom=2 * size.line + 10,
         layers=[
@@ -121,8 +95,9 @@ def _drawing(
             symbol_layer([_symbol(point, areas[point]) for point in symbols], x=x.at("x"), y=y.at("y")),
             *iso_labels(levels, metric, x, y, size),
             *placed_layers(labels, size),
-            ticks_left(y, accuracy_ticks, size), ticks_below(x, ticks, y.length + 14, size, right),
-            written([{"x": x.length / 2, "y": y.length + 14 + size.line, "text": f"electricity in {unit}, logarithmic scale"}],
+            ticks_left(y, accuracy_ticks, size),
+            ticks_below(x, ticks, y.length + 14, size, left=left, right=right),
+            written([{"x": x.length / 2, "y": y.length + 14 + size.line, "text": axis_name}],
                     size, align="center", colour=SOFT),
         ],
     )  # fmt: skip
@@ -143,22 +118,6 @@ def _energy_range(points: Sequence[ResultPoint], unit_kwh: float) -> tuple[float
     return low / 1.7, high * 1.7
 
 
-def named_points(points: Sequence[ResultPoint], front: Sequence[ResultPoint]) -> list[ResultPoint]:
-    """The points worth a name, the first by SAM in front; each once."""
-    by_sam = sorted((p for p in points if p.sam is not None), key=lambda p: (-(p.sam or 0.0), p.label))
-    by_accuracy = sorted(points, key=lambda p: (-p.accuracy, p.energy_millijoules, p.label))
-    on_front = sorted(front, key=lambda p: (-p.accuracy, p.label))
-    return list(
-        dict.fromkeys([*by_sam[:NAMED], *by_accuracy[:1], *on_front[: 2 * NAMED], *by_accuracy[:NAMED]])
-    )
-
-
-def _areas(points: Sequence[ResultPoint], size: Size) -> dict[ResultPoint, float]:
-    most = max(point.energy_millijoules for point in points)
-    room = (MOST_AREA / 2 if size.is_narrow else MOST_AREA) - LEAST_AREA
-    return {point: round(LEAST_AREA + room * point.energy_millijoules / most, 1) for point in points}
-
-
 def _symbol(point: ResultPoint, area: float) -> dict[str, object]:
     shape, fill, stroke = "circle", SERIES[0], PAPER
     if point.is_lower_bound:
@@ -169,27 +128,6 @@ def _symbol(point: ResultPoint, area: float) -> dict[str, object]:
         "x": point.energy_kwh, "y": point.accuracy, "shape": shape, "fill": fill, "stroke": stroke,
         "area": area, "opacity": 0.85,
     }  # fmt: skip
-
-
-def _labels(
-    named: Sequence[ResultPoint], symbols: Sequence[ResultPoint], areas: dict[ResultPoint, float],
-    x: Axis, y: Axis, size: Size,
-) -> list[Placed]:  # fmt: skip
-    def radius(point: ResultPoint) -> float:
-        return math.sqrt(areas[point] / math.pi) + 1
-
-    def box(point: ResultPoint) -> Box:
-        at_x, at_y, r = x.pixel(point.energy_kwh), y.pixel(point.accuracy), radius(point)
-        return Box(at_x - r, at_y - r, at_x + r, at_y + r)
-
-    wanted = [
-        Wanted(
-            text=fitted(point.label, size.width * 0.3, size.text, LABEL),
-            x=x.pixel(point.energy_kwh), y=y.pixel(point.accuracy), radius=radius(point),
-        )
-        for point in named
-    ]  # fmt: skip
-    return place(wanted, [box(p) for p in symbols], Box(2, 0, x.length + 20, y.length), size.text)
 
 
 def _band(unit_kwh: float, x: Axis, y: Axis) -> list[Layer]:
@@ -226,20 +164,13 @@ def _key(
     entries = []
     if squares:
         counts = [int(str(square["count"])) for square in squares]
-        text = f"results, darker for more ({min(counts)} to {max(counts)})"
+        text = f"results, a stronger colour for more ({min(counts)} to {max(counts)})"
         entries.append(Entry(text=text, shape="square", fill=SERIES[0], area=140))
+    kind = "one with a name here" if squares else "result"
     if any(p.sam is not None for p in points):
-        what = "one with a name here" if squares else "result"
-        entries.append(Entry(text=f"{what} (larger: more electricity)", shape="circle", fill=SERIES[0]))
+        entries.append(Entry(text=f"{kind} (larger: more electricity)", shape="circle", fill=SERIES[0]))
     if any(p.sam is None and not p.is_lower_bound for p in points):
-        entries.append(
-            Entry(
-                text="one without a score" if squares else "result without a score",
-                shape="diamond",
-                fill=PAPER,
-                stroke=INK,
-            )
-        )
+        entries.append(Entry(text=f"{kind}, without a score", shape="diamond", fill=PAPER, stroke=INK))
     if any(p.is_lower_bound for p in points):
         text = "used at least this much"
         entries.append(Entry(text=text, shape="triangle-right", fill=PAPER, stroke=SERIES[1]))
@@ -259,11 +190,11 @@ def _description(
 ) -> str:
     scored = sorted((p for p in drawn if p.sam is not None), key=lambda p: (-(p.sam or 0.0), p.label))
     bounds = sum(p.is_lower_bound for p in drawn)
-    least, most = drawn[-1], drawn[0]
+    least, most = (numbers.energy(point.energy_millijoules) for point in (drawn[-1], drawn[0]))
+    worst, best = (numbers.accuracy(end(p.accuracy for p in drawn)) for end in (min, max))
     text = (
-        f"{numbers.count(len(drawn))} results from {numbers.energy(least.energy_millijoules)} to "
-        f"{numbers.energy(most.energy_millijoules)} and from {numbers.accuracy(min(p.accuracy for p in drawn))} to "
-        f"{numbers.accuracy(max(p.accuracy for p in drawn))} accuracy; {numbers.count(len(scored))} have a score"
+        f"{numbers.count(len(drawn))} results from {least} to {most} and from {worst} to {best} accuracy; "
+        f"{numbers.count(len(scored))} have a score"
     )
     text += f", {bounds} used at least what is shown." if bounds else "."
     if scored:

@@ -88,17 +88,20 @@ def grid(axis: Axis, values: Iterable[float], **looks: object) -> Layer:
     )  # fmt: skip
 
 
-def ticks_below(axis: Axis, ticks: Sequence[Tick], y: float, size: Size, right: float) -> Layer:
-    """The values of a horizontal axis, in one line at `y` px, without those that would meet the one before
-    or end beyond the margin at the right."""
+def ticks_below(
+    axis: Axis, ticks: Sequence[Tick], y: float, size: Size, *, left: float, right: float
+) -> Layer:
+    """The values of a horizontal axis, in one line at `y` px: moved into the picture where one would
+    end beyond its margins, and without those that would meet the one before."""
     kept: list[Row] = []
     end = -math.inf
     for value, text in ticks:
-        at, half = axis.pixel(value), text_width(text, size.text) / 2
-        if at - half >= end + 6 and at + half <= axis.length + right:
-            kept.append({"x": value, "y": y, "text": text})
+        half = text_width(text, size.text) / 2
+        at = min(max(axis.pixel(value), half - left), axis.length + right - half)
+        if at - half >= end + 6:
+            kept.append({"x": at, "y": y, "text": text})
             end = at + half
-    return written(kept, size, x=axis.at("x"), y=pixel("y"), align="center", colour=SOFT)
+    return written(kept, size, align="center", colour=SOFT)
 
 
 def ticks_left(axis: Axis, ticks: Sequence[Tick], size: Size) -> Layer:

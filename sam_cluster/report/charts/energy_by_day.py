@@ -70,14 +70,14 @@ def _drawing(days: Sequence[EnergyOfDay], size: Size, step: str) -> Drawing:
             grid(y, [0.0], stroke=SOFT),
             written(unknown, size, x=x.at("x"), align="center", colour=SOFT),
             ticks_left(y, ticks, size),
-            ticks_below(x, _thinned(names, x, size), height + 14, size, 10),
+            ticks_below(x, _thinned(names, x, size), height + 14, size, left=left, right=10),
         ],
     )  # fmt: skip
 
 
 def _thinned(names: list[tuple[float, str]], x: Axis, size: Size) -> list[tuple[float, str]]:
     """Every so manieth name, evenly, so that those kept do not meet."""
-    widest = max(text_width(text, size.text) for _, text in names) + 10
+    widest = 1.3 * max(text_width(text, size.text) for _, text in names)  # the first is moved to the right
     return names[:: max(1, -int(-widest // (x.length / len(names))))]
 
 

@@ -1,7 +1,7 @@
 """Lines of equal SAM: accuracy = (SAM * log10(electricity) / beta) ** (1 / alpha).
 
-Defined to the right of one unit of electricity only, where the formula has its pole: all lines begin there at an
-accuracy of 0, so that near the pole they stand close and a little electricity changes much.
+Defined to the right of one unit of electricity only, where the formula has its pole: all lines begin
+there at an accuracy of 0, so that near the pole they stand close and a little electricity changes much.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .. import numbers
 from .axes import Axis, powers, round_steps, written
 from .drawing import Layer, Row, Size, layer
 from .labels import spread, text_width
@@ -92,4 +91,5 @@ def iso_labels(levels: Sequence[float], metric: Metric, x: Axis, y: Axis, size: 
 
 def iso_text(level: float, size: Size) -> str:
     """What is written at a line; on a phone the key says that it is SAM."""
-    return numbers.setting(level) if size.is_narrow else f"SAM {numbers.setting(level)}"
+    text = f"{level:,.12g}"
+    return text if size.is_narrow else f"SAM {text}"

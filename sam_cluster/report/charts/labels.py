@@ -113,7 +113,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A text with the left end and the middle of its line, and a line to its mark where it is not beside it."""
+    """A text with the left end and the middle of its line; `leader` is a line to its mark if it is far."""
 
     text: str
     x: float

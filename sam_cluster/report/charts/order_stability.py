@@ -87,6 +87,7 @@ def _drawing(paths: Sequence[RankPath], settings: _Settings, size: Size) -> Draw
     x = Axis(low=settings.places[0], high=settings.places[-1], length=size.width - 2 * column)
     rows = last + (max(unscored, 1) + 0.6 if unscored else 0)
     y = Axis(low=rows + 0.5, high=0.5, length=rows * row, is_vertical=True)
+    ticks = list(zip(settings.places, settings.texts, strict=True))
     bottom_rank = last + 1.6  # where those without a score stand
     return Drawing(
         width=x.length, height=y.length, left=column, right=column, top=top, bottom=2 * size.line + 10,
@@ -98,7 +99,7 @@ def _drawing(paths: Sequence[RankPath], settings: _Settings, size: Size) -> Draw
             _corners(paths, settings, x, y, bottom_rank),
             _ends(paths, 0, y, size, column, x.length, bottom_rank),
             _ends(paths, -1, y, size, column, x.length, bottom_rank),
-            ticks_below(x, list(zip(settings.places, settings.texts, strict=True)), y.length + 14, size, column),
+            ticks_below(x, ticks, y.length + 14, size, left=column, right=column),
             written(
                 [{"x": x.length / 2, "y": y.length + 14 + size.line, "text": _axis_name(settings)}],
                 size, align="center", colour=SOFT,
@@ -177,7 +178,8 @@ def _description(paths: Sequence[RankPath], settings: _Settings) -> str:
     still = sum(len(set(path.ranks)) == 1 for path in paths)
     first = {shortened(path.label, 40) for path in paths if 1 in path.ranks}
     text = (
-        f"{len(paths)} results over {settings.name} from {settings.texts[0]} to {settings.texts[-1]}: "
-        f"{still} keep one rank throughout. First somewhere: {', '.join(sorted(first)[:4])}"
+        f"{len(paths)} results, {settings.name} from {settings.texts[0]} to {settings.texts[-1]}: "
+        f"{still} of them keep{'s' if still == 1 else ''} one rank throughout. "
+        f"First somewhere: {', '.join(sorted(first)[:4])}"
     )
     return text + (f" and {len(first) - 4} more." if len(first) > 4 else ".")

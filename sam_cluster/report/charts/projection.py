@@ -11,6 +11,7 @@ from ..text import shortened
 from .axes import Axis, grid, round_steps, ticks_below, ticks_left, ticks_width, written
 from .drawing import Drawing, Layer, Size, layer, picture
 from .key import Entry, key, key_height, symbol_layer
+from .labels import fitted as fit
 from .labels import text_width
 from .palette import PAPER, SERIES, SOFT
 from .picture import Picture
@@ -91,8 +92,8 @@ def _drawing(
         for p in line
     ]  # fmt: skip
     points: list[dict[str, object]] = [
-        {"x": p.amount, "y": _kwh(p.energy_millijoules), "shape": "circle", "fill": SERIES[0], "stroke": PAPER,
-         "area": 80, "opacity": 1}
+        {"x": p.amount, "y": _kwh(p.energy_millijoules), "shape": "circle", "fill": SERIES[0],
+         "stroke": PAPER, "area": 80, "opacity": 1}
         for p in metered
     ]  # fmt: skip
     return Drawing(
@@ -104,12 +105,14 @@ def _drawing(
             grid(y, [0.0], stroke=SOFT),
             layer("area", rows, {"x": x.at("x"), "y": y.at("least"), "y2": {"field": "most"}},
                   fill=SERIES[1], fillOpacity=0.25),
-            layer("line", rows, {"x": x.at("x"), "y": y.at("y")}, stroke=SERIES[1], strokeDash=[6, 3], strokeWidth=2),
+            layer("line", rows, {"x": x.at("x"), "y": y.at("y")},
+                  stroke=SERIES[1], strokeDash=[6, 3], strokeWidth=2),
             symbol_layer(points, x=x.at("x"), y=y.at("y")),
             *_asked(target, x, y, size),
             ticks_left(y, ticks, size),
-            ticks_below(x, [(v, numbers.setting(v)) for v in across], height + 14, size, 24),
-            written([{"x": x.length / 2, "y": height + 14 + size.line, "text": shortened(axis, 40)}],
+            ticks_below(x, [(v, numbers.setting(v)) for v in across], height + 14, size, left=left, right=24),
+            written([{"x": x.length / 2, "y": height + 14 + size.line,
+                      "text": fit(axis, x.length, size.text)}],
                     size, align="center", colour=SOFT),
         ],
     )  # fmt: skip
@@ -132,21 +135,23 @@ def _asked(target: FittedPoint, x: Axis, y: Axis, size: Size) -> list[Layer]:
         layer("rule", span, {"x": x.at("x"), "y": y.at("y"), "y2": {"field": "most"}},
               stroke=SERIES[1], strokeWidth=2),
         symbol_layer(
-            [{"x": target.amount, "y": at, "shape": "diamond", "fill": PAPER, "stroke": SERIES[1], "area": 110,
-              "opacity": 1}],
+            [{"x": target.amount, "y": at, "shape": "diamond", "fill": PAPER, "stroke": SERIES[1],
+              "area": 110, "opacity": 1}],
             x=x.at("x"), y=y.at("y"),
         ),
-        written([label], size, align="right" if is_left else "left", stroke=PAPER, strokeWidth=3, fontWeight="bold"),
+        written([label], size, align="right" if is_left else "left",
+                stroke=PAPER, strokeWidth=3, fontWeight="bold"),
     ]  # fmt: skip
 
 
 def _description(metered: Sequence[MeteredPoint], target: FittedPoint, axis: str) -> str:
-    amounts = [point.amount for point in metered]
-    energies = [point.energy_millijoules for point in metered]
+    shortest, longest = (numbers.setting(end(p.amount for p in metered)) for end in (min, max))
+    least, most = (numbers.energy(end(p.energy_millijoules for p in metered)) for end in (min, max))
+    ends = (target.energy_millijoules, target.least_millijoules, target.most_millijoules)
+    foretold, low, high = (numbers.energy(max(0, round(energy))) for energy in ends)
+    runs = f"{len(metered)} run{'s were' if len(metered) != 1 else ' was'} metered"
     return (
-        f"{len(metered)} runs were metered, from {numbers.setting(min(amounts))} to "
-        f"{numbers.setting(max(amounts))} ({shortened(axis, 40)}) and from {numbers.energy(min(energies))} to "
-        f"{numbers.energy(max(energies))}. At {numbers.setting(target.amount)} the fitted line gives "
-        f"{numbers.energy(round(target.energy_millijoules))}, with an interval from "
-        f"{numbers.energy(max(0, round(target.least_millijoules)))} to {numbers.energy(round(target.most_millijoules))}."
+        f"{runs}, from {shortest} to {longest} ({shortened(axis, 40)}) and from {least} to {most}. "
+        f"At {numbers.setting(target.amount)} the fitted line gives {foretold}, with an interval from "
+        f"{low} to {high}."
     )

@@ -44,15 +44,16 @@ def in_rows(
     lines = [{"x": 0, "end": x.length, "y": y} for y in middles]
     is_long = len(labels) > 12
     return Drawing(
-        width=x.length, height=height, left=left, right=right, top=top, bottom=size.line + 6 if is_long else 6,
+        width=x.length, height=height, left=left, right=right, top=top,
+        bottom=size.line + 6 if is_long else 6,
         layers=[
             *key(entries, size, left=left, top=top),
             written([{"x": 0, "y": -2 * size.line + 6, "text": axis_name}], size, colour=SOFT),
             grid(x, [value for value, _ in ticks]),
             layer("rule", lines, {"x": pixel("x"), "x2": {"field": "end"}, "y": pixel("y")},
                   stroke=LINE, strokeWidth=1, strokeDash=[1, 3]),
-            ticks_below(x, ticks, -10, size, right),
-            *([ticks_below(x, ticks, height + 12, size, right)] if is_long else []),
+            ticks_below(x, ticks, -10, size, left=left, right=right),
+            *([ticks_below(x, ticks, height + 12, size, left=left, right=right)] if is_long else []),
             *marks,
             written(names, size, align="right"),
         ],

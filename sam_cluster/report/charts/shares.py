@@ -58,8 +58,8 @@ def _drawing(labs: Sequence[LabShares], size: Size) -> Drawing:
         if lab.share_granted is not None
     ]
     hours: list[dict[str, object]] = [
-        {"x": lab.share_of_gpu_hours, "y": (n + 0.5) * row, "shape": "diamond", "fill": PAPER,
-         "stroke": SERIES[1], "area": 70, "opacity": 1}
+        {"x": lab.share_of_gpu_hours, "y": (n + 0.5) * row, "shape": "diamond", "fill": "transparent",
+         "stroke": SERIES[1], "area": 110, "opacity": 1}
         for n, lab in enumerate(labs) if lab.share_of_gpu_hours is not None
     ]  # fmt: skip
     energy: list[dict[str, object]] = [
@@ -70,7 +70,7 @@ def _drawing(labs: Sequence[LabShares], size: Size) -> Drawing:
     entries = [
         Entry(text="granted", shape=TICK, stroke=INK),
         Entry(text="of the energy", shape="circle", fill=SERIES[0]),
-        Entry(text="of the GPU-hours", shape="diamond", fill=PAPER, stroke=SERIES[1]),
+        Entry(text="of the GPU-hours", shape="diamond", stroke=SERIES[1], area=110),
     ]
     marks = [
         layer(
@@ -85,7 +85,8 @@ def _drawing(labs: Sequence[LabShares], size: Size) -> Drawing:
     ]
     return in_rows(
         [lab.label for lab in labs], marks,
-        x=x, ticks=ticks, axis_name="share of the cluster", entries=entries, left=left, right=right, size=size,
+        x=x, ticks=ticks, axis_name="share of the cluster", entries=entries,
+        left=left, right=right, size=size,
     )  # fmt: skip
 
 
@@ -102,7 +103,7 @@ def _description(labs: Sequence[LabShares]) -> str:
         above = sum(used > granted for used, granted, _ in both)
         used, granted, lab = both[0]
         text += (
-            f": {above} of the {len(both)} whose share is known used more of the energy than they were granted. "
+            f": {above} of the {len(both)} whose share is known used more of the energy than their share. "
             f"The greatest user is {shortened(lab.label, 40)} with {numbers.percent(used)} of the energy, "
             f"granted {numbers.percent(granted)}"
         )

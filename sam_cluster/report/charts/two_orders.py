@@ -129,8 +129,9 @@ def _description(results: Sequence[RankedResult]) -> str:
     first = min(results, key=lambda r: (r.rank_by_sam, r.label))
     most = max(results, key=lambda r: (r.rise, r.label))
     text = (
-        f"Of {len(results)} results {kinds['rises']} rise, {kinds['falls']} fall and {kinds['stays']} keep their "
-        f"place when electricity counts too. First by accuracy: {_name(best)} ({numbers.accuracy(best.accuracy)}); "
+        f"Of {len(results)} results {kinds['rises']} rise, {kinds['falls']} fall and {kinds['stays']} keep "
+        f"their place when electricity counts too. "
+        f"First by accuracy: {_name(best)} ({numbers.accuracy(best.accuracy)}); "
         f"first by SAM: {_name(first)} ({numbers.number(first.sam)})."
     )
     if most.rise > 0:

@@ -17,8 +17,8 @@ from .rows import MOST_LABS, in_rows, name_column, row_height
 
 #: Waiting times that are written at the axis, in seconds: a logarithmic axis has no zero.
 TIMES: tuple[Tick, ...] = (
-    (1, "1 s"), (10, "10 s"), (60, "1 min"), (600, "10 min"), (3_600, "1 h"), (21_600, "6 h"), (86_400, "1 day"),
-    (604_800, "1 week"), (2_592_000, "30 days"), (31_536_000, "1 year"),
+    (1, "1 s"), (10, "10 s"), (60, "1 min"), (600, "10 min"), (3_600, "1 h"), (21_600, "6 h"),
+    (86_400, "1 day"), (604_800, "1 week"), (2_592_000, "30 days"), (31_536_000, "1 year"),
 )  # fmt: skip
 
 
@@ -65,7 +65,8 @@ def _drawing(labs: Sequence[LabWaiting], size: Size) -> Drawing:
     middle = [(n + 0.5) * row for n in range(len(labs))]
     spans: list[Row] = [
         {
-            "from": min(max(lab.median_seconds, x.low), x.high), "to": min(max(lab.ninetieth_percentile_seconds, x.low), x.high),
+            "from": min(max(lab.median_seconds, x.low), x.high),
+            "to": min(max(lab.ninetieth_percentile_seconds, x.low), x.high),
             "y": y, "top": y - row / 2 + 4, "bottom": y + row / 2 - 4,
         }
         for lab, y in zip(labs, middle, strict=True)
@@ -84,7 +85,10 @@ def _drawing(labs: Sequence[LabWaiting], size: Size) -> Drawing:
         for text, y in zip(["jobs", *jobs], [6.0 - 2 * size.line, *middle], strict=True)
     ]
     marks = [
-        layer("rule", spans, {"x": x.at("from"), "x2": {"field": "to"}, "y": pixel("y")}, stroke=SOFT, strokeWidth=1),
+        layer(
+            "rule", spans, {"x": x.at("from"), "x2": {"field": "to"}, "y": pixel("y")},
+            stroke=SOFT, strokeWidth=1,
+        ),
         layer(
             "rule", spans, {"x": x.at("to"), "y": pixel("top"), "y2": {"field": "bottom"}},
             stroke=SERIES[1], strokeWidth=3,
