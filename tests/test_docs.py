@@ -29,7 +29,7 @@ def flags_of(command: str) -> set[str]:
 
 
 def written_in(text: str) -> set[str]:
-    return set(re.findall(r"(?<![\w-])--?[a-zA-Z][a-z-]*", text))
+    return set(re.findall(r"(?<![\w-])--?[a-zA-Z][a-z0-9-]*", text))
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -41,8 +41,11 @@ def judged(
     words: Words,
 ) -> list[Row]:
     """The stored rows that wait and the fresh ones, with their verdicts."""
-    stored = [row for row in [*settled, *waiting] if row["ground"] != Ground.ID_ALREADY_USED]
-    holders = {row["submission_id"]: row for row in stored if row["submission_id"]}
+    holders = {
+        row["submission_id"]: row
+        for row in settled
+        if row["submission_id"] and row["ground"] != Ground.ID_ALREADY_USED
+    }
     ordered = [*waiting, *sorted(fresh, key=lambda row: (row["submitted_at"], row["digest"]))]
     for row in ordered:
         holders.setdefault(row["submission_id"], row)

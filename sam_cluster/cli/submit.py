@@ -54,7 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     checkpoint.add_argument(
         "--checkpoint", type=Path, metavar="FILE", help="the trained model, of which the digest is handed in"
     )
-    checkpoint.add_argument("--checkpoint-sha256", metavar="HEX", help="the digest itself")
+    checkpoint.add_argument("--checkpoint-sha256", metavar="HEX", type=str.lower, help="the digest itself")
     parser.add_argument(
         "--jobs",
         metavar="ID,…",
@@ -72,23 +72,24 @@ def run(args: argparse.Namespace) -> int:
     config = options.config_of(args)
     accuracy = parse_accuracy(args.accuracy)
     epochs = None if args.epochs is None else _epochs(args.epochs)
-    fraction = args.data_fraction
+    data_fraction = None
+    if args.data_fraction is not None:
+        data_fraction = parse_fraction(args.data_fraction, "fraction of the data", example="0.25")
     jobs = parse_job_ids(args.jobs) if args.jobs else this_job(args.environ)
     user = author()
     found = job_owners.find(jobs, config, asking(args.environ), args.now)
     cluster = args.environ.get("SLURM_CLUSTER_NAME") or config.cluster_name or found.cluster
-    names = ("metric", "dataset", "split", "model", "note", "checkpoint_sha256", "supersedes")
+    names = ("metric", "dataset", "split", "model", "note", "supersedes")
+    texts = {name: getattr(args, name) for name in names}
     submission = compose(
         now=args.now,
         cluster=cluster or "unknown",
         jobs=jobs,
         accuracy=accuracy,
         task=args.task,
-        texts={name: getattr(args, name) for name in names},
+        texts={**texts, "checkpoint_sha256": args.checkpoint_sha256},
         epochs=epochs,
-        data_fraction=(
-            None if fraction is None else parse_fraction(fraction, "fraction of the data", example="0.25")
-        ),
+        data_fraction=data_fraction,
     )
     known = Known(owners=found.owners, until=found.known_until, coordinated=_coordinated(user, jobs, config))
     task = config.task_named(submission.task)

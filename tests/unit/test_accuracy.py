@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sam_cluster.core.accuracy import accuracy_fraction, parse_accuracy
+from sam_cluster.core.accuracy import accuracy_fraction, parse_accuracy, parse_fraction
 from sam_cluster.core.errors import EXIT_USAGE, UsageError
 
 
@@ -88,3 +88,15 @@ def _is_fraction(text):
 def test_a_number_outside_zero_to_one_is_no_fraction(value):
     with pytest.raises(ValueError, match="an accuracy is a fraction from 0 to 1"):
         accuracy_fraction(value)
+
+
+def test_another_fraction_is_parsed_alike_and_called_by_its_name():
+    assert parse_fraction("25%", "fraction of the data", example="0.25") == 0.25
+    for text, told in {
+        "": "the fraction of the data is empty; write a fraction such as 0.25, or 25%",
+        "25": "fraction of the data 25 is above 1 and has no percent sign; write 0.25 or 25%",
+        "half": "fraction of the data 'half' is not a number; write a fraction such as 0.25, or 25%",
+    }.items():
+        with pytest.raises(UsageError) as caught:
+            parse_fraction(text, "fraction of the data", example="0.25")
+        assert told in str(caught.value)

@@ -25,6 +25,7 @@ publish_as = "meter"
 [sam]
 alpha = 2
 unit = "Wh"
+scope = "facility"
 [[groups.vision]]
 accounts = ["vision", "cv-*"]
 members = 12
@@ -32,11 +33,15 @@ share = 0.25
 from = 2026-01-01
 [[groups.vision]]
 accounts = ["vision"]
+coordinators = ["ada"]
 from = 2026-06-01
 [groups.nlp]
 [tasks.imagenet-1k]
 metric = "top-1"
 aliases = ["imagenet"]
+[tasks.depth]
+metric = "AbsRel"
+lower_is_better = true
 [report]
 timezone = "Europe/London"
 pue = 1.2
@@ -54,6 +59,11 @@ def test_every_key_of_the_design_is_read() -> None:
     assert (config.alpha, config.beta, config.unit) == (2.0, 5.0, "Wh")
     assert Group(name="nlp", accounts=("nlp",)) in config.groups
     assert config.task_named("imagenet").name == "imagenet-1k"
+    assert (config.task_named("depth").lower_is_better, config.task_named("imagenet").lower_is_better) == (
+        True,
+        False,
+    )
+    assert (config.sam_scope, config.electricity_factor) == ("facility", 1.2)
     assert (config.timezone, config.pue) == ("Europe/London", 1.2)
 
 
@@ -71,6 +81,10 @@ def test_every_key_of_the_design_is_read() -> None:
         ("[groups.a]\nshare = 1.5", 2, "share"),
         ("[groups.a]\nfrom = '2026-01-01'", 2, "from"),
         ("[tasks.t]\nmetrics = 'x'", 2, "metrics"),
+        ("[tasks.t]\nlower_is_better = 'yes'", 2, "lower_is_better"),
+        ("[groups.a]\ncoordinators = 'ada'", 2, "coordinators"),
+        ("[sam]\nscope = 'building'", 2, "scope"),
+        ("[sam]\n\nscope = 'facility'", 3, "needs pue in [report]"),
         ("[gpus]\n0 = '/etc/passwd'", 2, "0"),
         ("[gpus]\nfirst = '/dev/nvidia0'", 2, "first"),
     ],
@@ -93,6 +107,18 @@ def test_an_account_belongs_to_the_lab_that_had_it_on_the_day() -> None:
     assert config.group_of("vision", date(2026, 7, 1)) == "vision"
     assert config.group_of("nobodys") == "nobodys"
     assert config.group_of(None) is None
+
+
+def test_a_coordinator_is_one_of_the_lab_that_had_the_account_on_the_day() -> None:
+    config = parse(WHOLE)
+    assert config.coordinators_of("vision", date(2026, 7, 1)) == ("ada",)
+    assert config.coordinators_of("vision", date(2026, 5, 31)) == ()
+    assert config.coordinators_of("vision") == ("ada",)
+    assert config.coordinators_of("nobodys") == config.coordinators_of(None) == ()
+
+
+def test_the_scope_of_sam_is_the_gpus_where_nothing_is_said() -> None:
+    assert parse("[report]\npue = 1.5").electricity_factor == 1.0
 
 
 def test_a_flag_stands_before_the_environment_and_that_before_the_file(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from sam_cluster.core.errors import StoreError
 from sam_cluster.store.commit import prepare
 from sam_cluster.store.paths import StorePaths
 from sam_cluster.store.rows import day_of, from_rows, rows_digest
-from sam_cluster.store.schemas import DAY_COLUMN, KEYS, TABLES
+from sam_cluster.store.schemas import DAY_COLUMN, KEYS, TABLES, since, version
 from sam_cluster.store.tables import Tables
 from tests.small_store import NOW, add, begin, ids, job
 from tests.strategies import DAY, EPOCH, HOUR
@@ -171,3 +172,64 @@ def test_every_table_has_a_key_and_every_column_says_what_it_means() -> None:
         assert set(KEYS[name]) <= set(schema.names)
         assert DAY_COLUMN.get(name, schema.names[0]) in schema.names
         assert all(field.metadata[b"meaning"] for field in schema)
+
+
+def rewritten(paths: StorePaths, table: str, change) -> pa.Table:
+    """The rows of a table's one file, which is put on the disk anew as something changes it."""
+    snapshot = Tables(paths).snapshot()
+    (file,) = snapshot.files(table)
+    rows = pq.ParquetFile(paths.tables / file.path).read()
+    pq.write_table(change(rows), paths.tables / file.path)
+    return Tables(paths).snapshot().read(table)
+
+
+def in_first_schema(rows: pa.Table) -> pa.Table:
+    """As the first release wrote them."""
+    first = [column.name for column in rows.schema if since(column) == 1]
+    metadata = {**rows.schema.metadata, b"sam_cluster.schema": b"1"}
+    return rows.select(first).replace_schema_metadata(metadata)
+
+
+def one_result(paths: StorePaths, **more) -> dict:
+    row = {"submission_id": "a" * 32, "submitted_at": NOW, "job_ids": ["101"], "verdict": "accepted", **more}
+    change = begin(paths)
+    change.replace_day("results", None, from_rows("results", [row]))
+    change.commit()
+    return row
+
+
+def test_what_the_first_release_wrote_is_read_with_nulls_for_what_came_later(paths) -> None:
+    one_result(paths, digest="d" * 64, accuracy=0.5)
+    rows = rewritten(paths, "results", in_first_schema)
+    assert rows.schema.equals(TABLES["results"], check_metadata=True)
+    (row,) = rows.to_pylist()
+    assert (row["accuracy"], row["epochs"], row["data_fraction"], row["ground"]) == (0.5, None, None, None)
+    only = Tables(paths).snapshot().read("results", columns=("epochs", "digest"))
+    assert only.to_pylist() == [{"epochs": None, "digest": "d" * 64}]
+    change = begin(paths)
+    added = from_rows("results", [{**row, "submission_id": "b" * 32, "epochs": 9.0}])
+    change.exchange("results", removed=TABLES["results"].empty_table(), added=added)
+    snapshot = change.commit()
+    assert [each["epochs"] for each in snapshot.read("results").to_pylist()] == [None, 9.0]
+    (file,) = snapshot.files("results")
+    assert version(pq.ParquetFile(paths.tables / file.path).schema_arrow.metadata) == 2
+
+
+def test_a_column_that_is_missing_from_a_file_of_its_own_schema_is_an_error(paths) -> None:
+    one_result(paths, digest="d" * 64)
+    with pytest.raises(StoreError, match="cannot be read"):
+        rewritten(paths, "results", lambda rows: rows.drop_columns(["epochs"]))
+
+
+def test_a_file_of_a_later_release_is_not_guessed_at(paths) -> None:
+    one_result(paths, digest="d" * 64)
+    later = {b"sam_cluster.table": b"results", b"sam_cluster.schema": b"3"}
+    with pytest.raises(StoreError, match="written by a later release"):
+        rewritten(paths, "results", lambda rows: rows.replace_schema_metadata(later))
+
+
+def test_a_table_has_the_version_of_its_latest_column() -> None:
+    assert {name: version(schema.metadata) for name, schema in TABLES.items() if name == "results"} == {
+        "results": 2
+    }
+    assert {version(schema.metadata) for name, schema in TABLES.items() if name != "results"} == {1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pwd
@@ -168,6 +169,16 @@ def test_without_slurm_the_tables_hold_every_job(store: Path, capsys: pytest.Cap
         (("--accuracy", "nan"), 2, "is not a number"),
         (("--jobs", "12;rm"), 1, "is not a job's id"),
         (("--task", " "), 1, "task is "),
+        (("--epochs", "many"), 2, "--epochs must be a number above 0, not 'many'"),
+        (("--epochs", "0"), 1, "epochs is not a number above 0"),
+        (("--epochs", "nan"), 1, "epochs is not a number above 0"),
+        (("--data-fraction", "25"), 2, "write 0.25 or 25%"),
+        (("--data-fraction", "0"), 1, "data_fraction is not a number above 0 and up to 1"),
+        (("--checkpoint-sha256", "abc"), 1, "checkpoint_sha256 is not a SHA-256"),
+        (("--checkpoint", "/nonexistent"), 2, "--checkpoint /nonexistent cannot be read: No such file"),
+        (("--checkpoint", "/"), 2, "--checkpoint / is no file"),
+        (("--checkpoint", "/dev/zero"), 2, "--checkpoint /dev/zero is no file"),
+        (("--metric", "val loss"), 1, "SAM rewards a higher accuracy"),
         (("--model", "x" * 10_000), 1, "model is 10000 characters long"),
     ],
 )
@@ -183,3 +194,55 @@ def test_a_store_without_a_drop_box_is_told(
     (slurm / "sacct.answer").write_text(f"101|{ME}|lab\n")
     assert submit(tmp_path / "none", "--jobs", "101", environ=inside(), slurm=slurm) == 1
     assert "the result was not handed in" in capsys.readouterr().err
+
+
+def configured(tmp_path: Path, text: str) -> tuple[str, str]:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    return "--config", str(path)
+
+
+def test_epochs_the_fraction_of_the_data_and_the_checkpoint_are_handed_in(
+    store: Path, tmp_path: Path
+) -> None:
+    checkpoint = tmp_path / "model.pt"
+    checkpoint.write_bytes(b"weights" * 500_000)
+    words = ("--epochs", "90", "--data-fraction", "25%", "--checkpoint", str(checkpoint))
+    assert submit(store, "--jobs", "101", *words, environ=inside()) == 0
+    assert submit(store, "--jobs", "101", "--checkpoint-sha256", "AB" * 32, environ=inside()) == 0
+    found = {row["checkpoint_sha256"]: (row["epochs"], row["data_fraction"]) for row in handed_in(store)}
+    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    assert found == {digest: (90.0, 0.25), "ab" * 32: (None, None)}
+
+
+def test_a_name_near_a_configured_task_is_hinted_at_and_handed_in_all_the_same(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = configured(tmp_path, '[tasks.imagenet-1k]\naliases = ["imagenet"]\n[tasks.mnist]\n')
+    words = ("--jobs", "101", *config)
+    assert submit(store, *words, "--task", "imagnet", environ=inside()) == 0
+    printed = capsys.readouterr()
+    assert "no task 'imagnet' is configured, so that this result stands apart" in printed.err
+    assert f"imagenet-1k? Then hand it in anew with --supersedes {printed.out.strip()}" in printed.err
+    assert [row["task"] for row in handed_in(store)] == ["imagnet"]
+    for known in ("imagenet", "something else"):
+        assert submit(store, *words, "--task", known, environ=inside()) == 0
+        assert "is configured" not in capsys.readouterr().err
+
+
+def test_a_coordinator_hands_in_for_others_and_the_aggregator_has_the_last_word(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused("somebody-else's", 1, store, capsys, "--jobs", "103", environ=inside())
+    config = configured(tmp_path, f'[groups.vision]\ncoordinators = ["{ME}"]\n')
+    assert submit(store, "--jobs", "103", *config, environ=inside()) == 0
+    assert [row["jobs"] for row in handed_in(store)] == [["103"]]
+
+
+def test_a_collaborators_job_is_handed_in_with_what_its_owner_has_to_do(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert submit(store, "--jobs", "101,103", environ=inside()) == 0
+    printed = capsys.readouterr()
+    told = f"job 103: to be confirmed by somebody-else with sam-cluster confirm {printed.out.strip()}"
+    assert told in printed.err

@@ -8,8 +8,16 @@ from sam_cluster.core.config import Config, Task
 from sam_cluster.core.model import Quality
 from sam_cluster.core.units import millijoules_from_kwh
 from sam_cluster.metrics import UndefinedReason
+from sam_cluster.report.reading import read_jobs
 from sam_cluster.report.records import Selection
-from sam_cluster.report.results import Result, choose, read_results
+from sam_cluster.report.results import (
+    Result,
+    choose,
+    jobs_without_result,
+    read_results,
+    union_of_jobs,
+    without_energy,
+)
 from tests.unit.report.tables import MemoryTables, Row, at, job_rows, result_row, together
 
 JOBS = together(
@@ -151,3 +159,122 @@ def test_results_are_chosen_by_job_user_account_lab_and_the_end_of_their_last_jo
 ) -> None:
     found = results(result_row(1, 0.5, ["101", "102"]), result_row(2, 0.5, ["111"]))
     assert len(choose(found, selection)) == expected
+
+
+def test_what_a_result_says_of_its_training_is_kept() -> None:
+    found = result(0.8, ["101"], epochs=90.0, data_fraction=0.25, checkpoint_sha256="ab" * 32)
+    assert (found.epochs, found.data_fraction, found.checkpoint_sha256) == (90.0, 0.25, "ab" * 32)
+    assert (result(0.8, ["101"]).epochs, result(0.8, ["101"]).data_fraction) == (None, None)
+
+
+def test_a_score_says_by_what_it_was_made() -> None:
+    found = result(0.8, ["101"])
+    assert (found.alpha, found.beta, found.unit, found.log_base, found.sam_scope) == (
+        5.0,
+        5.0,
+        "kWh",
+        10,
+        "gpu",
+    )
+
+
+def test_the_facilitys_scope_scores_the_energy_times_the_pue_and_leaves_the_measurement() -> None:
+    config = Config(sam_scope="facility", pue=1.25)
+    found = results(result_row(1, 0.8, ["101", "101", "102"]), result_row(2, 0.8, ["105"]), config=config)
+    by_id = {each.submission_id[-1]: each for each in found if each.submission_id}
+    assert by_id["1"].energy_millijoules == millijoules_from_kwh(10.0)
+    assert (by_id["1"].electricity_kwh, by_id["1"].sam_scope) == (12.5, "facility")
+    assert by_id["1"].sam == pytest.approx(5 * 0.8**5 / 1.09691, rel=1e-5)
+    assert by_id["2"].sam_reason is UndefinedReason.ENERGY_AT_OR_BELOW_ONE_UNIT
+    wider = results(result_row(1, 0.8, ["105"]), config=Config(sam_scope="facility", pue=5.5))[0]
+    assert wider.sam == pytest.approx(5 * 0.8**5 / 0.0413927, rel=1e-5)  # 1.1 kWh
+
+
+@pytest.mark.parametrize(
+    ("uncertainty_kwh", "config", "is_near_pole"),
+    [
+        (2.9, Config(), False),  # 1.1 to 6.9 kWh
+        (3.05, Config(), True),
+        (3.05, Config(sam_scope="facility", pue=1.2), False),  # 1.14 kWh at least
+        (3.2, Config(sam_scope="facility", pue=1.2), True),  # 0.96 kWh at least
+    ],
+)
+def test_the_uncertainty_grows_with_the_scope(
+    uncertainty_kwh: float, config: Config, is_near_pole: bool
+) -> None:
+    job = dict(JOBS["jobs"][0], uncertainty_millijoules=millijoules_from_kwh(uncertainty_kwh))
+    tables = MemoryTables({"jobs": [job], "results": [result_row(1, 0.8, ["101"])]})
+    (found,) = read_results(tables, config)
+    assert (found.sam_reason is UndefinedReason.NEAR_POLE) == is_near_pole
+
+
+def test_a_chain_of_corrections_leaves_one_result_that_counts() -> None:
+    found = results(
+        result_row(1, 0.7, ["101"]),
+        result_row(2, 0.8, ["101"], supersedes=f"{1:032x}", submitted_at=at("2026-10-30 13:00")),
+        result_row(3, 0.9, ["101"], supersedes=f"{1:032x}", submitted_at=at("2026-10-30 14:00")),
+    )
+    assert [r.submission_id[-1] for r in found if r.counts and r.submission_id] == ["3"]
+
+
+def test_who_takes_anothers_id_neither_hides_that_result_nor_is_hidden_with_it() -> None:
+    mine = result_row(1, 0.7, ["101"], supersedes=f"{2:032x}")
+    thief = result_row(
+        1, 0.9, ["101"], user="mallory", verdict="rejected", ground="id_already_used", digest="f" * 64
+    )
+    fix = result_row(3, 0.8, ["101"], supersedes=f"{1:032x}")
+    first = result_row(2, 0.6, ["102"])
+    found = {r.accuracy: r.superseded_by and r.superseded_by[-1] for r in results(mine, thief, fix, first)}
+    assert found == {0.6: "1", 0.7: "3", 0.9: None, 0.8: None}
+    found = {r.accuracy: r.superseded_by and r.superseded_by[-1] for r in results(mine, thief, first)}
+    assert found == {0.6: "1", 0.7: None, 0.9: None}
+
+
+def test_together_results_cost_the_union_of_their_jobs_so_that_a_shared_sweep_counts_once() -> None:
+    found = results(
+        result_row(1, 0.8, ["101", "111"]),
+        result_row(2, 0.7, ["111", "106"]),
+        result_row(3, 0.7, ["111_1", "111_0", "101"]),
+    )
+    union = union_of_jobs(found)
+    assert sorted(job.job_id for job in union.jobs) == ["101", "106", "111_0", "111_1"]
+    assert union.electricity.energy_millijoules == millijoules_from_kwh(4.0 + 1.0 + 2.0 + 5.0)
+    assert (union.electricity.quality, union.jobs_unknown) == (Quality.ESTIMATED, ())
+    assert union_of_jobs([*found, *found]) == union
+    parts = sum(each.energy_millijoules or 0 for each in found)
+    assert parts > millijoules_from_kwh(12.0)
+
+
+@pytest.mark.parametrize(
+    ("job_ids", "quality", "kwh"),
+    [
+        ([["101"], ["103"]], Quality.LOWER_BOUND, 9.0),
+        ([["101"], ["104"]], Quality.LOWER_BOUND, 4.0),
+        ([["101"], ["999"]], Quality.LOWER_BOUND, 4.0),
+        ([["107"]], Quality.LOWER_BOUND, 5.0),
+        ([["104"], ["999"]], Quality.UNKNOWN, None),
+        ([], Quality.UNKNOWN, None),
+    ],
+)
+def test_the_total_has_the_quality_of_the_worst_job_and_is_unknown_where_nothing_is_known(
+    job_ids: list[list[str]], quality: Quality, kwh: float | None
+) -> None:
+    union = union_of_jobs(results(*(result_row(n, 0.8, ids) for n, ids in enumerate(job_ids))))
+    expected = None if kwh is None else millijoules_from_kwh(kwh)
+    assert (union.electricity.quality, union.electricity.energy_millijoules) == (quality, expected)
+
+
+def test_results_without_energy_and_jobs_without_results_are_found() -> None:
+    found = results(
+        result_row(1, 0.8, ["101", "111"]), result_row(2, 0.8, ["104"]), result_row(3, 0.8, ["999"])
+    )
+    assert [r.submission_id[-1] for r in without_energy(found) if r.submission_id] == ["2", "3"]
+    jobs = read_jobs(MemoryTables(JOBS), Config(), Selection())
+    assert [job.job_id for job in jobs_without_result(jobs, found)] == ["102", "103", "105", "106", "107"]
+
+
+def test_one_reading_serves_many_pages_and_names_each_job_by_one_value() -> None:
+    found = results(result_row(1, 0.8, ["101", "111"]), result_row(2, 0.7, ["111", "106"]))
+    shared = [job for each in found for job in each.jobs if job.job_id == "111_0"]
+    assert len(shared) == 2
+    assert shared[0] is shared[1]

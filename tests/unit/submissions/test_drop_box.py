@@ -14,8 +14,9 @@ from sam_cluster.submissions.box import create_box
 from sam_cluster.submissions.collect import Deferral, Deferred, Received, Rejection
 from sam_cluster.submissions.drop import drop
 from sam_cluster.submissions.fields import MAX_JOBS, MAX_NOTE
+from sam_cluster.submissions.model import Confirmation
 
-from .bench import ALICE, BOB, SERVICE, acting_as, as_root, collected, discarded, put, result, wrapped
+from .bench import ALICE, BOB, NOW, SERVICE, acting_as, as_root, collected, discarded, put, result, wrapped
 
 
 def test_a_result_that_is_dropped_is_received_as_it_was(box):
@@ -123,6 +124,17 @@ def test_another_users_copy_of_a_plain_file_is_that_users_word_and_takes_nothing
     with acting_as(BOB):
         put(box / "0.json", (box / name).read_bytes())
     assert sorted(outcome.user for outcome in collected(box)) == ["alice", "bob"]
+
+
+@as_root
+def test_a_confirmation_is_the_word_of_who_put_it_there(box):
+    said = Confirmation(submission_id="a" * 32, submitted_at=NOW, confirmed=False, reason="größer: 大\x1b[2J")
+    with acting_as(BOB):
+        drop(said, box, None)
+    (outcome,) = collected(box)
+    assert (outcome.user, outcome.document, outcome.author_by) == ("bob", said, "owner")
+    (again,) = collected(box, seen={outcome.digest})
+    assert again.reason == Rejection.ALREADY_TAKEN
 
 
 def test_a_file_being_written_is_let_alone_for_a_day_and_then_rejected(box):
