@@ -1,6 +1,6 @@
 """What `sshare -P` prints, read into each account's part of the cluster.
 
-    lab|root|||1.000000
+    lab|root|||0.000000
     lab| vision||40|0.400000            one blank more a level; a row with a user is a user's in that account
     lab|  vision|ada|1|0.500000
     lab| nlp||parent|0.000000           "parent": it has no shares of its own
@@ -9,6 +9,9 @@ A level's shares are divided among all that stand in it: an account's sub-accoun
 account's own users. So an account's part of the whole cluster is the product of its parts of each level
 down from the root, and what its sub-accounts do not have of it is its users'. Directly below the root
 accounts alone count, for the user there is Slurm's own.
+
+Without fair-share (PriorityType=priority/basic) Slurm 22.05 prints the same tree with raw shares that nobody
+granted; what tells it is that the column NormShares is empty.
 """
 
 from __future__ import annotations
@@ -49,6 +52,7 @@ class _Row:
     user: str
     depth: int
     raw_shares: int | None
+    is_in_use: bool  # whether Slurm normalised the shares
     parent: str = ""
 
 
@@ -58,6 +62,8 @@ def parse(printed: bytes) -> list[AccountShare]:
     Raises AccountingUnavailable where a row cannot be read: a tree with a piece missing says nothing.
     """
     rows = [_row(line) for line in printed.decode("utf-8", "replace").split("\n") if line]
+    if not any(row.is_in_use for row in rows):
+        return []
     above: list[str] = []  # the accounts from the root down to the row before
     for row in rows:
         del above[row.depth :]
@@ -76,11 +82,11 @@ def _row(line: str) -> _Row:
     values = line.split("|")
     if len(values) != len(COLUMNS):
         raise AccountingUnavailable(f"sshare printed a row without {len(COLUMNS)} fields: {line!r}")
-    cluster, account, user, raw, _ = (value.strip(" ") for value in values)
+    cluster, account, user, raw, norm = (value.strip(" ") for value in values)
     if raw and raw != _PARENTS and not (raw.isascii() and raw.isdigit()):
         raise AccountingUnavailable(f"sshare printed raw shares that are no number: {line!r}")
     depth = len(values[1]) - len(values[1].lstrip(" "))
-    return _Row(cluster, account, user, depth, None if raw in ("", _PARENTS) else int(raw))
+    return _Row(cluster, account, user, depth, None if raw in ("", _PARENTS) else int(raw), bool(norm))
 
 
 def _shares(rows: Iterable[_Row]) -> list[AccountShare]:

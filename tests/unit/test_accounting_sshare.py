@@ -15,7 +15,7 @@ from sam_cluster.core.errors import AccountingUnavailable
 
 #: As Slurm 22.05 prints it: `sshare -a -P -n --format=Cluster,Account,User,RawShares,NormShares`.
 PRINTED = b"""\
-lab|root|||1.000000
+lab|root|||0.000000
 lab| root|root|1|0.009901
 lab| science||60|0.594059
 lab|  bio||20|0.333333
@@ -62,6 +62,11 @@ def test_nothing_printed_is_no_shares() -> None:
     assert parse(b"") == []
 
 
+def test_without_fair_share_slurm_prints_raw_shares_that_nobody_granted() -> None:
+    """As Slurm 22.05 prints it with PriorityType=priority/basic."""
+    assert parse(b"bench|root|||\nbench| root|root|1|\nbench| bio||1|\nbench|  bio|carol|1|\n") == []
+
+
 @pytest.mark.parametrize(
     "printed",
     [
@@ -79,7 +84,7 @@ def test_a_tree_with_a_row_that_cannot_be_read_says_nothing(printed: bytes) -> N
 @st.composite
 def trees(draw: st.DrawFn) -> bytes:
     """A tree of accounts, each with the raw shares of its own and perhaps with people of its own."""
-    lines = ["lab|root|||1.000000", "lab| root|root|1|0.5"]
+    lines = ["lab|root|||0.000000", "lab| root|root|1|0.5"]
     number = 0
 
     def grow(depth: int) -> None:
