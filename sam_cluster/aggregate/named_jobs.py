@@ -34,6 +34,7 @@ class NamedJobs:
         self._transaction = transaction
         self._config = config
         self._zone = ZoneInfo(config.timezone)
+        self._coordinators = {user for group in config.groups for user in group.coordinators}
         self._found: dict[tuple[str, str], list[Row]] = {}
         self._numbers: dict[str, range] | None = None
         named = [row for row in rows if row["job_ids"]]
@@ -42,9 +43,8 @@ class NamedJobs:
         if plain := {int(job_id) for job_id in wanted if job_id.isdecimal()}:
             self._look(wanted, raw_job_ids=plain)
         if any((row["cluster"], job_id) not in self._found for row in named for job_id in row["job_ids"]):
-            self._look(
-                wanted, start_microseconds=min(row["submitted_at"] for row in named) - ARRAYS_MICROSECONDS
-            )
+            first = min(row["submitted_at"] for row in named)
+            self._look(wanted, start_microseconds=first - ARRAYS_MICROSECONDS)
 
     def known(self, row: Row, words: Mapping[str, Confirmation]) -> Known:
         """What is known of the jobs of one result."""
@@ -64,6 +64,8 @@ class NamedJobs:
         return bool(jobs) and all(job is not None and self._coordinates(user, job) for job in jobs)
 
     def _coordinates(self, user: str, job: Row) -> bool:
+        if user not in self._coordinators:
+            return False
         return user in self._config.coordinators_of(job["account"], on=self._day(job))
 
     def _day(self, job: Row) -> date | None:
@@ -81,11 +83,18 @@ class NamedJobs:
         ]
         return max(begun, key=lambda job: (job["started_at"] or 0, job["ended_at"] or 0), default=None)
 
-    def _look(self, wanted: set[str], **where: object) -> None:
+    def _look(
+        self, wanted: set[str], *, raw_job_ids: set[int] | None = None, start_microseconds: int | None = None
+    ) -> None:
         """Find the wanted jobs, under their own id and under that of their array or het job."""
         names = pa.array(sorted(wanted), pa.string())
         for table in ("accounting", "jobs"):
-            rows = self._transaction.read(table, columns=OWNER_COLUMNS, **where)  # type: ignore[arg-type]
+            rows = self._transaction.read(
+                table,
+                raw_job_ids=raw_job_ids,
+                start_microseconds=start_microseconds,
+                columns=OWNER_COLUMNS,
+            )
             wholes = pc.replace_substring_regex(rows["job_id"], "[_+].*", "")
             is_meant = pc.or_(pc.is_in(rows["job_id"], names), pc.is_in(wholes, names))
             for job in to_rows(rows.filter(pc.and_(is_meant, pc.is_valid(rows["user"])))):

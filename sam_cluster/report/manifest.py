@@ -93,23 +93,24 @@ def figures_digest(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(json_bytes(figures)).hexdigest()
 
 
-def json_bytes(content: object) -> bytes:
-    """JSON of one form for the same content: a line for each key, and in a list for each entry."""
-    if not isinstance(content, dict):
-        return (_line(content) + "\n").encode("ascii")
-    parts = [f"  {_line(key)}: {_lines(content[key])}" for key in sorted(content)]
-    return ("{\n" + ",\n".join(parts) + "\n}\n").encode("ascii")
+def json_bytes(content: Mapping[str, Any]) -> bytes:
+    """An object as JSON, of one form for the same content: a line for each member, and in a member for each
+    item, such as a job. (Indenting it all takes ten times as long: the encoder in C does not.)"""
+    members = ",\n".join(f"  {_compact(key)}: {_in_lines(content[key])}" for key in sorted(content))
+    return f"{{\n{members}\n}}\n".encode("ascii")
 
 
-def _lines(value: object) -> str:
-    if not isinstance(value, list) or not value:
-        return _line(value)
-    return "[\n" + ",\n".join(f"    {_line(entry)}" for entry in value) + "\n  ]"
+def _in_lines(member: Any) -> str:
+    if isinstance(member, list | tuple) and member:
+        return "[\n" + ",\n".join(f"    {_compact(item)}" for item in member) + "\n  ]"
+    if isinstance(member, dict) and member:
+        items = (f"    {_compact(key)}: {_compact(member[key])}" for key in sorted(member))
+        return "{\n" + ",\n".join(items) + "\n  }"
+    return _compact(member)
 
 
-def _line(value: object) -> str:
-    # Without an indent the encoder is the one in C, which takes a tenth of the time of the other.
-    return json.dumps(value, sort_keys=True, ensure_ascii=True, allow_nan=False)
+#: Sorted, ASCII, and no number that JSON has not.
+_compact = json.JSONEncoder(sort_keys=True, ensure_ascii=True, allow_nan=False).encode
 
 
 def read(path: Path) -> Manifest:

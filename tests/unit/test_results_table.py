@@ -6,21 +6,21 @@ import itertools
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sam_cluster.aggregate.named_jobs import numbers_since
 from sam_cluster.core.config import Config, Group, Task
+from sam_cluster.simulation.people import SimulatedMunge
 from sam_cluster.store.commit import prepare
 from sam_cluster.store.paths import StorePaths
 from sam_cluster.submissions.drop import compose, drop
 from sam_cluster.submissions.model import Confirmation
-from sam_cluster.submissions.munge import Munge
 from tests.aggregating import (
     HISTORY,
     NOW,
@@ -135,20 +135,6 @@ def test_a_directory_that_cannot_be_removed_from_the_box_is_rejected_once(paths)
     assert in_box(paths) == ["mine"]
 
 
-@dataclass(frozen=True, slots=True)
-class Voucher(Munge):
-    """Gives credentials to one user and believes those of its kind, so that a test can be several users."""
-
-    directory: Path = Path("/")
-    uid: int = 0
-
-    def vouch(self, content: bytes) -> str:
-        return f"MUNGE:{self.uid}:"
-
-    def author(self, credential: str, content: bytes) -> int:
-        return int(credential.strip("MUNGE:"))
-
-
 USERS = {1: "user0", 2: "user1", 3: "user2", 4: "head", 5: "mallory"}
 UIDS = {name: uid for uid, name in USERS.items()}
 
@@ -159,19 +145,19 @@ def handed(paths: StorePaths, user: str, jobs: list[str], *, at: int = 0, **more
     fields = {"cluster": "lab", "accuracy": 0.75, "task": "t", **more}
     submission = compose(now=HANDED_IN + timedelta(minutes=at), jobs=jobs, **fields)
     submission = replace(submission, **chosen)
-    drop(submission, paths.submissions, Voucher(uid=UIDS[user]))
+    drop(submission, paths.submissions, SimulatedMunge(uid=UIDS[user]))
     return submission.id
 
 
 def said(paths: StorePaths, user: str, submission_id: str, confirmed: bool, *, at: int = 0, reason=None):
     now = HANDED_IN + timedelta(minutes=at)
     word = Confirmation(submission_id=submission_id, submitted_at=now, confirmed=confirmed, reason=reason)
-    drop(word, paths.submissions, Voucher(uid=UIDS[user]))
+    drop(word, paths.submissions, SimulatedMunge(uid=UIDS[user]))
 
 
 def fold(paths: StorePaths, **more):
     accounting = more.pop("accounting", None) or accounting_of(HISTORY)
-    return run_aggregate(paths, accounting=accounting, names=USERS.get, munge=Voucher(), **more)
+    return run_aggregate(paths, accounting=accounting, names=USERS.get, munge=SimulatedMunge(), **more)
 
 
 def verdicts(paths: StorePaths) -> dict[tuple[str, str], tuple[str, str | None]]:
@@ -362,6 +348,7 @@ def test_a_job_from_before_accounting_was_first_asked_is_not_known_to_be_absent(
     assert verdict(paths, between) == ("pending", "job_not_known_yet")
 
 
+@settings(deadline=None)
 @given(
     gaps=st.lists(st.integers(0, 3), min_size=1, max_size=40),
     unseen=st.sets(st.integers(0, 39)),

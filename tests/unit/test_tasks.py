@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sam_cluster.core.tasks import Task, near_names, why_not_scored
@@ -63,6 +63,7 @@ def test_what_is_configured_holds_for_the_tasks_own_metric_only():
     assert why_not_scored("anything", Task(name="t", lower_is_better=True)) is not None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_a_hostile_name_is_shown_on_one_line_or_not_at_all(text):
     why = why_not_scored(text + " loss", Task(name="t"))

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Sequence
 
-from ...core.units import kwh_from_millijoules
-from ...metrics import UNITS_PER_KWH, pareto_front
+from ...metrics import UNITS_PER_KWH
 from .. import numbers
 from ..text import shortened
 from .axes import (
@@ -26,32 +22,14 @@ from .bins import binned
 from .drawing import Drawing, Layer, Row, Size, layer, picture
 from .iso_sam import Metric, iso_labels, iso_levels, iso_lines
 from .key import Entry, key, key_height, symbol_layer
-from .labels import Box, Placed, Wanted, fitted, place
 from .palette import BAND, INK, PAPER, SERIES, SOFT
 from .picture import Picture
+from .result_points import LABEL, NAMED, ResultPoint, areas_of, front_of, named_beside, named_points
+
+__all__ = ["ResultPoint", "accuracy_and_energy"]
 
 #: More points than these are counted in squares: 5,000 symbols are a picture of 1.8 MB, and a blot.
 MOST_POINTS = 300
-#: Points that are named: those of the front and the first by SAM and by accuracy, so many of each.
-NAMED = 5
-LEAST_AREA, MOST_AREA = 40.0, 700.0  # px² of the symbol with the most electricity and the least
-LABEL = 32  # characters
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResultPoint:
-    """A result whose accuracy (a fraction) and energy are known; `sam` is None where it has no score."""
-
-    label: str
-    accuracy: float
-    energy_millijoules: int
-    sam: float | None
-    is_lower_bound: bool = False  # the true energy lies further to the right
-
-    @property
-    def energy_kwh(self) -> float:
-        """Its electricity, as the axis has it."""
-        return kwh_from_millijoules(self.energy_millijoules)
 
 
 def accuracy_and_energy(
@@ -78,12 +56,6 @@ def accuracy_and_energy(
     )
 
 
-def front_of(points: Sequence[ResultPoint]) -> list[ResultPoint]:
-    """The points that no other beats on both, scored or not; where a lower bound truly lies is not known."""
-    placed = [point for point in points if not point.is_lower_bound]
-    return [placed[i] for i in pareto_front([p.accuracy for p in placed], [p.energy_kwh for p in placed])]
-
-
 def _drawing(
     points: Sequence[ResultPoint], front: Sequence[ResultPoint], metric: Metric, size: Size
 ) -> Drawing:
@@ -103,12 +75,13 @@ def _drawing(
     squares = binned(((p.energy_kwh, p.accuracy) for p in points), x, y) if is_binned else []
     named = named_points(points, front)
     symbols = [point for point in points if not is_binned or point in named]
-    areas = _areas(points, size)
+    areas = areas_of(points, size)
     entries = _key(points, metric, bool(levels), low < metric.unit_kwh, squares)
     top = key_height(entries, size) + 2 * size.line
     unit, per_kwh = ("kWh", 1) if high > 0.1 else ("Wh", 1_000)
+    axis_name = f"electricity in {unit}, logarithmic scale"
     ticks = [(kwh, f"{kwh * per_kwh:,.12g}") for kwh in powers(low, high, 5 if size.is_narrow else 8)]
-    labels = _labels(named, symbols, front, areas, x, y, size)
+    labels = named_beside(named, symbols, front, areas, x, y, size)
     return Drawing(
         width=x.length, height=y.length, left=left, right=right, top=top, bottom=2 * size.line + 10,
         layers=[
@@ -122,9 +95,9 @@ def _drawing(
             symbol_layer([_symbol(point, areas[point]) for point in symbols], x=x.at("x"), y=y.at("y")),
             *iso_labels(levels, metric, x, y, size),
             *placed_layers(labels, size),
-            ticks_left(y, accuracy_ticks, size), ticks_below(x, ticks, y.length + 14, size, left=left, right=right),
-            written([{"x": x.length / 2, "y": y.length + 14 + size.line,
-                      "text": f"electricity in {unit}, logarithmic scale"}],
+            ticks_left(y, accuracy_ticks, size),
+            ticks_below(x, ticks, y.length + 14, size, left=left, right=right),
+            written([{"x": x.length / 2, "y": y.length + 14 + size.line, "text": axis_name}],
                     size, align="center", colour=SOFT),
         ],
     )  # fmt: skip
@@ -145,22 +118,6 @@ def _energy_range(points: Sequence[ResultPoint], unit_kwh: float) -> tuple[float
     return low / 1.7, high * 1.7
 
 
-def named_points(points: Sequence[ResultPoint], front: Sequence[ResultPoint]) -> list[ResultPoint]:
-    """The points worth a name, the first by SAM in front; each once."""
-    by_sam = sorted((p for p in points if p.sam is not None), key=lambda p: (-(p.sam or 0.0), p.label))
-    by_accuracy = sorted(points, key=lambda p: (-p.accuracy, p.energy_millijoules, p.label))
-    on_front = sorted(front, key=lambda p: (-p.accuracy, p.label))
-    return list(
-        dict.fromkeys([*by_sam[:NAMED], *by_accuracy[:1], *on_front[: 2 * NAMED], *by_accuracy[:NAMED]])
-    )
-
-
-def _areas(points: Sequence[ResultPoint], size: Size) -> dict[ResultPoint, float]:
-    most = max(point.energy_millijoules for point in points)
-    room = (MOST_AREA / 2 if size.is_narrow else MOST_AREA) - LEAST_AREA
-    return {point: round(LEAST_AREA + room * point.energy_millijoules / most, 1) for point in points}
-
-
 def _symbol(point: ResultPoint, area: float) -> dict[str, object]:
     shape, fill, stroke = "circle", SERIES[0], PAPER
     if point.is_lower_bound:
@@ -171,31 +128,6 @@ def _symbol(point: ResultPoint, area: float) -> dict[str, object]:
         "x": point.energy_kwh, "y": point.accuracy, "shape": shape, "fill": fill, "stroke": stroke,
         "area": area, "opacity": 0.85,
     }  # fmt: skip
-
-
-def _labels(
-    named: Sequence[ResultPoint],
-    symbols: Sequence[ResultPoint],
-    front: Sequence[ResultPoint],
-    areas: Mapping[ResultPoint, float],
-    x: Axis,
-    y: Axis,
-    size: Size,
-) -> list[Placed]:
-    """Names beside their points, clear of all points and of the front's line."""
-
-    def at(point: ResultPoint) -> tuple[float, float, float]:
-        return x.pixel(point.energy_kwh), y.pixel(point.accuracy), math.sqrt(areas[point] / math.pi) + 1
-
-    taken = [Box(px - r, py - r, px + r, py + r) for px, py, r in map(at, symbols)]
-    corners = [*((px, py) for px, py, _ in map(at, front)), *((x.length, at(p)[1]) for p in front[-1:])]
-    for (px, py), (further, above) in pairwise(corners):
-        taken += [Box(px, py - 1, further, py + 1), Box(further - 1, above, further + 1, py)]
-    wanted = [
-        Wanted(text=fitted(point.label, size.width * 0.3, size.text, LABEL), x=px, y=py, radius=r)
-        for point, (px, py, r) in zip(named, map(at, named), strict=True)
-    ]
-    return place(wanted, taken, Box(2, 0, x.length + 20, y.length), size.text)
 
 
 def _band(unit_kwh: float, x: Axis, y: Axis) -> list[Layer]:

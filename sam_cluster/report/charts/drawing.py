@@ -68,7 +68,7 @@ class Drawing:
             "padding": {"left": self.left, "right": self.right, "top": self.top, "bottom": self.bottom},
             "background": None,
             "config": {"aria": False, "view": {"stroke": None}},
-            "layer": list(self.layers),
+            "layer": [each for each in self.layers if each["data"]["values"]],
         }
 
 

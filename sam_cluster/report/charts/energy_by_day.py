@@ -77,7 +77,7 @@ def _drawing(days: Sequence[EnergyOfDay], size: Size, step: str) -> Drawing:
 
 def _thinned(names: list[tuple[float, str]], x: Axis, size: Size) -> list[tuple[float, str]]:
     """Every so manieth name, evenly, so that those kept do not meet."""
-    widest = max(text_width(text, size.text) for _, text in names) + 10
+    widest = 1.3 * max(text_width(text, size.text) for _, text in names)  # the first is moved to the right
     return names[:: max(1, -int(-widest // (x.length / len(names))))]
 
 

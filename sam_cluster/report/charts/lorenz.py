@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
 
 from .. import numbers
 from ..text import shortened
 from .axes import Axis, Tick, grid, placed_layers, ticks_below, ticks_left, ticks_width, written
 from .drawing import Drawing, Size, layer, picture
 from .key import Entry, key, key_height, symbol_layer
-from .labels import Box, Wanted, place
+from .labels import Box, Wanted, fitted, place, text_width
 from .palette import PAPER, SERIES, SOFT
 from .picture import Picture
 
@@ -57,7 +58,9 @@ def _drawing(curves: Sequence[LorenzCurve], among: str, size: Size) -> Drawing:
     entries = [
         Entry(text="all the same", shape="line", stroke=SOFT, dash=[4, 4]),
         *(
-            Entry(text=_text(curve), shape="line", stroke=SERIES[n], dash=DASHES[n])
+            Entry(
+                text=_text(curve, size.width * 0.8, size.text), shape="line", stroke=SERIES[n], dash=DASHES[n]
+            )
             for n, curve in enumerate(curves)
         ),
     ]
@@ -79,6 +82,7 @@ def _drawing(curves: Sequence[LorenzCurve], among: str, size: Size) -> Drawing:
         {"x": at, "y": up, "shape": SHAPES[n], "fill": SERIES[n], "stroke": PAPER, "area": 90, "opacity": 1}
         for n, (at, up) in enumerate(anchors)
     ]
+    below = f"part of {shortened(among, LABEL)}, least users first"
     return Drawing(
         width=width, height=height, left=left, right=size.width - left - width, top=top,
         bottom=2 * size.line + 10,
@@ -96,8 +100,7 @@ def _drawing(curves: Sequence[LorenzCurve], among: str, size: Size) -> Drawing:
             symbol_layer(markers, x=x.at("x"), y=y.at("y")),
             *placed_layers(placed, size),
             ticks_left(y, PARTS, size), ticks_below(x, PARTS, height + 14, size, left=left, right=right),
-            written([{"x": width / 2, "y": height + 14 + size.line,
-                      "text": f"part of {shortened(among, 24)}, least users first"}],
+            written([{"x": width / 2, "y": height + 14 + size.line, "text": fitted(below, width, size.text)}],
                     size, align="center", colour=SOFT),
         ],
     )  # fmt: skip
@@ -115,9 +118,10 @@ def _lines(curves: Sequence[LorenzCurve], x: Axis, y: Axis) -> list[Box]:
     return [Box(x.pixel(a) - 2, y.pixel(b) - 2, x.pixel(a) + 2, y.pixel(b) + 2) for a, b in points]
 
 
-def _text(curve: LorenzCurve) -> str:
-    gini = "" if curve.gini is None else f" (Gini {curve.gini:.2f})"
-    return f"{shortened(curve.label, LABEL)}{gini}"
+def _text(curve: LorenzCurve, room: float = inf, size: float = 1.0) -> str:
+    """A curve's label, cut to some px, and its index."""
+    label = fitted(curve.label, room - text_width(" (Gini 0.00)", size), size, LABEL)
+    return label if curve.gini is None else f"{label} (Gini {curve.gini:.2f})"
 
 
 def _description(curves: Sequence[LorenzCurve], among: str) -> str:

@@ -178,7 +178,8 @@ def _description(paths: Sequence[RankPath], settings: _Settings) -> str:
     still = sum(len(set(path.ranks)) == 1 for path in paths)
     first = {shortened(path.label, 40) for path in paths if 1 in path.ranks}
     text = (
-        f"{len(paths)} results over {settings.name} from {settings.texts[0]} to {settings.texts[-1]}: "
-        f"{still} keep one rank throughout. First somewhere: {', '.join(sorted(first)[:4])}"
+        f"{len(paths)} results, {settings.name} from {settings.texts[0]} to {settings.texts[-1]}: "
+        f"{still} of them keep{'s' if still == 1 else ''} one rank throughout. "
+        f"First somewhere: {', '.join(sorted(first)[:4])}"
     )
     return text + (f" and {len(first) - 4} more." if len(first) > 4 else ".")

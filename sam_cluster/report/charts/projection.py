@@ -11,6 +11,7 @@ from ..text import shortened
 from .axes import Axis, grid, round_steps, ticks_below, ticks_left, ticks_width, written
 from .drawing import Drawing, Layer, Size, layer, picture
 from .key import Entry, key, key_height, symbol_layer
+from .labels import fitted as fit
 from .labels import text_width
 from .palette import PAPER, SERIES, SOFT
 from .picture import Picture
@@ -110,7 +111,8 @@ def _drawing(
             *_asked(target, x, y, size),
             ticks_left(y, ticks, size),
             ticks_below(x, [(v, numbers.setting(v)) for v in across], height + 14, size, left=left, right=24),
-            written([{"x": x.length / 2, "y": height + 14 + size.line, "text": shortened(axis, 40)}],
+            written([{"x": x.length / 2, "y": height + 14 + size.line,
+                      "text": fit(axis, x.length, size.text)}],
                     size, align="center", colour=SOFT),
         ],
     )  # fmt: skip

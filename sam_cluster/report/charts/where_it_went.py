@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from math import inf
 
 from ...core.units import kwh_from_millijoules
 from .. import numbers
-from ..text import shortened
 from .axes import Axis, written
 from .drawing import Drawing, Row, Size, as_given, layer, picture, pixel
-from .key import Entry, key, key_height
-from .labels import spread, text_width
+from .key import SWATCH, Entry, key, key_height
+from .labels import fitted, spread, text_width
 from .palette import PAPER, SERIES, SOFT
 from .picture import Picture
 
@@ -48,9 +48,11 @@ def _whole(parts: Sequence[EnergyPart]) -> int:
     return sum(part.energy_millijoules for part in parts)
 
 
-def _text(part: EnergyPart, parts: Sequence[EnergyPart]) -> str:
+def _text(part: EnergyPart, parts: Sequence[EnergyPart], room: float = inf, size: float = 1.0) -> str:
+    """What is said of a part, its label cut so that the whole fits into some px."""
     share = numbers.percent(part.energy_millijoules / _whole(parts))
-    return f"{shortened(part.label, LABEL)} {numbers.energy(part.energy_millijoules)} ({share})"
+    figures = f" {numbers.energy(part.energy_millijoules)} ({share})"
+    return fitted(part.label, room - text_width(figures, size), size, LABEL) + figures
 
 
 def _colour(number: int) -> str:
@@ -59,8 +61,14 @@ def _colour(number: int) -> str:
 
 
 def _drawing(parts: Sequence[EnergyPart], size: Size) -> Drawing:
+    room = size.width - SWATCH - text_width("88 ", size.text)
     entries = [
-        Entry(text=f"{number} {_text(part, parts)}", shape="square", fill=_colour(number - 1), area=140)
+        Entry(
+            text=f"{number} {_text(part, parts, room, size.text)}",
+            shape="square",
+            fill=_colour(number - 1),
+            area=140,
+        )
         for number, part in enumerate(parts, 1)
     ]
     whole = kwh_from_millijoules(_whole(parts))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ...core.model import Quality
 from ...core.units import millijoules_from_kwh
-from ...metrics import OrderAt
+from ...metrics import OrderAt, competition_ranks
 from .. import words
 from ..charts.accuracy_and_energy import ResultPoint, accuracy_and_energy
 from ..charts.energy_by_day import EnergyOfDay, energy_by_day
@@ -126,7 +126,10 @@ def _ranked(task: TaskView) -> list[RankedResult]:
 
 
 def _paths(task: TaskView, orders: Sequence[OrderAt]) -> list[RankPath]:
+    """The ranks among those that are shown: among hundreds, a picture of fifteen would be mostly empty."""
+    ranks = [[order.ranks[place] for place in task.shown] for order in orders]
+    among = [competition_ranks(None if rank is None else -rank for rank in each) for each in ranks]
     return [
-        RankPath(label=task.scored[place].name, ranks=tuple(order.ranks[place] for order in orders))
-        for place in task.shown
+        RankPath(label=task.scored[place].name, ranks=tuple(each[at] for each in among))
+        for at, place in enumerate(task.shown)
     ]

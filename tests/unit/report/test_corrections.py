@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sam_cluster.report.corrections import Stated, superseded
@@ -86,6 +86,7 @@ def any_results(draw):
     ]  # fmt: skip
 
 
+@settings(deadline=None)
 @given(results=any_results(), order=st.randoms(use_true_random=False))
 def test_of_each_family_of_results_one_counts_whatever_the_order(results, order) -> None:
     found = superseded(results)

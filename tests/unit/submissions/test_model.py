@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sam_cluster.core.errors import SubmissionError
@@ -23,6 +23,7 @@ texts = st.text(min_size=1, max_size=MAX_TEXT).filter(str.strip)
 job_ids = st.from_regex(r"\A[1-9][0-9]{0,9}([_+](0|[1-9][0-9]{0,9}))?\Z")
 
 
+@settings(deadline=None)
 @given(
     cluster=texts,
     task=texts,
@@ -123,6 +124,7 @@ def test_what_was_written_in_the_first_schema_reads_as_before():
 CONFIRMED = {"submission_id": "a" * 32, "submitted_at": NOW, "confirmed": True}
 
 
+@settings(deadline=None)
 @given(confirmed=st.booleans(), reason=st.none() | texts, now=st.datetimes(*YEARS, timezones=st.just(UTC)))
 def test_every_confirmation_survives_its_journey_as_text(confirmed, reason, now):
     said = Confirmation(submission_id="a" * 32, submitted_at=now, confirmed=confirmed, reason=reason)

@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parents[4]
 PROGRAM = """
 import json
 from tests.unit.report.charts.samples import PICTURES
-print(json.dumps({name: [p.wide, p.narrow, p.description] for name, draw in PICTURES.items() if (p := draw())}))
+drawn = {name: draw() for name, draw in PICTURES.items()}
+print(json.dumps({name: [p.wide, p.narrow, p.description] for name, p in drawn.items()}))
 """
 ROOT_ATTRIBUTES = {"role", "aria-label", "focusable", "font-family", "width", "height", "viewBox", "fill"}
 
