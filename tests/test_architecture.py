@@ -43,6 +43,7 @@ VENDORS: dict[str, set[str]] = {
     "distributed": {"aggregate/wiring.py"},
     "dask_jobqueue": {"aggregate/wiring.py"},
     "jinja2": {"report/render.py"},
+    "weasyprint": {"report/pdf.py"},
     "vl_convert": {"report/charts/drawing.py"},
 }
 

@@ -27,7 +27,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("demo") / "out"
     made = sam_cluster("demo", "--out", out)
     assert made.returncode == 0, made.stderr
-    assert len(made.stdout.splitlines()) == 4 * len(LABS)
+    assert len(made.stdout.splitlines()) == 4 * (1 + len(LABS))  # the cluster and each lab
     return out
 
 
@@ -38,6 +38,18 @@ def test_each_lab_has_a_page_that_says_it_is_simulated(demo: Path) -> None:
         assert "imulated" in page.split("</header>")[0]
         figures = json.loads((demo / "pages" / f"{lab.name}-2026-10.json").read_text("utf-8"))
         assert figures
+
+
+def test_the_page_of_the_cluster_has_the_totals_of_each_labs_page(demo: Path) -> None:
+    figures = json.loads((demo / "pages" / "cluster-2026-10.json").read_text("utf-8"))
+    assert {row["group"] for row in figures["groups"]} == {lab.name for lab in LABS}
+    for row in figures["groups"]:
+        own = json.loads((demo / "pages" / f"{row['group']}-2026-10.json").read_text("utf-8"))["totals"]
+        assert {key: row[key] for key in ("energy_millijoules", "jobs", "gpu_seconds", "quality")} == {
+            key: own[key] for key in ("energy_millijoules", "jobs", "gpu_seconds", "quality")
+        }
+    balance = figures["balance"]
+    assert balance["runs_millijoules"] == sum(row["energy_millijoules"] for row in figures["groups"])
 
 
 def test_every_joule_of_the_month_is_a_runs_or_idle_or_unattributed(demo: Path) -> None:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from sam_cluster.core.errors import AccountingUnavailable
 
 from . import sacct_text
+from .commands import Runner, run_command, said, undisturbed
 from .records import JobRecord
 from .sacct_columns import ENVIRONMENT, arguments, columns, fresh_delimiter
 from .source import day_chunks, settle
-
-#: Runs a command in an environment and gives what it printed; raises what `run_command` raises.
-Runner = Callable[[list[str], Mapping[str, str]], bytes]
-
-TIMEOUT_SECONDS = 600
 
 _HINTS = {
     "date range": "slurmdbd's MaxQueryTimeRange is below one day: raise it, or make this user an operator",
@@ -25,29 +21,12 @@ _HINTS = {
 }
 
 
-def run_command(command: list[str], environment: Mapping[str, str]) -> bytes:
-    """Standard output of a command. Raises OSError or subprocess.SubprocessError where it fails."""
-    return subprocess.run(
-        command,
-        env=dict(environment),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=True,
-        timeout=TIMEOUT_SECONDS,
-    ).stdout
-
-
 class SacctSource:
     """All jobs that sacct shows the calling user, asked for day by day."""
 
     def __init__(self, environment: Mapping[str, str], run: Runner = run_command) -> None:
         """Takes the process's environment; Slurm's own variables would change what sacct prints."""
-        kept = {
-            name: value
-            for name, value in environment.items()
-            if name == "SLURM_CONF" or not name.startswith(("SLURM_", "SACCT_"))
-        }
-        self._environment = kept | ENVIRONMENT
+        self._environment = undisturbed(environment) | ENVIRONMENT
         self._run = run
         self._columns: tuple[str, ...] | None = None
         self._problems: dict[str, None] = {}
@@ -100,7 +79,6 @@ class SacctSource:
 
 
 def _why(error: subprocess.CalledProcessError) -> str:
-    said = (error.stderr or b"").decode("utf-8", "replace").strip()
-    hints = (hint for sign, hint in _HINTS.items() if sign in said)
+    hints = (hint for sign, hint in _HINTS.items() if sign in said(error))
     hint = next(hints, "run `sacct -a -X` as this user to see why")
-    return f"sacct ended with exit code {error.returncode} and said {said!r}; {hint}"
+    return f"sacct ended with exit code {error.returncode} and said {said(error)!r}; {hint}"

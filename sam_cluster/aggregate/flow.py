@@ -16,6 +16,7 @@ from typing import TypeVar
 import pyarrow as pa
 
 from sam_cluster.accounting.source import AccountingSource
+from sam_cluster.accounting.sshare import ShareSource
 from sam_cluster.core.config import Config
 from sam_cluster.store.commit import CommitLost, Transaction, prepare
 from sam_cluster.store.index import Step, no_step
@@ -33,6 +34,8 @@ from .merge import Merge, merge
 from .notices import foreign_clusters, hidden_accounting
 from .results import Collected, Names, empty_box, fold_results, user_name
 from .samples import fold_samples, read_samples
+from .secret import Salt, keep_salt, new_salt
+from .shares import Granted, ask_shares, keep_shares
 from .wiring import Answer, Executor, Item, Progress, batches, silent
 
 SHARDS_AT_ONCE = 20_000
@@ -72,16 +75,21 @@ def aggregate(
     progress: Progress = silent,
     munge: Munge | None = None,
     names: Names = user_name,
+    shares: ShareSource | None = None,
+    salt: Salt = new_salt,
     step: Step = no_step,
 ) -> Outcome:
     """Bring the tables up to date. Raises StoreError where the store cannot be used.
 
-    `accounting` None leaves accounting alone; `names` says who has a UID; `step` is called with the name of
-    each step on the disk.
+    `accounting` None leaves accounting alone, `shares` None the shares that Slurm grants; `names` says who
+    has a UID; `salt` makes the one of the pseudonyms, once; `step` is called with the name of each step on
+    the disk.
     """
     prepare(paths)
     files, strays, unread = inbox.look(paths)
-    work = _Work(paths, config, accounting, now_microseconds, executor, progress, munge, names, step)
+    work = _Work(
+        paths, config, accounting, now_microseconds, executor, progress, munge, names, shares, salt, step
+    )
     work.set_aside(strays)
     work.outcome.problems += [f"not read this time: {each}" for each in unread]
     chunks = batches(files, SHARDS_AT_ONCE) or [()]
@@ -102,9 +110,12 @@ class _Work:
     progress: Progress
     munge: Munge | None
     names: Names
+    shares: ShareSource | None
+    salt: Salt
     step: Step
     outcome: Outcome = field(default_factory=Outcome)
     asked: Asked | None = None
+    granted: Granted | None = None
 
     def fold(self, files: Sequence[InboxFile], *, is_last: bool) -> None:
         """Take some shards into the tables; with the last of them, what accounting and the drop box say."""
@@ -112,6 +123,7 @@ class _Work:
         self.set_aside(batch.rejected)
         self.outcome.problems += [f"not read this time: {each}" for each in batch.unread]
         self._ask(batch.shards, must=is_last)
+        self._ask_shares()
         merged, collected, runs, jobs = self._commit(
             lambda transaction: self._fold(transaction, batch, is_last)
         )
@@ -160,6 +172,8 @@ class _Work:
         runs, jobs = resummarise(transaction, touched, asked, self.now)
         collected = Collected()
         if is_last:
+            keep_salt(transaction, self.salt)
+            keep_shares(transaction, self.granted or Granted())
             collected = fold_results(transaction, self.paths, self.config, self.now, self.munge, self.names)
             transaction.properties["problems"] = [*self.outcome.problems, *collected.problems]
         return merged, collected, runs, jobs
@@ -207,6 +221,13 @@ class _Work:
         name = self.config.cluster_name
         notices = [foreign_clusters(shards, name), hidden_accounting(snapshot, shards, self.asked, name)]
         self.outcome.problems += [*self.asked.problems, *filter(None, notices)]
+
+    def _ask_shares(self) -> None:
+        if self.shares is None or self.granted:
+            return
+        snapshot = Tables(self.paths).snapshot()
+        self.granted = ask_shares(self.shares, snapshot, self.config.cluster_name, self.now)
+        self.outcome.problems += self.granted.problems
 
     def _commit(self, fold: Callable[[Transaction], Folded]) -> Folded:
         """Fold and commit; where another writer was first, fold onto what it made."""

@@ -14,6 +14,7 @@ from sam_cluster.core.times import utc_microseconds
 
 if TYPE_CHECKING:
     from sam_cluster.accounting.source import AccountingSource
+    from sam_cluster.accounting.sshare import ShareSource
     from sam_cluster.aggregate.flow import Outcome
 
 HELP = "fold what the nodes sent into the tables, with what accounting and the drop box say"
@@ -58,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
             executor=executor,
             progress=_progress(),
             munge=Munge.installed(),
+            shares=_shares(args),
         )
     for problem in outcome.problems:
         print(f"sam-cluster: {visible(problem)}", file=sys.stderr)
@@ -79,6 +81,15 @@ def _source(args: argparse.Namespace) -> AccountingSource | None:
     from sam_cluster.accounting.saved import SavedSource
 
     return SavedSource(Path(args.accounting))
+
+
+def _shares(args: argparse.Namespace) -> ShareSource | None:
+    """Slurm's own, where its commands are there to be asked."""
+    if args.no_accounting or args.accounting != "sacct":
+        return None
+    from sam_cluster.accounting.sshare import SshareSource
+
+    return SshareSource(args.environ)
 
 
 def _summary(outcome: Outcome) -> str:

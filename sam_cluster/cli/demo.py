@@ -30,7 +30,6 @@ def run(args: argparse.Namespace) -> int:
     """Makes the month and prints where its pages are."""
     from sam_cluster.simulation.cluster import CLUSTER, SimulatedMonth
     from sam_cluster.simulation.cluster import configuration as configuration_text
-    from sam_cluster.simulation.workload import LABS
     from sam_cluster.store.commit import prepare
     from sam_cluster.store.paths import StorePaths
 
@@ -51,12 +50,12 @@ def run(args: argparse.Namespace) -> int:
     results = month.hand_in_results(paths.submissions)
     _say(f"aggregating {shards} shards and {results} results")
     _aggregate(paths, config, out / "sacct.txt", month.end)
-    for lab in LABS:
-        args_of_report = argparse.Namespace(**{
-            **vars(args), "config": config.source, "group": lab.name, "period": PERIOD, "out": out / "pages",
-            "starttime": None, "endtime": None,
-        })  # fmt: skip
-        report.run(args_of_report)
+    args_of_report = argparse.Namespace(**{
+        **vars(args), "config": config.source, "group": None, "cluster": False, "all": True,
+        "period": PERIOD, "out": out / "pages", "starttime": None, "endtime": None,
+        "verify": None, "pdf": False,
+    })  # fmt: skip
+    report.run(args_of_report)
     _say(f"look further with: sam-cluster jobs --config {config.source} --period {PERIOD}")
     return EXIT_DONE
 
@@ -76,6 +75,7 @@ def _aggregate(paths: StorePaths, config: configuration.Config, sacct: Path, now
             executor=executor,
             munge=SimulatedMunge(),
             names=NAMES.get,
+            salt=lambda: "simulated people need no secret",
         )
     for problem in outcome.problems:
         _say(problem)

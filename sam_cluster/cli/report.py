@@ -1,34 +1,45 @@
-"""sam-cluster report: a lab's page as HTML, with CSV and JSON beside it."""
+"""sam-cluster report: pages of labs and of the cluster as HTML, with CSV and JSON beside each; and whether
+one is still right."""
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import os
-import secrets
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sam_cluster import __version__
 from sam_cluster.cli import options
+from sam_cluster.cli.report_files import Access, access_of_lab, write
+from sam_cluster.cli.report_pages import Page, all_pages, page_of_cluster, page_of_lab, view_of_cluster
 from sam_cluster.core.config import Config
 from sam_cluster.core.errors import EXIT_DONE, EXIT_INCOMPLETE, StoreError, UsageError
 from sam_cluster.core.times import Period, from_utc_microseconds, parse_period
 
 if TYPE_CHECKING:
+    from sam_cluster.report.bundle import Printer
     from sam_cluster.report.view import PeriodView, Provenance
     from sam_cluster.store.tables import Snapshot
 
-HELP = "a lab's page: HTML with CSV, JSON and a manifest beside it"
+HELP = "the page of a lab or of the cluster: HTML with CSV, JSON and a manifest beside it"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the command's flags."""
-    parser.add_argument(
-        "--group", metavar="NAME", required=True, help="the lab: its name, or a Slurm account"
-    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--group", metavar="NAME", help="the lab: its name, or a Slurm account")
+    what.add_argument("--cluster", action="store_true", help="the whole cluster, lab by lab")
+    what.add_argument("--all", action="store_true", help="the whole cluster, and a page of each lab")
+    what.add_argument(
+        "--verify", type=Path, metavar="FILE.manifest.json",
+        help="write nothing; say whether this report is intact, superseded by later data, or altered",
+    )  # fmt: skip
     options.add_period(parser, "the last full month")
+    parser.add_argument(
+        "--pdf", action="store_true", help="also as PDF, by an installed Chromium or Chrome or by WeasyPrint"
+    )
     parser.add_argument(
         "-o", "--out", type=Path, default=Path(), metavar="DIR", help="where to (default: here)"
     )
@@ -37,29 +48,57 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Writes the files and prints their names; exit code 3 where figures are missing or may still grow."""
-    from sam_cluster.report.bundle import group_files
-    from sam_cluster.report.group.build import group_view
+    if args.verify is not None:
+        from sam_cluster.cli.verify import verify
 
+        return verify(args)
+
+    from sam_cluster.report.pdf import printer
+
+    pdf = printer(args.environ) if args.pdf else None
     config = options.config_of(args)
     zone = options.zone_of(config)
     last_month = parse_period("last-month", zone, args.now)
     period = options.period_of(args, config, last_month) or last_month
     tables = options.snapshot_of(config)
     data = provenance_of(tables)
-    view = group_view(tables, config, args.group, _period_view(period, config, data), data)
+    shown = period_view(period, config, data)
+    is_partial = False
+    for page in _pages(args, tables, config, period, shown, data, pdf):
+        access = Access() if page.lab is None else access_of_lab(page.lab)
+        for path in write(page.files, args.out, access):
+            print(path)
+        is_partial |= page.is_partial
+    if shown.is_preliminary:
+        print("preliminary: the tables do not yet reach to the end of the period", file=sys.stderr)
+    if is_partial:
+        print("incomplete: some energy is not known; the page says of which jobs", file=sys.stderr)
+    return EXIT_INCOMPLETE if shown.is_preliminary or is_partial else EXIT_DONE
+
+
+def _pages(
+    args: argparse.Namespace,
+    tables: Snapshot,
+    config: Config,
+    period: Period,
+    shown: PeriodView,
+    data: Provenance,
+    pdf: Printer | None,
+) -> Iterable[Page]:
+    if args.all:
+        return all_pages(tables, config, shown, data, pdf)
+    if args.cluster:
+        return [page_of_cluster(view_of_cluster(tables, config, shown, data), pdf)]
+    from sam_cluster.report.group.build import group_view
+
+    view = group_view(tables, config, args.group, shown, data)
     if not view.jobs and not view.results.tasks:
         _check_name(args.group, tables, config, period)
-    for path in write(group_files(view), args.out):
-        print(path)
-    if view.period.is_preliminary:
-        print("preliminary: the tables do not yet reach to the end of the period", file=sys.stderr)
-    if view.totals.amount.is_partial:
-        print("incomplete: some energy is not known; the page says of which jobs", file=sys.stderr)
-    return EXIT_INCOMPLETE if view.period.is_preliminary or view.totals.amount.is_partial else EXIT_DONE
+    return [page_of_lab(view, pdf)]
 
 
 def provenance_of(tables: Snapshot) -> Provenance:
-    """What a page says of its data. Raises StoreError for tables that nothing was committed to."""
+    """What the figures are made from. Raises StoreError where nothing is there yet."""
     from sam_cluster.report.view import Provenance
 
     if tables.number == 0:
@@ -74,7 +113,8 @@ def provenance_of(tables: Snapshot) -> Provenance:
     )
 
 
-def _period_view(period: Period, config: Config, data: Provenance) -> PeriodView:
+def period_view(period: Period, config: Config, data: Provenance) -> PeriodView:
+    """The period as a page shows it: preliminary where the data do not reach to its end."""
     from sam_cluster.report.view import PeriodView
 
     return PeriodView(
@@ -100,18 +140,3 @@ def _check_name(group: str, tables: Snapshot, config: Config, period: Period) ->
         f"there is no lab {group!r}, configured or with a job in {period.name}; "
         f"there {'are ' + ', '.join(known) if known else 'is none'}"
     )
-
-
-def write(files: dict[str, bytes], directory: Path) -> list[Path]:
-    """Writes each file under another name first, so that a reader sees the old one or the new one whole."""
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        part = directory / f".{name}.{secrets.token_hex(8)}.part"
-        try:
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "wb") as file:
-                file.write(content)
-            part.replace(directory / name)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-    return [directory / name for name in files]

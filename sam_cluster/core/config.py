@@ -7,7 +7,7 @@
 [sam]      alpha, beta, unit, scope
 [groups.NAME]   accounts, members, share, coordinators, from   (a list of tables where it changes)
 [tasks.NAME]    metric, dataset, split, aliases, lower_is_better
-[report]   timezone, carbon_g_per_kwh, price_per_kwh, pue
+[report]   timezone, carbon_g_per_kwh, price_per_kwh, pue, people, least_people
 """
 
 from __future__ import annotations
@@ -63,6 +63,13 @@ class Config:
     carbon_g_per_kwh: float | None = None
     price_per_kwh: float | None = None
     pue: float | None = None
+    people: str = "pseudonyms"
+    least_people: int = 3
+
+    def group_as_of(self, name: str, on: date) -> Group | None:
+        """A lab as it is configured for a day: what was said last by then. None for one that is not."""
+        ours = [g for g in self.groups if g.name == name and (g.since is None or g.since <= on)]
+        return max(ours, key=lambda g: g.since or date.min, default=None)
 
     @property
     def electricity_factor(self) -> float:

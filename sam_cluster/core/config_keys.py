@@ -13,6 +13,8 @@ from typing import Any
 
 SAM_SCOPES = ("gpu", "facility")
 ELECTRICITY_UNITS = ("kWh", "Wh", "MJ", "J")
+#: How people appear outside their lab.
+PEOPLE = ("pseudonyms", "names")
 
 
 def _text(value: Any) -> str:
@@ -94,6 +96,12 @@ def gpu_device(value: Any) -> str:
     return str(value)
 
 
+def _people(value: Any) -> str:
+    if value not in PEOPLE:
+        raise ValueError("one of " + ", ".join(f'"{word}"' for word in PEOPLE))
+    return str(value)
+
+
 Reader = Callable[[Any], Any]
 SECTIONS: dict[str, dict[str, tuple[str, Reader]]] = {
     "cluster": {"name": ("cluster_name", _text)},
@@ -110,6 +118,8 @@ SECTIONS: dict[str, dict[str, tuple[str, Reader]]] = {
         "carbon_g_per_kwh": ("carbon_g_per_kwh", _number),
         "price_per_kwh": ("price_per_kwh", _number),
         "pue": ("pue", _pue),
+        "people": ("people", _people),
+        "least_people": ("least_people", _count),
     },
 }
 GROUP_KEYS: dict[str, tuple[str, Reader]] = {

@@ -48,3 +48,7 @@ class SubmissionError(SamClusterError):
 
 class ProjectionError(SamClusterError):
     """Raised when a longer run cannot be projected from the jobs that were named, with the reason."""
+
+
+class ReportError(SamClusterError):
+    """Raised when a report cannot be printed, or what should be one's manifest is none."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from ..core.times import iso
@@ -12,6 +13,9 @@ from .ledger import Amount
 from .records import Job, Run
 from .results import Result
 from .view import PeriodView, Provenance
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 JOB_KEYS = (
     "cluster", "job_id", "name", "user", "account", "group", "state", "start", "end", "nodes", "gpus",
@@ -147,4 +151,22 @@ def tables_object(provenance: Provenance, zone: ZoneInfo) -> dict[str, Any]:
         "commit": provenance.commit,
         "committed_at": iso(provenance.committed_at, zone),
         "digest": provenance.digest,
+    }
+
+
+def changes_object(changes: DataclassInstance) -> dict[str, Any]:
+    """The figures of a page against the period before, under the unit that its view has them in."""
+    named = {field.name: getattr(changes, field.name) for field in fields(changes)}
+    return {
+        "period": period_object(named.pop("period")),
+        **{
+            name: {
+                "before": change.before,
+                "before_is_lower_bound": change.is_before_partial,
+                "difference": change.difference,
+                "part": change.part,
+                "not_compared": change.not_compared.value if change.not_compared else None,
+            }
+            for name, change in named.items()
+        },
     }

@@ -108,7 +108,7 @@ def days_of(start: datetime, end: datetime, zone: ZoneInfo) -> tuple[date, ...]:
 
 
 def usage_of(tables: TableReader, start: datetime, end: datetime) -> pa.Table:
-    """The hours that begin inside a period; one without a figure is of unknown quality."""
+    """The hours that begin inside a period, in any order; one without a figure is of unknown quality."""
     rows = tables.read(
         "usage",
         start_microseconds=utc_microseconds(start),
@@ -124,6 +124,7 @@ def usage_of(tables: TableReader, start: datetime, end: datetime) -> pa.Table:
             "held_microseconds",
             "quality",
         ],
+        in_any_order=True,
     )
     # An hour that reaches into the period from before it is the period before's.
     rows = rows.filter(pc.greater_equal(rows["hour"], pa.scalar(start, rows.schema.field("hour").type)))

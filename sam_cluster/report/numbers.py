@@ -118,3 +118,13 @@ def grams(mass_grams: float | None) -> str:
 def minute(instant: datetime | None, zone: tzinfo) -> str:
     """A local time to the minute: `2026-10-03 14:05`."""
     return UNKNOWN if instant is None else f"{instant.astimezone(zone):%Y-%m-%d %H:%M}"
+
+
+def duration(seconds: float | None) -> str:
+    """A time with the unit that suits its size: seconds, minutes from 2 min, hours from 2 h, days from 2."""
+    if seconds is None:
+        return UNKNOWN
+    for unit, length in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{number(seconds / length)} {unit}"
+    return f"{number(seconds)} s"

@@ -18,7 +18,7 @@ EARLIEST = datetime.min.replace(tzinfo=UTC)
 class TableReader(Protocol):
     """One commit of the tables: rows whose extent in time overlaps [start, end), of these jobs and runs.
 
-    A row that ends at `start` is among them.
+    A row that ends at `start` is among them. They come by the table's keys, or in any order.
     """
 
     def read(
@@ -30,6 +30,7 @@ class TableReader(Protocol):
         raw_job_ids: Collection[int] | None = None,
         run_ids: Collection[str] | None = None,
         columns: Sequence[str] | None = None,
+        in_any_order: bool = False,
     ) -> pa.Table: ...
 
 

@@ -31,9 +31,9 @@ def environment() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     for function in (
-        numbers.accuracy, numbers.change_percent, numbers.count, numbers.energy, numbers.gpu_hours,
-        numbers.grams, numbers.kwh, numbers.minute, numbers.number, numbers.percent, numbers.points,
-        numbers.setting, numbers.size, period_title, shortened,
+        numbers.accuracy, numbers.change_percent, numbers.count, numbers.duration, numbers.energy,
+        numbers.gpu_hours, numbers.grams, numbers.kwh, numbers.minute, numbers.number, numbers.percent,
+        numbers.points, numbers.setting, numbers.size, period_title, shortened,
     ):  # fmt: skip
         found.filters[function.__name__] = function
     return found

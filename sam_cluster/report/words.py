@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..core.model import Flag, Quality, Reason
+from ..core.model import Cause, Flag, Quality, Reason
 from ..metrics import UndefinedReason
 from .before import NotCompared
 
@@ -130,3 +130,11 @@ ENDING_WORDS: dict[str, str] = {
 def ending(state: str | None) -> str:
     """What a state of Slurm's amounts to; `unknown` where there is none or it is new."""
     return ENDINGS.get(state or "", "unknown")
+
+
+#: Why energy between runs is unattributed, for a reader of the cluster's page.
+CAUSES: dict[str, str] = {
+    Cause.SHARD_MISSING: "What a node measured of a run has not come (yet).",
+    Cause.COUNTER_RESET: "A GPU's energy counter restarted in between (a driver reload or a reset).",
+    Cause.NOT_METERED: "The node did not follow the GPU in between.",
+}

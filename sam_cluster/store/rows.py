@@ -25,6 +25,7 @@ EXTENT: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "runs": (("started_at",), ("ended_at",)),
     "jobs": (("started_at", "ended_at"), ("ended_at", "started_at")),
     "accounting": (("started_at", "submitted_at"), ("ended_at", "started_at", "submitted_at")),
+    "shares": (("day",), ("taken_at",)),
     "results": (("submitted_at",), ("submitted_at",)),
     "confirmations": (("submitted_at",), ("submitted_at",)),
 }

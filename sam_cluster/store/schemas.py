@@ -205,6 +205,18 @@ ACCOUNTING = _schema("accounting", [
     _column("alloc_tres", pa.string(), "AllocTRES as it was"),
 ])  # fmt: skip
 
+SHARES = _schema("shares", [
+    CLUSTER,
+    _column("account", pa.string(), "Slurm account"),
+    _column("parent", pa.string(), "the account above it"),
+    _column("day", INSTANT, "beginning of the UTC day that it was asked on, once"),
+    _column("raw_shares", pa.int64(), "as Slurm has them; null where it has none of its own"),
+    _column("level_share", pa.float64(), "part of what stands in its level, from 0 to 1"),
+    _column("cluster_share", pa.float64(), "part of the cluster, with all accounts below it"),
+    _column("own_share", pa.float64(), "part of the cluster, without the accounts below it"),
+    _column("taken_at", INSTANT, "when Slurm was asked"),
+])  # fmt: skip
+
 RESULTS = _schema("results", [
     _column("submission_id", pa.string(), "id that the submission was given"),
     CLUSTER,
@@ -243,14 +255,14 @@ CONFIRMATIONS = _schema("confirmations", [
 
 TABLES: dict[str, pa.Schema] = {
     "shards": SHARDS, "readings": READINGS, "samples": SAMPLES, "usage": USAGE, "gaps": GAPS,
-    "runs": RUNS, "jobs": JOBS, "accounting": ACCOUNTING, "results": RESULTS,
+    "runs": RUNS, "jobs": JOBS, "accounting": ACCOUNTING, "shares": SHARES, "results": RESULTS,
     "confirmations": CONFIRMATIONS,
 }  # fmt: skip
 
 #: The column whose UTC day a row is filed under; a table that is not here is one file.
 DAY_COLUMN: dict[str, str] = {
     "shards": "ended_at", "readings": "at", "samples": "at", "usage": "hour", "gaps": "to_at",
-    "runs": "ended_at", "jobs": "ended_at", "accounting": "ended_at",
+    "runs": "ended_at", "jobs": "ended_at", "accounting": "ended_at", "shares": "day",
 }  # fmt: skip
 
 #: What a table's rows are sorted by, and by which at most one row exists.
@@ -264,6 +276,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "runs": ("cluster", "run_id", "started_at"),
     "jobs": ("cluster", "raw_job_id", "started_at"),
     "accounting": ("cluster", "raw_job_id", "started_at", "submitted_at"),
+    "shares": ("cluster", "account", "day"),
     "results": ("submission_id", "digest"),
     "confirmations": ("submission_id", "digest"),
 }  # fmt: skip

@@ -156,10 +156,12 @@ class Snapshot:
         raw_job_ids: Collection[int] | None = None,
         run_ids: Collection[str] | None = None,
         columns: Sequence[str] | None = None,
+        in_any_order: bool = False,
     ) -> pa.Table:
         """The rows whose extent overlaps [start, end), of these jobs and runs, by the table's keys.
 
-        A row that ends at `start` is among them. Only files that may hold such rows are opened.
+        A row that ends at `start` is among them. Only files that may hold such rows are opened. In any
+        order takes half the time and fewer columns, for who only adds up.
         """
         where = Where(table, start_microseconds, end_microseconds, raw_job_ids, run_ids)
         files = self.files(
@@ -168,8 +170,9 @@ class Snapshot:
             end_microseconds=end_microseconds,
             raw_job_ids=raw_job_ids,
         )
-        read = where.columns(columns)
-        return where.selected((self.read_file(table, file, read) for file in files), columns)
+        read = where.columns(columns, in_any_order)
+        parts = (self.read_file(table, file, read) for file in files)
+        return where.selected(parts, columns, in_any_order)
 
     def read_file(self, table: str, file: FileEntry, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows of one file. Raises StoreError where it is missing, torn or of another schema."""
@@ -220,19 +223,22 @@ class Where:
         if run_ids is not None:
             self._ids["run_id"] = pa.array(sorted(run_ids), pa.string())
 
-    def columns(self, wanted: Sequence[str] | None) -> list[str] | None:
+    def columns(self, wanted: Sequence[str] | None, in_any_order: bool = False) -> list[str] | None:
         """What has to be read to choose and order the rows; None for all columns."""
         if wanted is None:
             return None
         timed = extent_columns(self._table) if (self._start, self._end) != (None, None) else ()
-        needed = {*wanted, *KEYS[self._table], *self._ids, *timed}
+        keys = () if in_any_order else KEYS[self._table]
+        needed = {*wanted, *keys, *self._ids, *timed}
         return [name for name in TABLES[self._table].names if name in needed]
 
-    def selected(self, parts: Iterable[pa.Table], columns: Sequence[str] | None) -> pa.Table:
-        """The wanted rows of all parts, in order."""
+    def selected(
+        self, parts: Iterable[pa.Table], columns: Sequence[str] | None, in_any_order: bool = False
+    ) -> pa.Table:
+        """The wanted rows of all parts, by the table's keys."""
         kept = [self._filtered(part) for part in parts]
         rows = pa.concat_tables(kept) if kept else empty(self._table)
-        rows = in_order(self._table, rows)
+        rows = rows if in_any_order else in_order(self._table, rows)
         return rows if columns is None else rows.select(list(columns))
 
     def _filtered(self, rows: pa.Table) -> pa.Table:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import sam_cluster
 
-from . import agent, hooks
+from . import agent, hooks, report
+from .month import Size
 
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 
@@ -38,6 +39,7 @@ def main() -> None:
         ("machine", [machine()]),
         ("hooks", hooks.measure(200)),
         ("agent", agent.table(60.0)),
+        ("report", report.measured(Size())),
     ):
         sys.stderr.write("\n".join([f"== {name}", *lines, ""]))
         text = fill(text, name, lines)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sam_cluster.cli.main import build_parser
 from tests.unit.cli.stores import make_store, run
 from tests.unit.report.month import ROWS, simulated
 from tests.unit.report.tables import Row, job_rows, result_row, together
@@ -86,20 +85,12 @@ def crowded_rows() -> dict[str, list[Row]]:
 
 
 def _both(name: str, rows: Mapping[str, Iterable[Row]], **more: str) -> dict[str, Case]:
-    """The pages of a lab and, where the command line has one, of the cluster."""
+    """The pages of a lab and of the cluster."""
     period = ("--period", "2026-10")
-    found = {f"group, {name}": Case(rows=rows, words=("--group", "vision", *period), **more)}
-    if has_cluster_page():
-        found[f"cluster, {name}"] = Case(rows=rows, words=("--cluster", *period), **more)
-    return found
-
-
-def has_cluster_page() -> bool:
-    """Whether there is a `report --cluster` yet."""
-    return (
-        "--cluster"
-        in build_parser(("report",))._subparsers._group_actions[0].choices["report"]._option_string_actions
-    )  # type: ignore[union-attr, index]
+    return {
+        f"group, {name}": Case(rows=rows, words=("--group", "vision", *period), **more),
+        f"cluster, {name}": Case(rows=rows, words=("--cluster", *period), **more),
+    }
 
 
 CASES: dict[str, Case] = {

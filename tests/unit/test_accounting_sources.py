@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from sam_cluster.accounting import saved
-from sam_cluster.accounting.sacct import SacctSource, run_command
+from sam_cluster.accounting.commands import run_command
+from sam_cluster.accounting.sacct import SacctSource
 from sam_cluster.accounting.sacct_columns import OPTIONAL, columns
 from sam_cluster.accounting.saved import SavedSource
 from sam_cluster.core.errors import AccountingUnavailable

@@ -73,13 +73,14 @@ def test_a_read_gives_exactly_the_rows_that_overlap_and_are_wanted(
     ]
     add(paths, *jobs)
     start, end = EPOCH + window[0] * HOUR, EPOCH + (window[0] + window[1]) * HOUR
-    found = (
-        Tables(paths)
-        .snapshot()
-        .read("jobs", start_microseconds=start, end_microseconds=end, raw_job_ids=wanted)
-    )
+    snapshot = Tables(paths).snapshot()
+    window_of = {"start_microseconds": start, "end_microseconds": end}
+    found = snapshot.read("jobs", **window_of, raw_job_ids=wanted)
     overlapping = [j for j in jobs if j["started_at"] < end and j["ended_at"] >= start]
     assert ids(found) == [j["raw_job_id"] for j in overlapping if j["raw_job_id"] in wanted]
+    energies = snapshot.read("jobs", **window_of, columns=["energy_millijoules"], in_any_order=True)
+    assert energies.column_names == ["energy_millijoules"]
+    assert sorted(energies[0].to_pylist()) == sorted(j["energy_millijoules"] for j in overlapping)
 
 
 def test_a_lookup_opens_only_files_that_may_hold_the_job(paths) -> None:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from ...core.units import MICROSECONDS_PER_SECOND
 from ...metrics import OrderAt, Undefined
-from ..documents import JOB_KEYS, amount_object, job_object, period_object, result_object, tables_object
+from ..documents import (
+    JOB_KEYS,
+    amount_object,
+    changes_object,
+    job_object,
+    period_object,
+    result_object,
+    tables_object,
+)
 from ..view import MissingLine
-from .view import Changes, GroupView, ResultLine, TaskView
+from .view import GroupView, ResultLine, TaskView
 
 CSV_KEYS = (*JOB_KEYS, "gpu_seconds_in_period", "energy_millijoules_in_period", "energy_kwh_in_period")
 
@@ -39,7 +47,7 @@ def group_object(view: GroupView) -> dict[str, Any]:
             "cost": totals.cost,
             "carbon_grams": totals.carbon_grams,
         },
-        "before": _changes_object(view.changes),
+        "before": changes_object(view.changes),
         "coverage": [
             {
                 "quality": line.quality.value,
@@ -107,24 +115,6 @@ def job_rows(view: GroupView) -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def _changes_object(changes: Changes) -> dict[str, Any]:
-    """The figures of the period before, each with its change, under the unit that the view has them in."""
-    named = {field.name: getattr(changes, field.name) for field in fields(changes) if field.name != "period"}
-    return {
-        "period": period_object(changes.period),
-        **{
-            name: {
-                "before": change.before,
-                "before_is_lower_bound": change.is_before_partial,
-                "difference": change.difference,
-                "part": change.part,
-                "not_compared": change.not_compared.value if change.not_compared else None,
-            }
-            for name, change in named.items()
-        },
-    }
 
 
 def _result_line(line: ResultLine, zone: ZoneInfo) -> dict[str, Any]:

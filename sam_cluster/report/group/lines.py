@@ -6,9 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from ...core.model import Flag, Quality, Reason
+from ...core.model import Flag, Quality
 from .. import words
 from ..ledger import Amount
+from ..missing import missing_lines
 from ..records import Job, Run
 from ..spending import Spent, attempts
 from ..view import JobLine, MissingLine, added, part
@@ -102,17 +103,7 @@ def flags_of(job: Job) -> set[str]:
 def missing(jobs: Sequence[Job]) -> tuple[MissingLine, ...]:
     flags = Counter(flag for job in jobs for flag in flags_of(job))
     reasons = Counter(reason for job in jobs for reason in {*job.reasons, *_reasons_of(job.runs)})
-    meanings = {word.value: text for known in (words.FLAGS, words.REASONS) for word, text in known.items()}
-    both = Counter({word: max(flags[word], reasons[word]) for word in {*flags, *reasons}})
-    order = [*(flag.value for flag in Flag), *(reason.value for reason in Reason)]
-    return tuple(
-        MissingLine(word=word, meaning=meanings.get(word, words.NOT_KNOWN_HERE), count=count)
-        for word, count in sorted(both.items(), key=lambda item: (_place(item[0], order), item[0]))
-    )
-
-
-def _place(word: str, order: Sequence[str]) -> int:
-    return order.index(word) if word in order else len(order)
+    return missing_lines(flags, reasons)
 
 
 def _reasons_of(runs: Iterable[Run]) -> set[str]:

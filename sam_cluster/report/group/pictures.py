@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ...core.model import Quality
 from ...core.units import millijoules_from_kwh
-from ...metrics import OrderAt
+from ...metrics import OrderAt, competition_ranks
 from .. import words
 from ..charts.accuracy_and_energy import ResultPoint, accuracy_and_energy
 from ..charts.energy_by_day import EnergyOfDay, energy_by_day
@@ -21,6 +21,8 @@ from .view import DayLine, GroupView, TaskView
 #: Characters of a task's name in a picture, and results that make a panel.
 LONGEST_TASK = 24
 LEAST_RESULTS = 3
+#: Tasks whose ranks are drawn, those with the most scored results; of others sentences and tables tell them.
+MOST_RANKED_TASKS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +50,15 @@ def group_pictures(view: GroupView) -> GroupPictures:
         EnergyPart(label=words.ENDING_WORDS[line.ending], energy_millijoules=line.amount.known_millijoules)
         for line in view.endings
     ]
+    by_results = sorted(enumerate(view.results.tasks, 1), key=lambda each: (-len(each[1].scored), each[0]))
+    most = {number for number, _ in by_results[:MOST_RANKED_TASKS]}
     return GroupPictures(
         days=energy_by_day([_day(line, view.step) for line in view.days], prefix="days", step=view.step),
         endings=where_it_went(parts, prefix="endings"),
-        tasks=tuple(_panel(task, f"task{number}") for number, task in enumerate(view.results.tasks, 1)),
+        tasks=tuple(
+            _panel(task, f"task{number}", with_ranks=number in most)
+            for number, task in enumerate(view.results.tasks, 1)
+        ),
     )
 
 
@@ -66,7 +73,7 @@ def _day(line: DayLine, step: str) -> EnergyOfDay:
     )
 
 
-def _panel(task: TaskView, prefix: str) -> TaskPictures:
+def _panel(task: TaskView, prefix: str, with_ranks: bool) -> TaskPictures:
     if len(task.all) < LEAST_RESULTS:
         return TaskPictures()
     first = task.all[0].result
@@ -89,7 +96,7 @@ def _panel(task: TaskView, prefix: str) -> TaskPictures:
         unit=first.unit,
         prefix=f"{prefix}a",
     )
-    if len(task.scored) < LEAST_RESULTS:
+    if not with_ranks or len(task.scored) < LEAST_RESULTS:
         return TaskPictures(results=drawn)
     return TaskPictures(
         results=drawn,
@@ -126,7 +133,10 @@ def _ranked(task: TaskView) -> list[RankedResult]:
 
 
 def _paths(task: TaskView, orders: Sequence[OrderAt]) -> list[RankPath]:
+    """The ranks among those that are shown: among hundreds, a picture of fifteen would be mostly empty."""
+    ranks = [[order.ranks[place] for place in task.shown] for order in orders]
+    among = [competition_ranks(None if rank is None else -rank for rank in each) for each in ranks]
     return [
-        RankPath(label=task.scored[place].name, ranks=tuple(order.ranks[place] for order in orders))
-        for place in task.shown
+        RankPath(label=task.scored[place].name, ranks=tuple(each[at] for each in among))
+        for at, place in enumerate(task.shown)
     ]

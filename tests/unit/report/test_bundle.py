@@ -30,7 +30,7 @@ def test_a_report_is_a_page_its_figures_and_a_manifest() -> None:
 def test_the_manifest_names_the_digest_of_each_file_and_what_it_was_made_from() -> None:
     manifest = json.loads(FILES["vision-2026-10.manifest.json"])
     assert manifest["files"] == {
-        name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest(), "reproducible": True}
         for name, content in FILES.items()
         if not name.endswith(".manifest.json")
     }

@@ -18,6 +18,7 @@ from sam_cluster.report import words
 from sam_cluster.report.before import NotCompared
 from sam_cluster.report.group.build import group_view
 from sam_cluster.report.group.document import group_object
+from sam_cluster.report.group.pictures import group_pictures
 from sam_cluster.report.group.view import GroupView
 from sam_cluster.report.ledger import Amount
 from sam_cluster.report.view import MissingLine, PeriodView, added
@@ -197,6 +198,25 @@ def test_the_ranks_that_a_page_shows_hold_the_first_by_sam_and_the_most_accurate
     assert len({line.result.digest for line in shown}) == len(shown) <= 15
     assert min(line.place.by_accuracy for line in shown if line.place) == 1
     assert min(line.place.by_sam for line in shown if line.place) == 1
+
+
+def test_the_ranks_of_the_tasks_with_the_most_results_are_drawn_and_every_task_has_its_picture() -> None:
+    counts = {"a": 3, "b": 5, "c": 4, "d": 6, "e": 2}
+    numbers = iter(range(1, 100))
+    rows = together(
+        job_rows(1, "2026-10-05 09:00", 1, 5.0),
+        {
+            "results": [
+                result_row(number, 0.5 + number / 100, ["1"], task=task)
+                for task, count in counts.items()
+                for number in (next(numbers) for _ in range(count))
+            ]
+        },
+    )
+    found = view(rows)
+    drawn = dict(zip([task.task for task in found.results.tasks], group_pictures(found).tasks, strict=True))
+    assert [task for task in drawn if drawn[task].results] == ["a", "b", "c", "d"]
+    assert [task for task in drawn if drawn[task].orders and drawn[task].over_unit] == ["b", "c", "d"]
 
 
 def test_an_author_from_elsewhere_is_named_by_lab_only() -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sam_cluster.core.config import Config, Group
@@ -119,6 +119,7 @@ def test_a_time_zone_that_is_none_to_arrow_is_an_error_of_the_configuration() ->
         ids(Selection(), config=Config(timezone="Factory"))
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(
@@ -146,6 +147,7 @@ def test_each_row_gets_the_lab_that_the_configuration_names_for_its_account_and_
     ]
 
 
+@settings(deadline=None)
 @given(
     st.sets(st.text("12_+\n", min_size=1, max_size=5), max_size=8), st.text("12_+\n", min_size=1, max_size=3)
 )
