@@ -77,14 +77,15 @@ def run(args: argparse.Namespace) -> int:
     if isinstance(outcome, Refused):
         raise ProjectionError(f"no projection: {_reason(outcome, runs)}")
     if args.out is not None:
-        from sam_cluster.cli.report import provenance_of, write
+        from sam_cluster.cli.report import provenance_of
+        from sam_cluster.cli.report_files import Access, write
         from sam_cluster.report.projection_page import ProjectionView, projection_page
 
         view = ProjectionView(
             provenance=provenance_of(tables), amount=amount, runs=runs, projection=outcome, figures=row
         )
         page = projection_page(view, options.zone_of(config))
-        write({args.out.name: page.encode("utf-8")}, args.out.parent)
+        write({args.out.name: page.encode("utf-8")}, args.out.parent, Access())
     return EXIT_DONE
 
 

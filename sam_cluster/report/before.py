@@ -8,23 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from ..core.times import Period, previous, utc_microseconds
 from .records import TableReader
 from .view import PeriodView
+from .words import NotCompared
 
 DAY = timedelta(days=1)
-
-
-class NotCompared(StrEnum):
-    """Why a figure is not compared with the one before. The list is closed."""
-
-    NO_PERIOD_BEFORE = "no_period_before"  # the tables do not reach back to its beginning
-    PRELIMINARY = "preliminary"  # the period is still open
-    LOWER_BOUND = "lower_bound"  # a part of one of the two is missing
-    UNKNOWN = "unknown"  # there is no figure of one of the two
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

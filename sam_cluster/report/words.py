@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from ..core.model import Cause, Flag, Quality, Reason
 from ..metrics import UndefinedReason
-from .before import NotCompared
 
 QUALITIES: dict[Quality, str] = {
     Quality.MEASURED: "Read from the GPUs' own energy counters, over the whole of the job.",
@@ -79,6 +80,16 @@ UNDEFINED: dict[UndefinedReason, str] = {
     UndefinedReason.NOTHING_USED: "nothing was used of what was granted",
     UndefinedReason.NOT_REACHED: "no result reached it",
 }
+
+
+class NotCompared(StrEnum):
+    """Why a figure is not compared with the one before. The list is closed."""
+
+    NO_PERIOD_BEFORE = "no_period_before"  # the tables do not reach back to its beginning
+    PRELIMINARY = "preliminary"  # the period is still open
+    LOWER_BOUND = "lower_bound"  # a part of one of the two is missing
+    UNKNOWN = "unknown"  # there is no figure of one of the two
+
 
 NOT_COMPARED: dict[NotCompared, str] = {
     NotCompared.NO_PERIOD_BEFORE: "no period before: the data do not reach back that far",

@@ -15,13 +15,13 @@ from sam_cluster.core.model import Flag, Quality, Reason
 from sam_cluster.core.units import millijoules_from_kwh
 from sam_cluster.metrics import UndefinedReason
 from sam_cluster.report import words
-from sam_cluster.report.before import NotCompared
 from sam_cluster.report.group.build import group_view
 from sam_cluster.report.group.document import group_object
 from sam_cluster.report.group.pictures import group_pictures
 from sam_cluster.report.group.view import GroupView
 from sam_cluster.report.ledger import Amount
 from sam_cluster.report.view import MissingLine, PeriodView, added
+from sam_cluster.report.words import NotCompared
 from tests.unit.report.month import CONFIG, DATA, OCTOBER, ROWS, simulated, view
 from tests.unit.report.tables import MemoryTables, at, gap_row, job_rows, result_row, together
 
