@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
         return verify(args)
 
+    from sam_cluster.report.charts.drawing import warm_up
     from sam_cluster.report.pdf import printer
 
     pdf = printer(args.environ) if args.pdf else None
@@ -62,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
     period = options.period_of(args, config, last_month) or last_month
     tables = options.snapshot_of(config)
     data = provenance_of(tables)
+    warm_up()
     shown = period_view(period, config, data)
     is_partial = False
     for page in _pages(args, tables, config, period, shown, data, pdf):

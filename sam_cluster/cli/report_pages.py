@@ -58,8 +58,8 @@ def view_of_cluster(
 def all_pages(
     tables: Snapshot, config: Config, period: PeriodView, data: Provenance, pdf: Printer | None
 ) -> Iterator[Page]:
-    """The page of the cluster and then that of each lab on it, from tables that are read once."""
-    from sam_cluster.report.group.build import group_view
+    """The page of the cluster and then that of each lab on it."""
+    from sam_cluster.cli.many_pages import Order, lab_pages
     from sam_cluster.report.results import read_results
     from sam_cluster.store.kept import KeptSnapshot
 
@@ -68,11 +68,12 @@ def all_pages(
     view = view_of_cluster(kept, config, period, data, results)
     labs = [line.lab for line in view.labs]
     progress = _progress(1 + len(labs))
-    progress(1, "the cluster")
     yield page_of_cluster(view, pdf)
-    for number, lab in enumerate(labs, 2):
-        progress(number, lab)
-        yield page_of_lab(group_view(kept, config, lab, period, data, results), pdf)
+    progress(1, "the cluster")
+    order = Order(tables=tables, config=config, period=period, data=data, pdf=pdf)
+    for number, page in enumerate(lab_pages(order, labs, results), 2):
+        yield page
+        progress(number, labs[number - 2])
 
 
 def _progress(of: int) -> Callable[[int, str], None]:

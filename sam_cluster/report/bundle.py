@@ -11,7 +11,7 @@ from .cluster.document import CSV_KEYS as LAB_KEYS
 from .cluster.document import cluster_object, lab_rows
 from .cluster.pictures import cluster_pictures
 from .cluster.view import ClusterView
-from .group.document import CSV_KEYS, group_object, job_rows
+from .group.document import CSV_KEYS, group_object
 from .group.pictures import group_pictures
 from .group.view import GroupView
 from .manifest import ENDING, json_bytes, manifest_object
@@ -29,9 +29,10 @@ Printer = Callable[[str], bytes]
 def group_files(view: GroupView, printer: Printer | None = None) -> dict[str, bytes]:
     """The contents of NAME-PERIOD.html, .json, .csv (a row a job) and .manifest.json, and .pdf with a
     printer, by name."""
-    table = csv_text(job_rows(view), CSV_KEYS)
+    document = group_object(view)
+    table = csv_text(document["jobs"], CSV_KEYS)
     return _files(
-        file_name(view.group), "group.html.j2", view, group_pictures(view), group_object(view), table,
+        file_name(view.group), "group.html.j2", view, group_pictures(view), document, table,
         {"group": view.group}, printer,
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def printer(environ: Mapping[str, str]) -> Callable[[str], bytes]:
     """What makes a PDF of a page on this machine. Raises ReportError where nothing does."""
     for name in BROWSERS:
         if found := shutil.which(name, path=environ.get("PATH")):
-            return lambda page: by_browser(found, page)
+            return partial(by_browser, found)
     if find_spec("weasyprint") is not None:
         return by_weasyprint
     raise ReportError(

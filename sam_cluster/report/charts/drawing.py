@@ -8,6 +8,7 @@ fonts of the machine that draws: the reader's are others, so that room for text 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -97,6 +98,12 @@ def picture(draw: Callable[[Size], Drawing], *, title: str, description: str, pr
         cleaned(_svg(draw(size)), title=title, prefix=f"{prefix}-{size.name}") for size in (WIDE, NARROW)
     )
     return Picture(title=title, description=description, wide=wide, narrow=narrow)
+
+
+def warm_up() -> None:
+    """Start the drawing engine while something else is done: with the first picture it takes a while."""
+    empty = Drawing(width=1, height=1, left=0, right=0, top=0, bottom=0, layers=())
+    threading.Thread(target=_svg, args=(empty,), daemon=True).start()
 
 
 def _svg(drawing: Drawing) -> str:

@@ -21,6 +21,7 @@ from ..documents import (
 from ..view import MissingLine
 from .view import GroupView, ResultLine, TaskView
 
+#: Of each of the document's jobs.
 CSV_KEYS = (*JOB_KEYS, "gpu_seconds_in_period", "energy_millijoules_in_period", "energy_kwh_in_period")
 
 
@@ -81,10 +82,7 @@ def group_object(view: GroupView) -> dict[str, Any]:
             }
             for line in view.people
         ],
-        "jobs": [
-            {**job, "runs": job_object(line.job, zone)["runs"]}
-            for job, line in zip(job_rows(view), view.jobs, strict=True)
-        ],
+        "jobs": _jobs(view, zone),
         "results": [_result_line(line, zone) for line in view.results.all],
         "tasks": [_task_object(task) for task in view.results.tasks],
         "results_left_out": _counts(view.results.left_out),
@@ -100,15 +98,13 @@ def group_object(view: GroupView) -> dict[str, Any]:
     }
 
 
-def job_rows(view: GroupView) -> list[dict[str, Any]]:
-    zone = ZoneInfo(view.period.timezone)
+def _jobs(view: GroupView, zone: ZoneInfo) -> list[dict[str, Any]]:
     rows = []
     for line in view.jobs:
         inside, time = amount_object(line.amount), line.gpu_microseconds
-        job = job_object(line.job, zone)
         rows.append(
             {
-                **{key: job[key] for key in JOB_KEYS},
+                **job_object(line.job, zone),
                 "gpu_seconds_in_period": None if time is None else time / MICROSECONDS_PER_SECOND,
                 "energy_millijoules_in_period": inside["energy_millijoules"],
                 "energy_kwh_in_period": inside["energy_kwh"],

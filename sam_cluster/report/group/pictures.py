@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count
 
 from ...core.model import Quality
 from ...core.units import millijoules_from_kwh
@@ -20,9 +22,12 @@ from .view import DayLine, GroupView, TaskView
 
 #: Characters of a task's name in a picture, and results that make a panel.
 LONGEST_TASK = 24
+AT_ONCE = 2
 LEAST_RESULTS = 3
 #: Tasks whose ranks are drawn, those with the most scored results; of others sentences and tables tell them.
 MOST_RANKED_TASKS = 3
+#: So many pictures at once.
+AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +57,18 @@ def group_pictures(view: GroupView) -> GroupPictures:
     ]
     by_results = sorted(enumerate(view.results.tasks, 1), key=lambda each: (-len(each[1].scored), each[0]))
     most = {number for number, _ in by_results[:MOST_RANKED_TASKS]}
-    return GroupPictures(
-        days=energy_by_day([_day(line, view.step) for line in view.days], prefix="days", step=view.step),
-        endings=where_it_went(parts, prefix="endings"),
-        tasks=tuple(
-            _panel(task, f"task{number}", with_ranks=number in most)
-            for number, task in enumerate(view.results.tasks, 1)
-        ),
-    )
+
+    def panel(number: int, task: TaskView) -> TaskPictures:
+        return _panel(task, f"task{number}", with_ranks=number in most)
+
+    # The drawing engine works outside of Python: while it draws one, another is laid out.
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        tasks = pool.map(panel, count(1), view.results.tasks)
+        return GroupPictures(
+            days=energy_by_day([_day(line, view.step) for line in view.days], prefix="days", step=view.step),
+            endings=where_it_went(parts, prefix="endings"),
+            tasks=tuple(tasks),
+        )
 
 
 def _day(line: DayLine, step: str) -> EnergyOfDay:

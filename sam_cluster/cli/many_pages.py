@@ -1,0 +1,80 @@
+"""Every page of a period, made by a few processes: most of a page's time is the drawing of its pictures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
+
+from sam_cluster.cli.report_pages import Page, page_of_lab
+from sam_cluster.core.config import Config
+
+if TYPE_CHECKING:
+    from sam_cluster.report.bundle import Printer
+    from sam_cluster.report.results import Result
+    from sam_cluster.report.view import PeriodView, Provenance
+    from sam_cluster.store.tables import Snapshot
+
+#: Each holds the period's tables in memory.
+MOST_PROCESSES = 4
+#: For fewer another process is not worth its start.
+LABS_A_PROCESS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What all pages are made from and with."""
+
+    tables: Snapshot
+    config: Config
+    period: PeriodView
+    data: Provenance
+    pdf: Printer | None
+
+
+class LabPages:
+    """Makes pages of labs from tables and results that are read once."""
+
+    def __init__(self, order: Order, results: Sequence[Result] | None = None) -> None:
+        from sam_cluster.report.results import read_results
+        from sam_cluster.store.kept import KeptSnapshot
+
+        self._order = order
+        self._tables = KeptSnapshot(order.tables)
+        self._results = read_results(self._tables, order.config) if results is None else results
+
+    def page(self, lab: str) -> Page:
+        """The page of a lab."""
+        from sam_cluster.report.group.build import group_view
+
+        order = self._order
+        view = group_view(self._tables, order.config, lab, order.period, order.data, self._results)
+        return page_of_lab(view, order.pdf)
+
+
+def lab_pages(order: Order, labs: Sequence[str], results: Sequence[Result]) -> Iterator[Page]:
+    """The pages of labs in their order, by as many processes as there are processors for them."""
+    processes = min(len(os.sched_getaffinity(0)), MOST_PROCESSES, len(labs) // LABS_A_PROCESS)
+    if processes < 2:
+        alone = LabPages(order, results)
+        yield from map(alone.page, labs)
+        return
+    # Not forked: a process with threads of Arrow and of the drawing engine cannot be.
+    with ProcessPoolExecutor(processes, get_context("spawn"), _begin, (order,)) as pool:
+        yield from pool.map(_page, labs)
+
+
+_pages: LabPages | None = None  # of a process of the pool
+
+
+def _begin(order: Order) -> None:
+    global _pages
+    _pages = LabPages(order)
+
+
+def _page(lab: str) -> Page:
+    assert _pages is not None
+    return _pages.page(lab)
