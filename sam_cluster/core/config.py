@@ -1,13 +1,14 @@
 """The configuration file: TOML, every key optional, a key that is not known refused with its line.
 
-    [cluster]  name
-    [paths]    spool, events, store
-    [agent]    interval_seconds, publish_as
-    [gpus]     GRES index = "GPU-UUID" or "/dev/nvidiaN"        (of one node)
-    [sam]      alpha, beta, unit
-    [groups.NAME]   accounts, members, share, from              (a list of tables where it changes)
-    [tasks.NAME]    metric, dataset, split, aliases
-    [report]   timezone, carbon_g_per_kwh, price_per_kwh, pue
+[cluster]  name
+[paths]    spool, events, store
+[agent]    interval_seconds, publish_as
+[gpus]     GRES index = "GPU-UUID" or "/dev/nvidiaN"        (of one node)
+[calibration]   "MODEL" = error of its sensors, a fraction  (default 0.05)
+[sam]      alpha, beta, unit
+[groups.NAME]   accounts, members, share, from              (a list of tables where it changes)
+[tasks.NAME]    metric, dataset, split, aliases
+[report]   timezone, carbon_g_per_kwh, price_per_kwh, pue
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from .config_keys import GROUP_KEYS, SECTIONS, TASK_KEYS, Reader, absolute_path, gpu_device
+from .config_keys import GROUP_KEYS, SECTIONS, TASK_KEYS, Reader, absolute_path, fraction, gpu_device
 from .errors import ConfigError
 
 DEFAULT_DIRECTORY = Path("/etc/sam-cluster")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
@@ -60,6 +62,7 @@ class Config:
     interval_seconds: float = 10.0
     publish_as: str = "samcluster"
     gpus: Mapping[int, str] = field(default_factory=dict)
+    calibration: Mapping[str, float] = field(default_factory=dict)
     alpha: float = 5.0
     beta: float = 5.0
     unit: str = "kWh"
@@ -161,6 +164,18 @@ def _read_gpus(table: Any, source: _Source) -> dict[int, str]:
     return found
 
 
+def _read_calibration(table: Any, source: _Source) -> dict[str, float]:
+    if not isinstance(table, dict):
+        raise source.error("calibration", None, "[calibration] must be a table of GPU model = fraction")
+    found = {}
+    for model, value in table.items():
+        try:
+            found[model] = fraction(value)
+        except ValueError as wanted:
+            raise source.error("calibration", model, f"{model!r} in [calibration] must be {wanted}") from None
+    return found
+
+
 def parse(text: str, path: Path | None = None) -> Config:
     """The configuration that a text holds. Raises ConfigError with the line of what is wrong."""
     source = _Source(text, path)
@@ -174,6 +189,8 @@ def parse(text: str, path: Path | None = None) -> Config:
             values["groups"] = _read_groups(table, source)
         elif section == "gpus":
             values["gpus"] = _read_gpus(table, source)
+        elif section == "calibration":
+            values["calibration"] = _read_calibration(table, source)
         elif section == "tasks":
             values["tasks"] = tuple(
                 Task(name=name, **_read_table(value, TASK_KEYS, f"tasks.{name}", source))
@@ -182,7 +199,7 @@ def parse(text: str, path: Path | None = None) -> Config:
         elif section in SECTIONS:
             values.update(_read_table(table, SECTIONS[section], section, source))
         else:
-            known = ", ".join([*SECTIONS, "gpus", "groups", "tasks"])
+            known = ", ".join([*SECTIONS, "gpus", "calibration", "groups", "tasks"])
             raise source.error(section, section, f"unknown section [{section}]; known are {known}")
     return Config(**values)
 
@@ -215,4 +232,3 @@ def load(environ: Mapping[str, str], path: Path | None = None) -> Config:
             except ValueError as wanted:
                 raise ConfigError(f"{variable} must be {wanted}, not {value!r}") from None
     return replace(config, **changes)
-

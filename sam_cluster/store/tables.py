@@ -23,6 +23,7 @@ from .index import FileEntry, Manifest, Month, files_from_file, index_from_file,
 from .paths import StorePaths
 from .rows import empty, extent_columns, extents, in_order
 from .schemas import KEYS, TABLES
+from .upgrade import read_columns
 
 NUMBER_DIGITS = 8
 
@@ -179,9 +180,8 @@ class Snapshot:
             wanted = pa.schema([wanted.field(name) for name in columns])
         try:
             # Not through a dataset, which would make a column of day=… in the path.
-            rows = pq.ParquetFile(path).read(columns=wanted.names)
-            return rows.select(wanted.names).cast(wanted)
-        except (OSError, KeyError, pa.ArrowException) as error:
+            return read_columns(pq.ParquetFile(path), wanted)
+        except (OSError, KeyError, ValueError, pa.ArrowException) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise StoreError(
                 f"{path}, which commit {self.number} names, cannot be read: {reason}. A state is kept for an "
