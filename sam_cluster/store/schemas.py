@@ -35,7 +35,9 @@ RUN_STARTED_AT = _column("started_at", INSTANT, "when the run began on this node
 GPU_MODEL = _column("gpu_model", pa.string(), "the GPU's name by NVML; null where it is not known", since=2)
 BRIDGED = _column("bridged_millijoules", pa.int64(), "of it, by power over resets of the counter", since=2)
 COVERED = _column("covered_microseconds", pa.int64(), "of the time held, how much the figure is for", since=2)
-COVERAGE = _column("coverage", pa.float64(), "fraction of the time GPUs were held that it is for", since=2)
+HELD = _column(
+    "held_microseconds", pa.int64(), "how long GPUs were held, summed over all that are heard of", since=2
+)
 POWER_ENERGY = _column(
     "power_energy_millijoules", pa.int64(),
     "the same energy, less what is bridged, by the second meter, the integral of power; null where that "
@@ -157,7 +159,7 @@ RUNS = _schema("runs", [
     _column("device_energy_millijoules", pa.int64(), "energy of the whole GPUs while held"),
     _column("energy_millijoules", pa.int64(), "the run's energy; null when unknown"),
     _column("uncertainty_millijoules", pa.int64(), "how far off it may be, relative to what NVML says"),
-    BOUNDARY_UNCERTAINTY, ENERGY_BY_MODEL, BRIDGED, POWER_ENERGY, METERS_RATIO, COVERED, COVERAGE,
+    BOUNDARY_UNCERTAINTY, ENERGY_BY_MODEL, BRIDGED, POWER_ENERGY, METERS_RATIO, HELD, COVERED,
     QUALITY, FLAGS,
     _column("reasons", WORDS, "why something is missing, sorted"),
 ])  # fmt: skip
@@ -181,7 +183,7 @@ JOBS = _schema("jobs", [
     _column("gpu_microseconds", pa.int64(), "GPUs times time, over all runs, as allocated"),
     _column("energy_millijoules", pa.int64(), "sum over its runs; null when unknown"),
     _column("uncertainty_millijoules", pa.int64(), "how far off it may be, relative to what NVML says"),
-    BOUNDARY_UNCERTAINTY, ENERGY_BY_MODEL, BRIDGED, POWER_ENERGY, METERS_RATIO, COVERED, COVERAGE,
+    BOUNDARY_UNCERTAINTY, ENERGY_BY_MODEL, BRIDGED, POWER_ENERGY, METERS_RATIO, HELD, COVERED,
     QUALITY, FLAGS,
     _column("reasons", WORDS, "why something is missing, sorted"),
     _column("run_ids", WORDS, "its runs, in the order of time"),
