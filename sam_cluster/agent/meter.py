@@ -258,7 +258,7 @@ class GpuMeter:
         before, after = last.power_milliwatts, self.series.latest_milliwatts
         change = limit if before is None or after is None else abs(after - before)
         lag = millijoules_from_power(change, SENSOR_LAG_MICROSECONDS)
-        return steps + 2 * gap.uncertainty_millijoules + lag
+        return steps + gap.uncertainty_millijoules + lag
 
     def _sample(self, reading: Reading, raw: RawReading, at_microseconds: int) -> Sample:
         uptime = reading.uptime_microseconds

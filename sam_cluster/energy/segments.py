@@ -34,11 +34,11 @@ class Course(Enum):
 
 
 def explained(drawn: Drawn, limit_milliwatts: int | None) -> int:
-    """Millijoules by which two meters that are both right may differ over a stretch, whatever its length: the
-    counter's step, the sensor's lag, and twice what lies between the samples."""
+    """Millijoules by which two meters that are both right may differ over a stretch, but for their gains: the
+    counter's step, the sensor's lag, and what lies between the samples."""
     limit = limit_milliwatts or POWER_LIMIT_MILLIWATTS
     ends = millijoules_from_power(limit, SENSOR_LAG_MICROSECONDS + COUNTER_STEP_MICROSECONDS)
-    return ends + 2 * drawn.uncertainty_millijoules
+    return ends + drawn.uncertainty_millijoules
 
 
 def disagree(counted: int, drawn: Drawn, limit_milliwatts: int | None) -> bool:

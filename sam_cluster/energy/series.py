@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import isqrt
 
 from .power import LONGEST_SILENCE_MICROSECONDS, REACH_MICROSECONDS, Power
 
@@ -23,13 +22,13 @@ class Drawn:
     """What was drawn over the part of a stretch that samples cover.
 
     Between two samples power may have been anywhere between theirs: half of what it changed by, over the time
-    in between, is the error of one trapezoid. They are as often too large as too small, so that their squares
-    add up.
+    in between, is the most that one trapezoid is off. Where samples and load go in step all are off in the
+    same way, so that these errors are added up as they are.
     """
 
     half_nanojoules: int = 0
     covered_microseconds: int = 0
-    squared_error: int = 0  # half nanojoules, squared
+    error_half_nanojoules: int = 0
 
     @classmethod
     def of(cls, energy_millijoules: int, covered_microseconds: int) -> Drawn:
@@ -40,14 +39,14 @@ class Drawn:
         return Drawn(
             self.half_nanojoules - other.half_nanojoules,
             self.covered_microseconds - other.covered_microseconds,
-            max(self.squared_error - other.squared_error, 0),
+            self.error_half_nanojoules - other.error_half_nanojoules,
         )
 
     def __add__(self, other: Drawn) -> Drawn:
         return Drawn(
             self.half_nanojoules + other.half_nanojoules,
             self.covered_microseconds + other.covered_microseconds,
-            self.squared_error + other.squared_error,
+            self.error_half_nanojoules + other.error_half_nanojoules,
         )
 
     @property
@@ -58,8 +57,8 @@ class Drawn:
 
     @property
     def uncertainty_millijoules(self) -> int:
-        """What lies between the samples, rounded up."""
-        return -(-isqrt(self.squared_error) // HALF_NANOJOULES_PER_MILLIJOULE)
+        """How far off it is at most for what lies between the samples, rounded up."""
+        return -(-max(self.error_half_nanojoules, 0) // HALF_NANOJOULES_PER_MILLIJOULE)
 
 
 class PowerSeries:
@@ -78,7 +77,7 @@ class PowerSeries:
     def extend(self, power: Iterable[Power]) -> None:
         """Take in samples, in the order of time; those that are known are left out."""
         points = self.points
-        energy, covered, squared = 0, 0, 0
+        energy, covered, error = 0, 0, 0
         last = points[-1] if points else None
         for point in power:
             if last is not None:
@@ -88,11 +87,11 @@ class PowerSeries:
                 if span <= LONGEST_SILENCE_MICROSECONDS:
                     energy += (point[1] + last[1]) * span
                     covered += span
-                    squared += ((point[1] - last[1]) * span) ** 2
+                    error += abs(point[1] - last[1]) * span
             points.append(point)
             last = point
         if covered:
-            self._total += Drawn(energy, covered, squared)
+            self._total += Drawn(energy, covered, error)
         if last is not None:
             oldest = last[0] - KEPT_MICROSECONDS
             while points[0][0] < oldest:
@@ -122,7 +121,7 @@ class PowerSeries:
         before = later[0] - instant
         if not self._is_whole or before > LONGEST_SILENCE_MICROSECONDS:
             return None
-        return drawn - _flat(later[1], before) + Drawn(0, 0, (2 * later[1] * before) ** 2)
+        return drawn - _flat(later[1], before) - Drawn(0, 0, 2 * later[1] * before)
 
     def between(self, start: int, end: int) -> Drawn | None:
         """What was drawn between two instants; None where samples do not cover all of it."""
@@ -148,4 +147,4 @@ def _trapezoid(first: Power, second: Power, start: int) -> Drawn:
     if span <= 0:
         return Drawn()
     at_start = p0 if start == t0 else (p0 * (t1 - start) + p1 * (start - t0)) // (t1 - t0)
-    return Drawn((at_start + p1) * span, span, ((p1 - p0) * span) ** 2)
+    return Drawn((at_start + p1) * span, span, abs(p1 - at_start) * span)
