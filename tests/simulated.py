@@ -15,6 +15,14 @@ from sam_cluster.store import shards
 from sam_cluster.store.paths import StorePaths, shard_name
 from tests.strategies import BOOTED, CLUSTER, DAY, EPOCH, HOUR, History, PlannedRun, gpu_uuid, node_name
 
+#: So long is not known what a counter that restarts has counted.
+BRIDGED_GAP = 3_000_000
+
+
+def gpu_model(node: int) -> str:
+    """The name of a node's GPUs."""
+    return f"GPU of {node}"
+
 
 @dataclass
 class _Counter:
@@ -54,6 +62,10 @@ class Simulation:
             for _, counter in self._counters[node, gpu]
             if (values := [energy for _, energy in counter.marks])
         }
+
+    def bridged(self, node: int, gpu: int, at: int) -> int | None:
+        """What the power samples say of a restart; None where they say nothing."""
+        return Random(f"{self.history.seed} {node} {gpu} {at}").choice([None, 1, 7_000_003])
 
     def shards(self) -> list[Shard]:
         """All shards, by node, run and part."""
@@ -117,6 +129,9 @@ class Simulation:
                 closing = self._since(self._boundary(node, gpu, at, kind, older), last[run])
                 older.marks.append((at, closing.energy_millijoules or 0))
                 yield run, closing
+                boundary = replace(
+                    boundary, gap_microseconds=BRIDGED_GAP, bridged_millijoules=self.bridged(node, gpu, at)
+                )
             elif kind is Kind.START:
                 if chain and not held:
                     boundary = replace(
@@ -149,8 +164,11 @@ class Simulation:
     @staticmethod
     def _since(boundary: Boundary, since: Boundary) -> Boundary:
         assert boundary.segment == since.segment
+        energy = (boundary.energy_millijoules or 0) - (since.energy_millijoules or 0)
         return replace(
             boundary,
+            since_power_millijoules=energy + energy // 50 if boundary.uptime_microseconds % 7 else None,
+            since_power_uncertainty_millijoules=3 if boundary.uptime_microseconds % 7 else None,
             since_uptime_microseconds=since.uptime_microseconds,
             since_energy_millijoules=since.energy_millijoules,
         )
@@ -173,7 +191,8 @@ class Simulation:
             yield self._shard(run, node, part, final, rows)
 
     def _shard(self, run: PlannedRun, node: int, part: int, final: bool, rows: tuple[Boundary, ...]) -> Shard:
-        flags = {Flag.COUNTER_RESET} if any(b.kind is Kind.SEGMENT for b in rows) else set()
+        opened = [b.bridged_millijoules is not None for b in rows if b.opens_segment]
+        flags = {Flag.BRIDGED if is_bridged else Flag.COUNTER_RESET for is_bridged in opened}
         if final and run.no_end:
             flags.add(Flag.NO_END)
         return Shard(
@@ -185,7 +204,7 @@ class Simulation:
             started_at_microseconds=self.wall(node, run.start),
             ended_at_microseconds=rows[-1].at_microseconds,
             gpus=tuple(
-                GpuHeld(uuid=gpu_uuid(n, g), requested=str(g), rung=Rung.UUID)
+                GpuHeld(uuid=gpu_uuid(n, g), requested=str(g), rung=Rung.UUID, name=gpu_model(n))
                 for n, g in run.gpus
                 if n == node
             ),

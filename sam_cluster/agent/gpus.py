@@ -69,6 +69,7 @@ class Gpus:
 
     def release(self) -> None:
         """Let go of NVML for a while, so that a GPU can be reset under running measurements."""
+        self._doubt_counters()
         self.close()
         self._not_before = self._clock.uptime_microseconds() + RELEASE_MICROSECONDS
 
@@ -103,10 +104,17 @@ class Gpus:
         if not answer.gone:
             return
         if answer.reason is Reason.GPU_LOST:
+            self.meters[answer.uuid].is_doubtful = True
             self._lost.add(answer.uuid)  # the others go on
         else:  # NVML as a whole must be opened anew
+            self._doubt_counters()
             self.close()
             self._open_later()
+
+    def _doubt_counters(self) -> None:
+        """Until NVML is opened anew a driver may be loaded anew, and counters may restart."""
+        for meter in self.meters.values():
+            meter.is_doubtful = True
 
     def _open_later(self) -> None:
         uptime = self._clock.uptime_microseconds()
@@ -209,9 +217,15 @@ class Gpus:
         self._lost = set()
         self._inventory = inventory
         self.driver_version = inventory.driver_version
-        self.meters = {}
+        before, self.meters = self.meters, {}
         for gpu in inventory.gpus:
-            meter = GpuMeter(gpu.uuid, self._boot_id, inventory.driver_version, gpu.power_limit_milliwatts)
+            meter = GpuMeter(
+                gpu.uuid,
+                self._boot_id,
+                inventory.driver_version,
+                gpu.power_limit_milliwatts,
+                before[gpu.uuid].series if gpu.uuid in before else None,
+            )
             if state := self._states.get(gpu.uuid):
                 meter.resume(state)
             self.meters[gpu.uuid] = meter

@@ -9,17 +9,14 @@ from typing import Any
 from sam_cluster.core.model import Sample
 from sam_cluster.core.units import millijoules_from_power
 from sam_cluster.energy.boundary import POWER_LIMIT_MILLIWATTS, Brought, Reading, bring_to
-from sam_cluster.energy.power import Power, integrate
+from sam_cluster.energy.segments import Course, course
+from sam_cluster.energy.series import Drawn, PowerSeries
 
 from .ports import RawReading
+from .restart import Restart, bridged
 
 READINGS_KEPT = 512
 MARKS_KEPT = 64
-SERIES_KEPT_MICROSECONDS = 60_000_000
-#: No GPU draws more. A counter that moves further was not counting in between: it was replaced, or misread.
-MOST_MILLIWATTS = 10_000_000
-#: A counter moves in steps, so that a reading may hold what was drawn a little earlier.
-STEP_MICROSECONDS = 1_000_000
 #: Where a counter made of power begins: what was drawn before its first reading can be taken off.
 MADE_UP_ORIGIN_MILLIJOULES = 1_000_000_000_000
 
@@ -33,15 +30,6 @@ class Mark:
     energy_millijoules: int
 
 
-@dataclass(frozen=True, slots=True)
-class Restart:
-    """A segment ended: its last reading, and whether the counter has restarted from nothing since."""
-
-    segment: str
-    last: Reading
-    from_zero: bool
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeterState:
     """What is kept of a GPU while no agent runs, so that what lies between runs is known."""
@@ -53,6 +41,7 @@ class MeterState:
     chain: Mark | None
     power_only: bool
     unfollowed_until: int
+    is_doubtful: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """As a document."""
@@ -74,7 +63,12 @@ class GpuMeter:
     """
 
     def __init__(
-        self, uuid: str, boot_id: str, driver_version: str | None, limit_milliwatts: int | None = None
+        self,
+        uuid: str,
+        boot_id: str,
+        driver_version: str | None,
+        limit_milliwatts: int | None = None,
+        series: PowerSeries | None = None,
     ) -> None:
         self.uuid = uuid
         self.segment: str | None = None
@@ -87,7 +81,11 @@ class GpuMeter:
         self._readings: deque[Reading] = deque(maxlen=READINGS_KEPT)
         self._marks: deque[Mark] = deque(maxlen=MARKS_KEPT)
         self._unbroken_from = 0  # the first reading after the last break that was seen (uptime)
-        self._series: deque[Power] = deque()
+        self.series = series or PowerSeries()
+        self.is_doubtful = False  # the handle was lost or let go of since the last reading
+        self._ended: MeterState | None = None  # of a segment that is known to be over
+        self._drawn: Drawn | None = None  # up to the last reading, by the power series
+        self._record = 0, Drawn()  # of this segment: what was counted while the series covered it, and drawn
         self._kept: Reading | None = None  # the reading of the last sample that was kept
         self._unkept_energy: int | None = 0  # by the power series, since then
 
@@ -125,35 +123,45 @@ class GpuMeter:
             chain=self.chain,
             power_only=self.power_only,
             unfollowed_until=self.unfollowed_until,
+            is_doubtful=self.is_doubtful,
         )
 
     def resume(self, state: MeterState) -> None:
         """Go on from what was kept. The segment goes on where the boot and, as far as it is known, the
-        driver are the same; whether the counter did is seen at the next reading."""
+        driver are the same; whether the counter did is seen at the next reading. Else it ended at its last.
+        """
         self._chain = state.chain
         if state.boot_id != self._boot_id:
             return
         self.unfollowed_until = state.unfollowed_until
         versions = {state.driver_version, self._driver_version} - {None}
-        if len(versions) < 2 and not state.power_only:
+        self.is_doubtful = state.is_doubtful
+        if len(versions) > 1 or state.power_only:
+            self._ended = state
+        else:
             self.segment = state.segment
             self._readings.append(replace(state.last, power_milliwatts=None))
             if state.chain and state.chain.segment == state.segment:
                 self._marks.append(state.chain)
 
     def take(
-        self, raw: RawReading, at_microseconds: int, *, keep: bool
+        self, raw: RawReading, at_microseconds: int, *, keep: bool, is_held: bool
     ) -> tuple[Sample | None, Restart | None]:
         """Take in a reading: the sample that stands for it and those since the one kept before (where
-        it is to be kept), and whether the counter restarted before it."""
-        self._extend_series(raw.power)
+        it is to be kept), and whether the counter restarted before it. `is_held`: by a run, all along."""
+        self.series.extend(raw.power)
         last = self.last
         uptime = raw.uptime_microseconds
-        power_energy = integrate(self._recent(last), last.uptime_microseconds, uptime) if last else None
-        power = self._series[-1][1] if self._series else None
+        drawn = self._drawn_since(last, uptime)
+        power_energy = max(drawn.millijoules, 0) if drawn else None
+        power = self.series.latest_milliwatts
         power_only = raw.counter_millijoules is None
-        restart = self._break_before(raw, power_only=power_only)
-        self.power_only = power_only
+        restart = self._break_before(raw, drawn, power_only=power_only, is_held=is_held)
+        self.power_only, self.is_doubtful = power_only, False
+        if last and drawn and not restart and raw.counter_millijoules is not None:
+            counted, before = self._record
+            counted += raw.counter_millijoules - last.counter_millijoules
+            self._record = counted, before + drawn
         counter = raw.counter_millijoules
         if counter is None:
             counter = self._made_up_counter(None if restart else last, uptime, power_energy, power)
@@ -167,28 +175,53 @@ class GpuMeter:
         self._unkept_energy = None if unkept is None or power_energy is None else unkept + power_energy
         return self._sample(reading, raw, at_microseconds) if keep else None, restart
 
-    def _break_before(self, raw: RawReading, *, power_only: bool) -> Restart | None:
-        """Whether a reading does not go on from the last one. A counter that goes down has restarted; it
-        never wraps."""
-        last, counter = self.last, raw.counter_millijoules
-        if last is None or self.segment is None:
+    def _drawn_since(self, last: Reading | None, uptime: int) -> Drawn | None:
+        """By the power series, since the last reading; None where it does not cover all of that."""
+        before, self._drawn = self._drawn, self.series.until(uptime)
+        if last is None or self._drawn is None:
             return None
-        from_zero = False
-        if power_only == self.power_only:
-            if counter is None:
-                return None
-            span = raw.uptime_microseconds - last.uptime_microseconds + STEP_MICROSECONDS
-            most = millijoules_from_power(MOST_MILLIWATTS, span)
-            if 0 <= counter - last.counter_millijoules <= most:
-                return None
-            from_zero = counter < last.counter_millijoules and counter <= most
-        restart = Restart(self.segment, last, from_zero)
-        self.segment = None
+        if before is None and (before := self.series.until(last.uptime_microseconds)) is None:
+            return None
+        drawn = self._drawn - before
+        return drawn if drawn.covered_microseconds >= uptime - last.uptime_microseconds else None
+
+    def _break_before(
+        self, raw: RawReading, drawn: Drawn | None, *, power_only: bool, is_held: bool
+    ) -> Restart | None:
+        """Whether a reading does not go on from the last one."""
+        counter, uptime = raw.counter_millijoules, raw.uptime_microseconds
+        ended, self._ended = self._ended, None
+        if ended and not is_held:
+            return None
+        segment, last = (ended.segment, ended.last) if ended else (self.segment, self.last)
+        was_power_only = ended.power_only if ended else self.power_only
+        if last is None or segment is None:
+            return None
+        took = Course.BROKEN
+        if power_only and was_power_only and not ended:
+            took = Course.WENT_ON
+        elif counter is not None and not was_power_only:
+            took = course(
+                last.counter_millijoules, counter, uptime - last.uptime_microseconds, drawn, self._record,
+                self._limit, is_doubtful=self.is_doubtful,
+            )  # fmt: skip
+        if took is Course.WENT_ON and not ended:
+            return None
+        from_zero = took is Course.FROM_ZERO
+        counted = counter or 0 if from_zero else 0
+        gap = drawn or self.series.between(last.uptime_microseconds, uptime)
+        self.segment, self._record = None, (0, Drawn())
         self._readings.clear()
         self._marks.clear()
-        if from_zero:  # and was at nothing no earlier than that
-            self._readings.append(Reading(last.uptime_microseconds, 0))
-        return restart
+        # All that it shows was counted since then, or, as far as the runs in between are concerned, nothing.
+        if from_zero or is_held:
+            shown = MADE_UP_ORIGIN_MILLIJOULES if counter is None else counter
+            self._readings.append(Reading(last.uptime_microseconds, 0 if from_zero else shown))
+        span = uptime - last.uptime_microseconds
+        restart = Restart(segment=segment, last=last, power_only=was_power_only, gap_microseconds=span)
+        if gap is None or self._drawn is None:
+            return restart
+        return bridged(restart, gap, counted, self._drawn, self.series.latest_milliwatts, self._limit)
 
     def _sample(self, reading: Reading, raw: RawReading, at_microseconds: int) -> Sample:
         uptime = reading.uptime_microseconds
@@ -217,7 +250,7 @@ class GpuMeter:
         before = next((r for r in reversed(self._readings) if r.uptime_microseconds <= instant), None)
         if before is None and known and known.counter_millijoules <= after.counter_millijoules:
             before = known
-        brought = bring_to(instant, before, after, list(self._series), self._limit)
+        brought = bring_to(instant, before, after, list(self.series.points), self._limit)
         if brought is None:
             return None
         if self.is_broken_after(instant):
@@ -235,6 +268,11 @@ class GpuMeter:
                 energy = min(energy, mark.energy_millijoules)
         return replace(brought, energy_millijoules=energy)
 
+    @property
+    def limit_milliwatts(self) -> int | None:
+        """What the GPU may draw, where the driver says it."""
+        return self._limit
+
     def is_broken_after(self, instant: int) -> bool:
         """Whether the counter is known to have restarted between an instant (uptime) and the first reading
         after it, or shortly before the instant: some of what was drawn since may not have been counted."""
@@ -248,24 +286,6 @@ class GpuMeter:
         chain = self._chain
         if not chain or chain.segment != mark.segment or chain.uptime_microseconds <= uptime:
             self._chain = mark
-
-    def _extend_series(self, power: tuple[Power, ...]) -> None:
-        last = self._series[-1][0] if self._series else -1
-        for point in power:
-            if point[0] > last:
-                self._series.append(point)
-                last = point[0]
-        while self._series and self._series[0][0] < self._series[-1][0] - SERIES_KEPT_MICROSECONDS:
-            self._series.popleft()
-
-    def _recent(self, last: Reading | None) -> list[Power]:
-        """The end of the series, from just before the last reading on."""
-        recent: list[Power] = []
-        for point in reversed(self._series):
-            recent.append(point)
-            if last and point[0] < last.uptime_microseconds:
-                break
-        return recent[::-1]
 
     def _made_up_counter(
         self, last: Reading | None, uptime: int, power_energy: int | None, power: int | None

@@ -11,7 +11,6 @@ from dataclasses import replace
 from sam_cluster.core.config import Config
 from sam_cluster.core.model import Flag, GpuHeld, Kind, Reason, Rung, RunKey
 from sam_cluster.core.units import MICROSECONDS_PER_DAY, MICROSECONDS_PER_HOUR, MICROSECONDS_PER_SECOND
-from sam_cluster.energy.boundary import Reading
 
 from .events import Event
 from .facts import RunFacts, run_facts
@@ -72,9 +71,9 @@ class NodeMeter:
 
     def _go_on(self, run: OpenRun) -> None:
         self._gpus.open()
-        for uuid, sample in run.last_samples.items():
-            if sample.counter_millijoules is not None:
-                self._gpus.remember(uuid, Reading(sample.uptime_microseconds, sample.counter_millijoules))
+        for uuid in run.last_samples:
+            if last := run.last_reading(uuid):
+                self._gpus.remember(uuid, last)
         for uuid in run.uuids:
             if uuid not in run.since:
                 run.waiting.append(Waiting(uuid, Kind.START, run.started))
@@ -243,10 +242,9 @@ class NodeMeter:
         is_awaited = any(item.gpu_uuid == answer.uuid for run in self._runs for item in run.waiting)
         keep = is_awaited or self._gpus.is_due(answer.uuid)
         at = answer.reading.uptime_microseconds + offset
-        sample, restart = meter.take(answer.reading, at, keep=keep)
-        for run in self._runs:
-            if not run.holds(answer.uuid):
-                continue
+        holding = [run for run in self._runs if run.holds(answer.uuid)]
+        sample, restart = meter.take(answer.reading, at, keep=keep, is_held=bool(holding))
+        for run in holding:
             follow_segment(run, meter, restart, offset)
             if sample:
                 run.sample(sample)

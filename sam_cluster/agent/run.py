@@ -8,10 +8,13 @@ from typing import Any
 
 from sam_cluster import __version__
 from sam_cluster.core.model import Boundary, Flag, GpuHeld, Kind, Reason, Rung, RunKey, Sample, Shard
+from sam_cluster.energy.boundary import Reading
+from sam_cluster.energy.series import Drawn
 
 from .facts import RunFacts
 from .journal import Journal, JournalPart, Record
 from .meter import Mark
+from .second import with_second_meter
 
 #: The wall clock has stepped where it moved by more against the other one.
 CLOCK_STEP_MICROSECONDS = 1_000_000
@@ -65,6 +68,8 @@ class OpenRun:
         self.waiting: list[Waiting] = []
         self.part = part
         self.rotate_at: Instant | None = None
+        self._drawn: dict[str, Drawn | None] = {}  # by the power series, up to the latest boundary
+        self._sampled: dict[str, int] = {}  # by the samples kept since that
         self.seen_alive = False
         self.gone_since: Instant | None = None
         self._journal = journal
@@ -118,8 +123,11 @@ class OpenRun:
         self.epilog_restart = restart
         self.log.add({"r": "end", "ended": asdict(ended), "restart": restart})
 
-    def settle(self, boundary: Boundary) -> Boundary:
-        """A boundary is known: complete it with the run's boundary before it, and keep it."""
+    def settle(
+        self, boundary: Boundary, drawn: Drawn | None = None, limit_milliwatts: int | None = None
+    ) -> Boundary:
+        """A boundary is known: complete it with the run's boundary before it, and keep it. `drawn` is what
+        the power series has up to it, counted from wherever that begins."""
         uuid = boundary.gpu_uuid
         since = self.since.get(uuid)
         if since and since.segment == boundary.segment and boundary.kind is not Kind.START:
@@ -128,6 +136,11 @@ class OpenRun:
                 since_uptime_microseconds=since.uptime_microseconds,
                 since_energy_millijoules=since.energy_millijoules,
             )
+            boundary = with_second_meter(boundary, self._drawn.get(uuid), drawn, limit_milliwatts)
+            if Flag.METERS_DISAGREE in boundary.flags:
+                self.flag(Flag.METERS_DISAGREE)
+        self._drawn[uuid] = drawn
+        self._sampled[uuid] = 0
         if boundary.energy_millijoules is not None:
             self.since[uuid] = Mark(
                 boundary.segment, boundary.uptime_microseconds, boundary.energy_millijoules
@@ -142,8 +155,24 @@ class OpenRun:
         offset = sample.at_microseconds - sample.uptime_microseconds
         if abs(offset - self.started.wall_offset) > CLOCK_STEP_MICROSECONDS:
             self.flag(Flag.CLOCK_STEPPED)
-        self.last_samples[sample.gpu_uuid] = sample
+        self._keep(sample)
         self.log.add({"r": "sample", **asdict(sample)})
+
+    def _keep(self, sample: Sample) -> None:
+        uuid = sample.gpu_uuid
+        self.last_samples[uuid] = sample
+        self._sampled[uuid] = self._sampled.get(uuid, 0) + (sample.power_energy_millijoules or 0)
+
+    def last_reading(self, uuid: str) -> Reading | None:
+        """The counter at the last sample of a GPU; of one without a counter, what it is by the samples since
+        the last boundary."""
+        sample, since = self.last_samples.get(uuid), self.since.get(uuid)
+        if sample is None:
+            return None
+        counter = sample.counter_millijoules
+        if counter is None and since is not None:
+            counter = since.energy_millijoules + self._sampled.get(uuid, 0)
+        return None if counter is None else Reading(sample.uptime_microseconds, counter)
 
     def close_part(
         self, *, final: bool, at: Instant, reasons: dict[str, Reason], reason: Reason | None
@@ -191,10 +220,10 @@ class OpenRun:
             elif kind == "end":
                 run.ended, run.epilog_restart = Instant(**record["ended"]), record["restart"]
             elif kind == "sample":
-                sample = Sample(**_without_kind(record))
-                run.last_samples[sample.gpu_uuid] = sample
+                run._keep(Sample(**_without_kind(record)))
             elif kind == "boundary":
                 boundary = _boundary(record)
+                run._sampled[boundary.gpu_uuid] = 0
                 if boundary.energy_millijoules is not None:
                     run.since[boundary.gpu_uuid] = Mark(
                         boundary.segment, boundary.uptime_microseconds, boundary.energy_millijoules

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from sam_cluster.core.model import Boundary, Flag, Kind
 from sam_cluster.energy.boundary import Brought, Reading
 
-from .meter import GpuMeter, Mark, Restart
+from .meter import GpuMeter, Mark
+from .restart import Restart
 from .run import Instant, OpenRun, Waiting
 
 
@@ -92,7 +94,9 @@ def _settle(
             previous_uptime_microseconds=chain.uptime_microseconds if chain else None,
             previous_energy_millijoules=chain.energy_millijoules if chain else None,
             flags=tuple(sorted(found)),
-        )
+        ),
+        meter.series.until(instant.uptime_microseconds),
+        meter.limit_milliwatts,
     )
     meter.mark(instant.uptime_microseconds, energy)
 
@@ -111,22 +115,34 @@ def _brought(run: OpenRun, meter: GpuMeter, uptime: int) -> Brought | None:
 
 
 def follow_segment(run: OpenRun, meter: GpuMeter, restart: Restart | None, wall_offset: int) -> None:
-    """A new segment began under a run: its energy is counted up to the last reading before. After it, it
-    is counted from nothing where the counter restarted from there, else from the first reading. What was
-    drawn in between is not known."""
+    """A new segment began under a run: its energy is counted up to the last reading before, and from there
+    on in the new one. What was drawn in between and not counted is bridged by the power series, where that
+    covers the gap; else it is not known."""
     since = run.since[meter.uuid]
-    if meter.segment is None or meter.first is None or since.segment == meter.segment:
+    first, limit = meter.first, meter.limit_milliwatts
+    if meter.segment is None or first is None or since.segment == meter.segment:
         return
-    at = since.uptime_microseconds
+    at, drawn = max(since.uptime_microseconds, first.uptime_microseconds), None
+    opening = _plain(
+        meter.uuid, Kind.SEGMENT, meter.segment, Instant(at, at + wall_offset), first.counter_millijoules
+    )
     if restart and restart.segment == since.segment:
-        at = max(at, restart.last.uptime_microseconds)
-        energy = max(since.energy_millijoules, restart.last.counter_millijoules)
-        run.settle(_plain(meter.uuid, Kind.SEGMENT, restart.segment, Instant(at, at + wall_offset), energy))
-    energy = 0
-    if not (restart and restart.from_zero):
-        at, energy = max(at, meter.first.uptime_microseconds), meter.first.counter_millijoules
-    run.settle(_plain(meter.uuid, Kind.SEGMENT, meter.segment, Instant(at, at + wall_offset), energy))
-    run.flag(Flag.COUNTER_RESET)
+        last, drawn = restart.last, restart.drawn
+        energy = max(since.energy_millijoules, last.counter_millijoules)
+        flags = [Flag.POWER_ONLY] * restart.power_only
+        closing = _plain(
+            meter.uuid, Kind.SEGMENT, restart.segment, Instant(at, at + wall_offset), energy, *flags
+        )
+        run.settle(closing, meter.series.until(at), limit)
+        opening = replace(
+            opening,
+            uncertainty_millijoules=restart.uncertainty_millijoules,
+            gap_microseconds=restart.gap_microseconds,
+            bridged_millijoules=restart.bridged_millijoules,
+        )
+    flag = Flag.COUNTER_RESET if opening.bridged_millijoules is None else Flag.BRIDGED
+    run.settle(replace(opening, flags=(flag,)), drawn, limit)
+    run.flag(flag)
 
 
 def end_unread(run: OpenRun, meters: Mapping[str, GpuMeter]) -> tuple[Instant, dict[str, int] | None]:
@@ -156,12 +172,17 @@ def _end_at_last_reading(run: OpenRun, uuid: str, meter: GpuMeter | None) -> Ins
         last = meter.last
         if last.uptime_microseconds > uptime:
             energy, uptime = max(energy, last.counter_millijoules), last.uptime_microseconds
-    elif sample and sample.counter_millijoules is not None and sample.uptime_microseconds > uptime:
-        energy, uptime = max(energy, sample.counter_millijoules), sample.uptime_microseconds
+    elif sample and (read := run.last_reading(uuid)) and read.uptime_microseconds > uptime:
+        energy, uptime = max(energy, read.counter_millijoules), read.uptime_microseconds
         offset = sample.at_microseconds - uptime
     instant = Instant(uptime, uptime + offset)
+    flags = {Flag.EARLY_END} | ({Flag.POWER_ONLY} & run.flags)
     run.flag(Flag.EARLY_END)
-    run.settle(_plain(uuid, Kind.END, since.segment, instant, energy, Flag.EARLY_END))
+    run.settle(
+        _plain(uuid, Kind.END, since.segment, instant, energy, *sorted(flags)),
+        meter.series.until(uptime) if meter else None,
+        meter.limit_milliwatts if meter else None,
+    )
     return instant
 
 

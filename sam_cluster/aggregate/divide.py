@@ -194,6 +194,10 @@ def _usage_row(gpu: Gpu, each: Usage, job_of: dict[tuple[str, str, int], int]) -
         "energy_millijoules": each.energy_millijoules,
         "uncertainty_millijoules": each.uncertainty_millijoules,
         "holders": each.holders,
+        "bridged_millijoules": each.bridged_millijoules,
+        "power_energy_millijoules": each.power_energy_millijoules,
+        "covered_microseconds": each.covered_microseconds,
+        "gpu_model": each.gpu_model,
         "quality": each.quality,
         "flags": sorted(each.flags),
     }

@@ -169,7 +169,7 @@ class _Work:
         touched = redivide(transaction, changed) | merged.jobs
         if is_last:
             touched |= unlooked(transaction, asked, keep(transaction, asked), self.now)
-        runs, jobs = resummarise(transaction, touched, asked, self.now)
+        runs, jobs = resummarise(transaction, touched, asked, self.now, self.config.calibration)
         collected = Collected()
         if is_last:
             keep_salt(transaction, self.salt)

@@ -26,7 +26,8 @@ READING_COLUMNS = (
     "cluster", "node", "gpu_uuid", "run_id", "started_at", "kind", "at", "uptime_microseconds", "segment",
     "energy_millijoules", "uncertainty_millijoules", "since_at", "since_uptime_microseconds",
     "since_energy_millijoules", "previous_at", "previous_segment", "previous_uptime_microseconds",
-    "previous_energy_millijoules", "flags",
+    "previous_energy_millijoules", "since_power_millijoules", "since_power_uncertainty_millijoules",
+    "gap_microseconds", "bridged_millijoules", "gpu_model", "flags",
 )  # fmt: skip
 GPU_FIELDS = tuple(each.name for each in fields(GpuHeld))
 
@@ -113,7 +114,11 @@ def reading_rows(shard: Shard, digest: str) -> list[Row]:
     """A shard's boundaries as rows of the table `readings`, each instant on both clocks."""
     boundaries = {key_of(boundary): boundary for boundary in shard.boundaries}.values()
     at = {(b.gpu_uuid, b.segment, b.uptime_microseconds): b.at_microseconds for b in boundaries}
-    return [_reading_row(shard, boundary, at, digest) for boundary in boundaries]
+    models = {gpu.uuid: gpu.name for gpu in shard.gpus}
+    return [
+        {**_reading_row(shard, boundary, at, digest), "gpu_model": models.get(boundary.gpu_uuid)}
+        for boundary in boundaries
+    ]
 
 
 def _reading_row(
@@ -150,6 +155,11 @@ def _reading_row(
         "previous_segment": boundary.previous_segment,
         "previous_uptime_microseconds": previous,
         "previous_energy_millijoules": boundary.previous_energy_millijoules,
+        "since_power_millijoules": boundary.since_power_millijoules,
+        "since_power_uncertainty_millijoules": boundary.since_power_uncertainty_millijoules,
+        "since_covered_microseconds": boundary.since_covered_microseconds,
+        "gap_microseconds": boundary.gap_microseconds,
+        "bridged_millijoules": boundary.bridged_millijoules,
         "flags": sorted(boundary.flags),
         "shard_digest": digest,
     }
@@ -175,6 +185,11 @@ def readings_by_gpu(rows: pa.Table) -> dict[tuple[str, str, str], list[Reading]]
                 previous_segment=row["previous_segment"],
                 previous_uptime_microseconds=row["previous_uptime_microseconds"],
                 previous_energy_millijoules=row["previous_energy_millijoules"],
+                since_power_millijoules=row["since_power_millijoules"],
+                since_power_uncertainty_millijoules=row["since_power_uncertainty_millijoules"],
+                gap_microseconds=row["gap_microseconds"],
+                bridged_millijoules=row["bridged_millijoules"],
+                gpu_model=row["gpu_model"],
                 flags=frozenset(map(Flag, row["flags"])),
             )
         )

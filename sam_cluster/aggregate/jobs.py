@@ -21,15 +21,21 @@ LOOKED_UNTIL = "no_shard_until_microseconds"
 
 USAGE_COLUMNS = (
     "cluster", "run_id", "raw_job_id", "node", "started_at", "gpu_uuid", "held_microseconds",
-    "device_energy_millijoules", "energy_millijoules", "uncertainty_millijoules", "flags",
+    "device_energy_millijoules", "energy_millijoules", "uncertainty_millijoules", "bridged_millijoules",
+    "power_energy_millijoules", "covered_microseconds", "gpu_model", "flags",
 )  # fmt: skip
 
 
 def resummarise(
-    transaction: Transaction, touched: Iterable[Job], asked: Asked, now_microseconds: int
+    transaction: Transaction,
+    touched: Iterable[Job],
+    asked: Asked,
+    now_microseconds: int,
+    calibration: Mapping[str, float],
 ) -> tuple[int, int]:
     """Bring `runs` and `jobs` up to date for these jobs, also with accounting that is not stored yet.
-    Returns how many rows of each they have now."""
+    `calibration`: the error of the gain of GPU models that the site has calibrated. Returns how many rows of
+    each they have now."""
     jobs = set(touched)
     if not jobs:
         return 0, 0
@@ -41,7 +47,7 @@ def resummarise(
     new_jobs: list[Row] = []
     for job in sorted(jobs):
         records = merged(stored.get(job, ()), fresh.get(job, ()))
-        runs, rows = summary(shards.get(job, ()), hours, records, now_microseconds)
+        runs, rows = summary(shards.get(job, ()), hours, records, now_microseconds, calibration)
         new_runs += runs
         new_jobs += rows
     for table, rows in (("runs", new_runs), ("jobs", new_jobs)):
@@ -54,6 +60,7 @@ def summary(
     hours: Mapping[tuple[str, str, str, int], list[Row]],
     records: list[Row],
     now_microseconds: int,
+    calibration: Mapping[str, float],
 ) -> tuple[list[Row], list[Row]]:
     """The rows of `runs` and of `jobs` of one job number."""
     groups = group_shards(shards)
@@ -62,10 +69,10 @@ def summary(
     found = attempts(outlines, [group[0]["sluid"] for group in groups], records)
     for attempt in found:
         attempt.runs = [
-            run_row(group_of[id(each)], _hours_of(group_of[id(each)], hours), attempt.record)
+            run_row(group_of[id(each)], _hours_of(group_of[id(each)], hours), attempt.record, calibration)
             for each in attempt.runs
         ]
-    rows = [job_row(job, now_microseconds) for job in group_jobs(found)]
+    rows = [job_row(job, now_microseconds, calibration) for job in group_jobs(found)]
     return [run for attempt in found for run in attempt.runs], [row for row in rows if row]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sam_cluster.core.model import Flag, Quality, Reason, quality_of_sum
 from sam_cluster.core.units import MICROSECONDS_PER_HOUR
@@ -10,6 +10,7 @@ from sam_cluster.energy.quality import quality
 
 from .fold import Row
 from .join import Attempt, overlap
+from .sums import job_figures, run_figures, sum_of_known
 
 #: How long after a job's end its shards are waited for, before it is said that none came.
 SHARD_MARGIN_MICROSECONDS = MICROSECONDS_PER_HOUR
@@ -27,11 +28,13 @@ def outline(shards: Sequence[Row]) -> Row:
     }
 
 
-def run_row(shards: Sequence[Row], hours: Sequence[Row], record: Row | None) -> Row:
+def run_row(
+    shards: Sequence[Row], hours: Sequence[Row], record: Row | None, calibration: Mapping[str, float]
+) -> Row:
     """The row of `runs` of one run: from its shards, its rows of `usage` and its row of accounting."""
     flags: set[str] = set()
     reasons: set[str] = set()
-    gpus = gpus_metered = nodes_metered = 0
+    gpus = gpus_metered = nodes_metered = held = 0
     nodes = {shard["node"] for shard in shards}
     for node in nodes:
         metered = {row["gpu_uuid"] for row in hours if row["node"] == node and _known(row)}
@@ -41,6 +44,7 @@ def run_row(shards: Sequence[Row], hours: Sequence[Row], record: Row | None) -> 
         nodes_metered += bool(metered)
         given = _gpus(mine)
         gpus += len(given)
+        held += len(given) * (max(s["ended_at"] for s in mine) - min(s["started_at"] for s in mine))
         gpus_metered += len(given.keys() & metered)
         for shard in mine:
             flags.update(shard["flags"])
@@ -57,7 +61,8 @@ def run_row(shards: Sequence[Row], hours: Sequence[Row], record: Row | None) -> 
     if expected is not None and expected > len(nodes) and not (allocated and gpus >= allocated):
         flags.add(Flag.NODE_MISSING)
         reasons.add(Reason.NO_SHARD)
-    energy = _sum(row["energy_millijoules"] for row in hours)
+    models = {gpu["uuid"]: gpu["name"] for shard in shards for gpu in shard["gpus"] if gpu["name"]}
+    figures = run_figures(hours, models, calibration)
     whole = {(row["node"], row["gpu_uuid"]) for row in hours if _known(row)}
     return {
         **outline(shards),
@@ -68,18 +73,18 @@ def run_row(shards: Sequence[Row], hours: Sequence[Row], record: Row | None) -> 
         "gpu_microseconds": sum(
             row["held_microseconds"] for row in hours if (row["node"], row["gpu_uuid"]) in whole
         ),
-        "device_energy_millijoules": _sum(row["device_energy_millijoules"] for row in hours),
-        "energy_millijoules": energy,
-        "uncertainty_millijoules": (
-            None if energy is None else _sum(row["uncertainty_millijoules"] for row in hours)
-        ),
-        "quality": quality(map(Flag, flags), known=energy is not None),
+        "held_microseconds": held,
+        "device_energy_millijoules": sum_of_known(row["device_energy_millijoules"] for row in hours),
+        **figures,
+        "quality": quality(map(Flag, flags), known=figures["energy_millijoules"] is not None),
         "flags": sorted(flags),
         "reasons": sorted(reasons),
     }
 
 
-def job_row(attempts: Sequence[Attempt], now_microseconds: int) -> Row | None:
+def job_row(
+    attempts: Sequence[Attempt], now_microseconds: int, calibration: Mapping[str, float]
+) -> Row | None:
     """The row of `jobs` of one job; None for one that had no GPUs and sent nothing."""
     runs = [run for attempt in attempts for run in attempt.runs]
     unheard = [attempt for attempt in attempts if _is_unheard(attempt, runs, now_microseconds)]
@@ -116,8 +121,9 @@ def job_row(attempts: Sequence[Attempt], now_microseconds: int) -> Row | None:
         "nodes": whole.get("node_count") or last.get("nodes_expected"),
         "gpus": whole.get("gpus") or last.get("gpus"),
         "gpu_microseconds": sum(_gpu_microseconds(attempt) for attempt in attempts),
-        "energy_millijoules": _sum(run["energy_millijoules"] for run in runs),
-        "uncertainty_millijoules": _sum(run["uncertainty_millijoules"] for run in runs),
+        "held_microseconds": sum(run["held_microseconds"] for run in runs)
+        + sum(_gpu_microseconds(attempt) for attempt in unheard),
+        **job_figures(runs, calibration),
         "quality": quality_of_sum(qualities),
         "flags": sorted(flags),
         "reasons": sorted(reasons),
@@ -180,11 +186,6 @@ def _gpu_microseconds(attempt: Attempt) -> int:
 
 def _known(row: Row) -> bool:
     return row["energy_millijoules"] is not None
-
-
-def _sum(values: Iterable[int | None]) -> int | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
 
 
 def _first(rows: Iterable[Row], name: str) -> str | None:

@@ -1,13 +1,14 @@
 """The configuration file: TOML, every key optional, a key that is not known refused with its line.
 
-[cluster]  name
-[paths]    spool, events, store
-[agent]    interval_seconds, publish_as
-[gpus]     GRES index = "GPU-UUID" or "/dev/nvidiaN"        (of one node)
-[sam]      alpha, beta, unit, scope
-[groups.NAME]   accounts, members, share, coordinators, from   (a list of tables where it changes)
-[tasks.NAME]    metric, dataset, split, aliases, lower_is_better
-[report]   timezone, carbon_g_per_kwh, price_per_kwh, pue, people, least_people
+    [cluster]  name
+    [paths]    spool, events, store
+    [agent]    interval_seconds, publish_as
+    [gpus]     GRES index = "GPU-UUID" or "/dev/nvidiaN"        (of one node)
+    [calibration]   "MODEL" = error of its sensors, a fraction  (default 0.05)
+    [sam]      alpha, beta, unit, scope
+    [groups.NAME]   accounts, members, share, coordinators, from   (a list of tables where it changes)
+    [tasks.NAME]    metric, dataset, split, aliases, lower_is_better
+    [report]   timezone, carbon_g_per_kwh, price_per_kwh, pue, people, least_people
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from .config_keys import GROUP_KEYS, SECTIONS, TASK_KEYS, Reader, absolute_path, gpu_device
+from .config_keys import GROUP_KEYS, SECTIONS, TASK_KEYS, Reader, absolute_path, fraction, gpu_device
 from .config_source import Source
 from .errors import ConfigError
 from .tasks import Task
@@ -53,6 +54,7 @@ class Config:
     interval_seconds: float = 10.0
     publish_as: str = "samcluster"
     gpus: Mapping[int, str] = field(default_factory=dict)
+    calibration: Mapping[str, float] = field(default_factory=dict)
     alpha: float = 5.0
     beta: float = 5.0
     unit: str = "kWh"
@@ -157,6 +159,18 @@ def _read_gpus(table: Any, source: Source) -> dict[int, str]:
     return found
 
 
+def _read_calibration(table: Any, source: Source) -> dict[str, float]:
+    if not isinstance(table, dict):
+        raise source.error("calibration", None, "[calibration] must be a table of GPU model = fraction")
+    found = {}
+    for model, value in table.items():
+        try:
+            found[model] = fraction(value)
+        except ValueError as wanted:
+            raise source.error("calibration", model, f"{model!r} in [calibration] must be {wanted}") from None
+    return found
+
+
 def parse(text: str, path: Path | None = None) -> Config:
     """The configuration that a text holds. Raises ConfigError with the line of what is wrong."""
     source = Source(text, path)
@@ -170,6 +184,8 @@ def parse(text: str, path: Path | None = None) -> Config:
             values["groups"] = _read_groups(table, source)
         elif section == "gpus":
             values["gpus"] = _read_gpus(table, source)
+        elif section == "calibration":
+            values["calibration"] = _read_calibration(table, source)
         elif section == "tasks":
             values["tasks"] = tuple(
                 Task(name=name, **_read_table(value, TASK_KEYS, f"tasks.{name}", source))
@@ -178,7 +194,7 @@ def parse(text: str, path: Path | None = None) -> Config:
         elif section in SECTIONS:
             values.update(_read_table(table, SECTIONS[section], section, source))
         else:
-            known = ", ".join([*SECTIONS, "gpus", "groups", "tasks"])
+            known = ", ".join([*SECTIONS, "gpus", "calibration", "groups", "tasks"])
             raise source.error(section, section, f"unknown section [{section}]; known are {known}")
     config = Config(**values)
     try:

@@ -47,10 +47,15 @@ def _pue(value: Any) -> float:
     return _number(value, least=1.0)
 
 
-def _share(value: Any) -> float:
+def fraction(value: Any, wanted: str = "a fraction between 0 and 1, such as 0.02 for 2 %") -> float:
+    """A part of a whole."""
     if _number(value) > 1:
-        raise ValueError("a share between 0 and 1")
+        raise ValueError(wanted)
     return float(value)
+
+
+def _share(value: Any) -> float:
+    return fraction(value, "a share between 0 and 1")
 
 
 def _count(value: Any) -> int:

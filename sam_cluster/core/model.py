@@ -43,7 +43,9 @@ class Flag(StrEnum):
     INTERPOLATED = "interpolated"  # a boundary fell where nothing was read
     LATE_START = "late_start"  # the first reading came too late to say what was before it
     EARLY_END = "early_end"  # the last reading came too early to say what was after it
-    COUNTER_RESET = "counter_reset"  # the counter restarted inside the run
+    COUNTER_RESET = "counter_reset"  # the counter restarted inside the run; what it did not count is missing
+    BRIDGED = "bridged"  # the counter restarted inside the run; what it did not count is taken from power
+    METERS_DISAGREE = "meters_disagree"  # counter and power differ by more than sampling explains
     POWER_ONLY = "power_only"  # no counter; the integral of power
     ASSUMED_GPU = "assumed_gpu"  # which GPU it was is an assumption
     SHARED = "shared"  # a GPU was held by several runs at once, and split
@@ -145,6 +147,13 @@ class Boundary:
     same run's boundary before it on this GPU (none at its start), `previous_*` the last boundary
     of that GPU before a start, whoever held it: what lies between is idle. Where the instant of one
     of them is not given by the wall clock, it is counted back on the other clock.
+
+    `since_power_millijoules` is what the second meter, the integral of power, has for the stretch since
+    that boundary of the run; None where the power series does not cover all of it. Between its samples
+    power is not known: the integral is within `since_power_uncertainty_millijoules` of what samples without
+    end would give. A boundary that opens a segment under a run stands where the last reading of the segment
+    before it was taken: within `gap_microseconds` from there the counter restarted. What was drawn in them
+    and not counted is `bridged_millijoules`, by the power series; None where that does not cover them all.
     """
 
     gpu_uuid: str
@@ -163,7 +172,17 @@ class Boundary:
     previous_at_microseconds: int | None = None
     previous_uptime_microseconds: int | None = None
     previous_energy_millijoules: int | None = None
+    since_power_millijoules: int | None = None
+    since_power_uncertainty_millijoules: int | None = None
+    since_covered_microseconds: int | None = None
+    gap_microseconds: int | None = None
+    bridged_millijoules: int | None = None
     flags: tuple[Flag, ...] = ()
+
+    @property
+    def opens_segment(self) -> bool:
+        """Whether the counter restarted before it, under a run."""
+        return self.kind is Kind.SEGMENT and self.since_uptime_microseconds is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

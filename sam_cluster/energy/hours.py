@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sam_cluster.core.model import Flag, Quality
 from sam_cluster.core.units import MICROSECONDS_PER_HOUR, apportion
 
+from .bridges import bridges, uncovered
 from .quality import OUTER_KINDS, quality
+from .shares import Second, Share, Weight, second_meter
 from .split import Holder, Piece, Reading
-
-Weight = Callable[[Holder], int]
 
 
 def equal_weight(holder: Holder) -> int:
@@ -29,8 +29,17 @@ class Usage:
     device_energy_millijoules: int | None = None
     energy_millijoules: int | None = None
     uncertainty_millijoules: int = 0
+    bridged_millijoules: int = 0
+    covered_microseconds: int = 0
     holders: int = 1
+    gpu_model: str | None = None
+    second: Second = field(default_factory=Second)
     flags: set[Flag] = field(default_factory=set)
+
+    @property
+    def power_energy_millijoules(self) -> int | None:
+        """Its part by the second meter, less what is bridged; None where that does not cover all of it."""
+        return self.second.energy_millijoules if self.second.is_whole else None
 
     @property
     def quality(self) -> Quality:
@@ -42,16 +51,25 @@ class Usage:
         if other.energy_millijoules is not None and other.device_energy_millijoules is not None:
             self.add(0, other.device_energy_millijoules, other.energy_millijoules, other.holders, ())
         self.held_microseconds += other.held_microseconds
+        self.covered_microseconds += other.covered_microseconds
+        self.bridged_millijoules += other.bridged_millijoules
         self.uncertainty_millijoules += other.uncertainty_millijoules
+        self.second.join(other.second)
+        self.name(other.gpu_model)
         self.flags |= other.flags
 
     def add(self, held: int, device: int, part: int, holders: int, flags: Iterable[Flag]) -> None:
         """Add a piece of the hour, or a piece's part in it."""
         self.held_microseconds += held
+        self.covered_microseconds += held
         self.device_energy_millijoules = (self.device_energy_millijoules or 0) + device
         self.energy_millijoules = (self.energy_millijoules or 0) + part
         self.holders = max(self.holders, holders)
         self.flags.update(flags)
+
+    def name(self, gpu_model: str | None) -> None:
+        """What the GPU is; of two that are told the first by the alphabet, whichever came first."""
+        self.gpu_model = min(filter(None, (self.gpu_model, gpu_model)), default=None)
 
 
 def usage(readings: Sequence[Reading], pieces: Iterable[Piece], weight: Weight = equal_weight) -> list[Usage]:
@@ -59,7 +77,8 @@ def usage(readings: Sequence[Reading], pieces: Iterable[Piece], weight: Weight =
 
     A piece over the border of an hour is apportioned by time and flagged; within each hour its energy is
     shared by weight, in the order of the holders: the parts add up to the piece, to the millijoule. An
-    interval without a figure gives hours without energy, and flags those that it shares with others.
+    interval without a figure gives hours without energy, and flags those that it shares with others. What was
+    bridged over a restart of the counter before the segment counts in the hour in which it began.
     """
     hours: dict[tuple[Holder, int], Usage] = {}
 
@@ -68,6 +87,7 @@ def usage(readings: Sequence[Reading], pieces: Iterable[Piece], weight: Weight =
             hours[holder, hour] = Usage(holder, hour)
         return hours[holder, hour]
 
+    shares: dict[Holder, list[Share]] = {}
     for piece in pieces:
         if not piece.holders:
             continue
@@ -75,11 +95,28 @@ def usage(readings: Sequence[Reading], pieces: Iterable[Piece], weight: Weight =
         for hour, held, device, flags in _by_hour(piece):
             for holder, part in zip(piece.holders, apportion(device, weights), strict=True):
                 at(holder, hour).add(held, device, part, len(piece.holders), flags)
+                shares.setdefault(holder, []).append(
+                    Share(piece, hour, held, device, part, at(holder, hour).second)
+                )
+    for bridge in bridges(readings, weight):
+        bridged = at(bridge.holder, _hour_of(bridge.at_microseconds))
+        device, part = bridge.device_energy_millijoules, bridge.energy_millijoules
+        bridged.add(0, device, part, bridge.holders, (Flag.BRIDGED,))
+        bridged.bridged_millijoules += part
+    for reading in readings:
+        mine = shares.get(reading.holder, [])
+        for share, missed in uncovered(reading, mine):
+            at(reading.holder, share.hour_microseconds).covered_microseconds -= missed
+        second_meter(reading, mine)
     for reading in readings:
         if reading.has_interval and not reading.has_figure:
             for hour, held in _interval_hours(reading):
                 at(reading.holder, hour).held_microseconds += held
                 at(reading.holder, hour).flags.add(Flag.GPU_MISSING)
+    for reading in readings:
+        for hour, _ in _interval_hours(reading) if reading.has_interval else ():
+            if known := hours.get((reading.holder, hour)):
+                known.name(reading.gpu_model)
     _flag(readings, hours)
     _add_uncertainties(readings, hours)
     return [hours[key] for key in sorted(hours)]
@@ -123,7 +160,7 @@ def _flag(readings: Iterable[Reading], hours: dict[tuple[Holder, int], Usage]) -
             continue
         assert reading.since_uptime_microseconds is not None
         before = at_boundary.get((reading.holder, reading.since_uptime_microseconds), set())
-        if flags := before | reading.flags:
+        if flags := (before - {Flag.METERS_DISAGREE}) | reading.flags:  # that one is of the stretch before
             for hour, _ in _interval_hours(reading):
                 if found := hours.get((reading.holder, hour)):
                     found.flags.update(flags)
@@ -145,6 +182,8 @@ def _add_uncertainties(readings: Iterable[Reading], hours: dict[tuple[Holder, in
         for uptime, hour in ((since, spanned[0][0]), (reading.uptime_microseconds, spanned[-1][0])):
             if found := hours.get((reading.holder, hour)):
                 found.uncertainty_millijoules += doubt.get((reading.holder, uptime), 0)
+        if Flag.POWER_ONLY in reading.flags and (found := hours.get((reading.holder, spanned[-1][0]))):
+            found.uncertainty_millijoules += reading.since_power_uncertainty_millijoules or 0
 
 
 def _hour_of(instant: int) -> int:

@@ -22,6 +22,8 @@ BEST_WITH: Mapping[Flag, Quality] = {
     Flag.ASSUMED_GPU: Quality.ESTIMATED,
     Flag.SHARED: Quality.ESTIMATED,  # the device was measured, the run's share of it is a convention
     Flag.CONFLICT: Quality.ESTIMATED,
+    Flag.BRIDGED: Quality.ESTIMATED,
+    Flag.METERS_DISAGREE: Quality.ESTIMATED,  # the counter's figure counts, and one of the two is wrong
     # Something is missing from it.
     Flag.NO_END: Quality.LOWER_BOUND,
     Flag.OPEN: Quality.LOWER_BOUND,
@@ -54,6 +56,6 @@ def run_flags(shard_flags: Iterable[Flag], boundaries: Iterable[Boundary]) -> fr
     for boundary in boundaries:
         if boundary.kind in OUTER_KINDS:
             flags.update(boundary.flags)
-        if boundary.kind is Kind.SEGMENT:
-            flags.add(Flag.COUNTER_RESET)
+        if boundary.opens_segment:
+            flags.add(Flag.COUNTER_RESET if boundary.bridged_millijoules is None else Flag.BRIDGED)
     return frozenset(flags)

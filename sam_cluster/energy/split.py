@@ -45,6 +45,11 @@ class Reading:
     previous_segment: str | None = None
     previous_uptime_microseconds: int | None = None
     previous_energy_millijoules: int | None = None
+    since_power_millijoules: int | None = None
+    since_power_uncertainty_millijoules: int | None = None
+    gap_microseconds: int | None = None
+    bridged_millijoules: int | None = None
+    gpu_model: str | None = None
     flags: frozenset[Flag] = field(default=frozenset())
 
     @property

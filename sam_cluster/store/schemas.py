@@ -4,7 +4,8 @@ A file says the version that it was written in. A column that came with a later 
 and is there when the file is next written; a file of a later version than is known here is not read.
 
 Every column that carries a quantity names its unit. Instants are microseconds UTC. `meaning` in a
-field's metadata is what the documentation of the tables is made from.
+field's metadata is what the documentation of the tables is made from; `since` is the version of the
+schema that brought a column in. A file of an earlier version has nothing to say there (see `upgrade.py`).
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1  # of every table whose columns are the first
+FIRST_VERSION = 1
 
 INSTANT = pa.timestamp("us", tz="UTC")
 WORDS = pa.list_(pa.string())
 
 
-def _column(name: str, kind: pa.DataType, meaning: str, since: int = SCHEMA_VERSION) -> pa.Field:
+def _column(name: str, kind: pa.DataType, meaning: str, since: int = FIRST_VERSION) -> pa.Field:
     # The first columns say no version, as in the files that were written before there was a second.
-    later = {"since": str(since)} if since > SCHEMA_VERSION else {}
+    later = {"since": str(since)} if since > FIRST_VERSION else {}
     return pa.field(name, kind, metadata={"meaning": meaning, **later})
 
 
@@ -33,7 +34,7 @@ def _schema(table: str, columns: list[pa.Field]) -> pa.Schema:
 
 def since(column: pa.Field) -> int:
     """The version of the schema that a column came with."""
-    return int(column.metadata.get(b"since", SCHEMA_VERSION))
+    return int(column.metadata.get(b"since", FIRST_VERSION))
 
 
 def version(metadata: Mapping[bytes, bytes] | None) -> int:
@@ -49,6 +50,30 @@ GPU = _column("gpu_uuid", pa.string(), "UUID of the GPU")
 FLAGS = _column("flags", WORDS, "what to know of the figure, sorted")
 QUALITY = _column("quality", pa.string(), "measured, estimated, lower_bound or unknown")
 RUN_STARTED_AT = _column("started_at", INSTANT, "when the run began on this node")
+GPU_MODEL = _column("gpu_model", pa.string(), "the GPU's name by NVML; null where it is not known", since=2)
+BRIDGED = _column("bridged_millijoules", pa.int64(), "of it, by power over resets of the counter", since=2)
+COVERED = _column("covered_microseconds", pa.int64(), "of the time held, how much the figure is for", since=2)
+HELD = _column(
+    "held_microseconds", pa.int64(), "how long GPUs were held, summed over all that are heard of", since=2
+)
+POWER_ENERGY = _column(
+    "power_energy_millijoules", pa.int64(),
+    "the same energy, less what is bridged, by the second meter, the integral of power; null where that "
+    "does not cover all of it", since=2,
+)  # fmt: skip
+METERS_RATIO = _column(
+    "meters_ratio", pa.float64(),
+    "counter over integral of power, where both are known, of the GPU that is farthest from 1", since=2,
+)  # fmt: skip
+ENERGY_BY_MODEL = _column(
+    "energy_by_model",
+    pa.list_(pa.struct([pa.field("gpu_model", pa.string()), pa.field("energy_millijoules", pa.int64())])),
+    "its energy by model of GPU, sorted: what the sensors' error is correlated over", since=2,
+)  # fmt: skip
+BOUNDARY_UNCERTAINTY = _column(
+    "boundary_uncertainty_millijoules", pa.int64(), "of the uncertainty, what boundaries and samples bring",
+    since=2,
+)  # fmt: skip
 DIGEST = _column("shard_digest", pa.string(), "SHA-256 of the shard it comes from")
 
 SHARDS = _schema("shards", [
@@ -97,7 +122,12 @@ READINGS = _schema("readings", [
     _column("previous_at", INSTANT, "of a start: when that was"),
     _column("previous_uptime_microseconds", pa.int64(), "of a start: the same on the node's boot clock"),
     _column("previous_energy_millijoules", pa.int64(), "of a start: the counter there"),
-    FLAGS, DIGEST,
+    _column("since_power_millijoules", pa.int64(), "integral of power since the boundary before it", since=2),
+    _column("since_power_uncertainty_millijoules", pa.int64(), "what lies between its samples", since=2),
+    _column("since_covered_microseconds", pa.int64(), "how much of that time has samples of power", since=2),
+    _column("gap_microseconds", pa.int64(), "of a segment's begin: within it the counter restarted", since=2),
+    _column("bridged_millijoules", pa.int64(), "drawn in it and not counted, by samples of power", since=2),
+    GPU_MODEL, FLAGS, DIGEST,
 ])  # fmt: skip
 
 SAMPLES = _schema("samples", [
@@ -117,7 +147,7 @@ USAGE = _schema("usage", [
     _column("energy_millijoules", pa.int64(), "the run's part of it"),
     _column("uncertainty_millijoules", pa.int64(), "of the run's boundaries in that hour"),
     _column("holders", pa.int32(), "most runs that held the GPU at once"),
-    QUALITY, FLAGS,
+    BRIDGED, POWER_ENERGY, COVERED, GPU_MODEL, QUALITY, FLAGS,
 ])  # fmt: skip
 
 GAPS = _schema("gaps", [
@@ -146,7 +176,8 @@ RUNS = _schema("runs", [
     _column("gpu_microseconds", pa.int64(), "time held, summed over the GPUs with a figure"),
     _column("device_energy_millijoules", pa.int64(), "energy of the whole GPUs while held"),
     _column("energy_millijoules", pa.int64(), "the run's energy; null when unknown"),
-    _column("uncertainty_millijoules", pa.int64(), "of its boundaries"),
+    _column("uncertainty_millijoules", pa.int64(), "how far off it may be, relative to what NVML says"),
+    BOUNDARY_UNCERTAINTY, ENERGY_BY_MODEL, BRIDGED, POWER_ENERGY, METERS_RATIO, HELD, COVERED,
     QUALITY, FLAGS,
     _column("reasons", WORDS, "why something is missing, sorted"),
 ])  # fmt: skip
@@ -169,7 +200,8 @@ JOBS = _schema("jobs", [
     _column("gpus", pa.int32(), "GPUs of its last run"),
     _column("gpu_microseconds", pa.int64(), "GPUs times time, over all runs, as allocated"),
     _column("energy_millijoules", pa.int64(), "sum over its runs; null when unknown"),
-    _column("uncertainty_millijoules", pa.int64(), "sum over its runs"),
+    _column("uncertainty_millijoules", pa.int64(), "how far off it may be, relative to what NVML says"),
+    BOUNDARY_UNCERTAINTY, ENERGY_BY_MODEL, BRIDGED, POWER_ENERGY, METERS_RATIO, HELD, COVERED,
     QUALITY, FLAGS,
     _column("reasons", WORDS, "why something is missing, sorted"),
     _column("run_ids", WORDS, "its runs, in the order of time"),

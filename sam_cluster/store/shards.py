@@ -21,7 +21,9 @@ from sam_cluster.core.model import Boundary, Flag, GpuHeld, Kind, Reason, Rung, 
 
 FOOTER_KEY = b"sam_cluster.shard"
 VERSION_KEY = b"sam_cluster.shard_version"
-SHARD_VERSION = 1
+SHARD_VERSION = 2
+#: Of these the footer is read. Version 1 has no second meter: what it does not say is not known.
+READABLE_VERSIONS = (b"1", b"2")
 INT64 = (-(2**63), 2**63 - 1)
 
 T = TypeVar("T")
@@ -110,8 +112,8 @@ def _from_metadata(metadata: dict[bytes, bytes], where: str) -> Shard:
     version = metadata.get(VERSION_KEY)
     if version is None or FOOTER_KEY not in metadata:
         raise ShardError(f"{where}: a Parquet file, but not a shard of sam-cluster")
-    if version != str(SHARD_VERSION).encode():
-        raise ShardError(f"{where}: a shard of version {version!r}; this release reads {SHARD_VERSION}")
+    if version not in READABLE_VERSIONS:
+        raise ShardError(f"{where}: a shard of version {version!r}; this release reads 1 to {SHARD_VERSION}")
     try:
         return _from_document(json.loads(metadata[FOOTER_KEY]))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -83,6 +83,7 @@ def _boundary_complaints(boundary: Boundary) -> Iterator[str]:
         since,
         boundary.previous_uptime_microseconds,
         abs(boundary.lag_microseconds),
+        boundary.since_covered_microseconds,
     ):
         yield f"{what} has an uptime or a lag that no clock shows"
     if not _within(
@@ -92,6 +93,9 @@ def _boundary_complaints(boundary: Boundary) -> Iterator[str]:
         boundary.since_energy_millijoules,
         boundary.previous_energy_millijoules,
         boundary.uncertainty_millijoules,
+        boundary.since_power_millijoules,
+        boundary.since_power_uncertainty_millijoules,
+        boundary.bridged_millijoules,
     ):
         yield f"{what} has an energy that no counter shows"
     if since is not None and since > boundary.uptime_microseconds:
@@ -100,6 +104,12 @@ def _boundary_complaints(boundary: Boundary) -> Iterator[str]:
         yield f"{what} comes more than a year after the run's boundary before it"
     if since is not None and boundary.kind is Kind.START:
         yield f"{what} has a boundary of the run before it"
+    if not _within(LONGEST_INTERVAL, boundary.gap_microseconds):
+        yield f"{what} follows a gap of more than a year"
+    if boundary.bridged_millijoules is not None and not (
+        boundary.opens_segment and boundary.gap_microseconds
+    ):
+        yield f"{what} bridges a gap that is not there"
     before = boundary.since_energy_millijoules
     if energy is not None and before is not None and energy < before:
         yield f"{what} has less energy than the run's boundary before it"

@@ -15,14 +15,14 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from sam_cluster.core.errors import StoreError
 
 from .index import FileEntry, Manifest, Month, files_from_file, index_from_file, month_of
 from .paths import StorePaths
 from .rows import empty, extent_columns, extents, in_order
-from .schemas import KEYS, TABLES, since, version
+from .schemas import KEYS, TABLES
+from .upgrade import read_columns
 
 NUMBER_DIGITS = 8
 
@@ -182,15 +182,7 @@ class Snapshot:
             wanted = pa.schema([wanted.field(name) for name in columns])
         try:
             # Not through a dataset, which would make a column of day=… in the path.
-            content = pq.ParquetFile(path)
-            written_in = version(content.metadata.metadata)
-            if written_in > version(TABLES[table].metadata):
-                raise StoreError(f"{path} was written by a later release; read it with that one")
-            later = [column for column in wanted if since(column) > written_in]
-            rows = content.read(columns=wanted.names)
-            for column in later:
-                rows = rows.append_column(column, pa.nulls(len(rows), column.type))
-            return rows.select(wanted.names).cast(wanted)
+            return read_columns(path, table, wanted)
         except (OSError, KeyError, ValueError, pa.ArrowException) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise StoreError(

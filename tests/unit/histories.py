@@ -231,7 +231,10 @@ def _check_run(run: TrueRun, shards: list[Shard]) -> None:
                 doubt = b.uncertainty_millijoules + max(o.uncertainty_millijoules for o in own)
                 assert 0 <= energy <= LIMIT_MILLIWATTS * span // SECOND + doubt + 1
                 measured += energy
-        doubt = sum(b.uncertainty_millijoules for b in own if b.kind in (Kind.START, Kind.END)) + 1
+        bridged = sum(b.bridged_millijoules or 0 for b in own)
+        measured += bridged
+        outer = sum(b.uncertainty_millijoules for b in own if b.kind is not Kind.HOUR)
+        doubt = outer + bridged // 20 + 1
         assert measured <= truth + doubt, (measured, truth, own)
         if is_whole(shards):
             assert measured >= truth - doubt, (measured, truth, own)

@@ -112,8 +112,8 @@ class SimulatedNode:
 
 
 def energy_of(shard: Shard) -> int:
-    """Millijoules by the boundaries of a shard."""
-    return sum(
+    """Millijoules by the boundaries of a shard, with what was bridged over a reset."""
+    return sum(b.bridged_millijoules or 0 for b in shard.boundaries) + sum(
         b.energy_millijoules - b.since_energy_millijoules
         for b in shard.boundaries
         if b.energy_millijoules is not None and b.since_energy_millijoules is not None

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from sam_cluster.aggregate.flow import Outcome
 from sam_cluster.aggregate.wiring import open_executor
 from sam_cluster.cli.main import main
+from sam_cluster.core.uncertainty import energy_by_model
 from sam_cluster.store.paths import StorePaths
 from sam_cluster.store.rows import rows_digest
 from sam_cluster.store.schemas import TABLES
@@ -35,7 +36,7 @@ from tests.aggregating import (
     rows,
     run_aggregate,
 )
-from tests.simulated import Simulation, put
+from tests.simulated import Simulation, gpu_model, put
 from tests.strategies import DAY, HOUR, History, PlannedRun, histories
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,7 +85,38 @@ def test_jobs_runs_hours_and_gaps_add_up_to_the_counters_to_the_millijoule(tmp_p
     assert sum(row["energy_millijoules"] or 0 for row in rows(paths, "jobs")) == used
     between = sum(row["energy_millijoules"] or 0 for row in rows(paths, "gaps"))
     gpus = {gpu for run in history.runs for gpu in run.gpus}
-    assert used + between == sum(sum(simulation.total(*gpu).values()) for gpu in gpus)
+    bridged = sum(row["bridged_millijoules"] for row in rows(paths, "usage"))
+    assert used - bridged + between == sum(sum(simulation.total(*gpu).values()) for gpu in gpus)
+    restarts = {
+        (node, gpu, at)
+        for node, gpu, at in history.resets
+        if any((node, gpu) in run.gpus and run.start < at < run.end for run in history.runs)
+    }
+    assert bridged == sum(simulation.bridged(*restart) or 0 for restart in restarts)
+
+
+@given(histories(max_runs=5))
+@settings(max_examples=8, deadline=None)
+def test_what_sums_need_is_the_same_from_the_hours_the_runs_and_the_jobs(tmp_path_factory, history) -> None:
+    paths = StorePaths(tmp_path_factory.mktemp("store"))
+    for shard in Simulation(history).shards():
+        put(paths, shard)
+    run_aggregate(paths, accounting=accounting_of(history))
+    hours, runs, jobs = (rows(paths, table) for table in ("usage", "runs", "jobs"))
+    by_model = energy_by_model(hours)
+    for sums in (runs, jobs):
+        parts = [part for row in sums for part in row["energy_by_model"] or ()]
+        assert energy_by_model(parts) == by_model
+        assert sum(row["boundary_uncertainty_millijoules"] or 0 for row in sums) == sum(
+            row["uncertainty_millijoules"] for row in hours if row["energy_millijoules"] is not None
+        )
+    assert set(by_model) <= {gpu_model(node) for node in range(2)}
+    for row in [*runs, *jobs]:
+        assert row["energy_millijoules"] is None or row["covered_microseconds"] <= row["held_microseconds"]
+        assert row["meters_ratio"] is None or 0.97 < row["meters_ratio"] <= 1
+        if (power := row["power_energy_millijoules"]) is not None:
+            counted = row["energy_millijoules"] - row["bridged_millijoules"]
+            assert abs(power - counted - counted / 50) <= 200
 
 
 @pytest.fixture

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sam_cluster.agent.meter import GpuMeter, MeterState, Restart
+from sam_cluster.agent.meter import GpuMeter, MeterState
 from sam_cluster.agent.ports import RawReading
+from sam_cluster.agent.restart import Restart
 from sam_cluster.core.units import millijoules_from_power
+from sam_cluster.energy.boundary import Reading
 from sam_cluster.energy.power import Power
 
 SECOND = 1_000_000
@@ -22,7 +24,7 @@ def meter(driver: str | None = "570") -> GpuMeter:
 
 def take(gpu: GpuMeter, at: int, counter: int | None, *power: Power) -> Restart | None:
     raw = RawReading(uptime_microseconds=at, counter_millijoules=counter, power=power)
-    return gpu.take(raw, at, keep=True)[1]
+    return gpu.take(raw, at, keep=True, is_held=True)[1]
 
 
 @given(
@@ -56,7 +58,7 @@ def test_a_counter_that_goes_down_has_restarted_from_nothing() -> None:
     take(gpu, 10 * SECOND, 10**12)
     restart = take(gpu, 20 * SECOND, 5_000)
     assert restart
-    assert restart.from_zero
+    assert gpu.first == Reading(10 * SECOND, 0)
     assert restart.last.counter_millijoules == 10**12
     assert gpu.segment != restart.segment
 
@@ -67,19 +69,16 @@ def test_a_counter_that_moved_by_what_no_gpu_draws_is_not_believed(misread: int)
     take(gpu, 10 * SECOND, 10**12)
     restart = take(gpu, 11 * SECOND, misread)
     assert restart
-    assert not restart.from_zero
-    back = take(gpu, 12 * SECOND, 10**12 + 500)
-    assert back
-    assert not back.from_zero
+    assert gpu.first == Reading(10 * SECOND, misread)
+    assert take(gpu, 12 * SECOND, 10**12 + 500)
+    assert gpu.first == Reading(11 * SECOND, 10**12 + 500)
 
 
 def test_between_a_counter_and_power_alone_a_segment_ends() -> None:
     gpu = meter()
     take(gpu, 10 * SECOND, None, (10 * SECOND, 300_000))
     assert gpu.power_only
-    restart = take(gpu, 11 * SECOND, 10**12, (11 * SECOND, 300_000))
-    assert restart
-    assert not restart.from_zero
+    assert take(gpu, 11 * SECOND, 10**12, (11 * SECOND, 300_000))
     assert not gpu.power_only
 
 

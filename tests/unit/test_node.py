@@ -10,7 +10,8 @@ import pytest
 
 from sam_cluster.agent.journal import Journal, encode
 from sam_cluster.agent.resume import left_behind
-from sam_cluster.core.model import Flag, Kind, Reason, Rung
+from sam_cluster.core.model import Flag, Kind, Reason, Rung, Shard
+from sam_cluster.simulation.gpus import SimulatedGpu, SimulatedReaders
 
 from .simulated_node import SECOND, SimulatedNode, energy_of, uuid_of
 
@@ -197,7 +198,7 @@ def test_what_lies_between_runs_is_known_also_across_agents(node: SimulatedNode)
     assert start.energy_millijoules - start.previous_energy_millijoules == 100 * 50_000
 
 
-def test_a_counter_that_restarts_loses_only_what_nobody_can_know(node: SimulatedNode) -> None:
+def run_over_a_reset(node: SimulatedNode) -> Shard:
     node.prolog(7)
     node.gpus[0].set_power(300_000)
     node.wait(95)
@@ -205,7 +206,24 @@ def test_a_counter_that_restarts_loses_only_what_nobody_can_know(node: Simulated
     node.wait(95)
     node.epilog(7)
     (shard,) = node.shards()
+    return shard
+
+
+def test_what_a_counter_that_restarts_did_not_count_is_taken_from_power(node: SimulatedNode) -> None:
+    shard = run_over_a_reset(node)
+    assert Flag.BRIDGED in shard.flags
+    assert Flag.COUNTER_RESET not in shard.flags
+    assert energy_of(shard) == pytest.approx(190 * 300_000, abs=2)
+
+
+def test_without_samples_of_power_it_is_missing(tmp_path: Path) -> None:
+    node = SimulatedNode(tmp_path)
+    node.gpus = [SimulatedGpu(gpu.info, node.clock, 50_000, ring_microseconds=None) for gpu in node.gpus]
+    node.readers = SimulatedReaders(node.gpus)
+    node.start_agent()
+    shard = run_over_a_reset(node)
     assert Flag.COUNTER_RESET in shard.flags
+    assert Flag.BRIDGED not in shard.flags
     assert energy_of(shard) == pytest.approx(190 * 300_000, abs=10 * 300_000)
     assert energy_of(shard) <= 190 * 300_000
 

@@ -227,10 +227,3 @@ def test_a_file_of_a_later_release_is_not_guessed_at(paths) -> None:
     later = {b"sam_cluster.table": b"results", b"sam_cluster.schema": b"3"}
     with pytest.raises(StoreError, match="written by a later release"):
         rewritten(paths, "results", lambda rows: rows.replace_schema_metadata(later))
-
-
-def test_a_table_has_the_version_of_its_latest_column() -> None:
-    assert {name: version(schema.metadata) for name, schema in TABLES.items() if name == "results"} == {
-        "results": 2
-    }
-    assert {version(schema.metadata) for name, schema in TABLES.items() if name != "results"} == {1}
