@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from sam_cluster.core.config import Config
 from sam_cluster.core.model import GpuHeld, Reason
@@ -12,7 +13,7 @@ from sam_cluster.energy.boundary import Reading
 from .identity import resolve
 from .journal import Journal
 from .meter import GpuMeter, Mark, MeterState
-from .ports import Clock, Inventory, Opened, OpenFailed, RawReading, Read, Readers, ReadFailed
+from .ports import Clock, Inventory, Opened, OpenFailed, RawReading, Read, Readers, ReadFailed, Remedy
 from .retry import Retry
 
 STATE_FILE = "gpus.json"
@@ -46,6 +47,12 @@ class Gpus:
         self._is_wanted = False
         self._trouble: dict[str | None, Reason] = {}  # None: NVML as a whole
         self._lost: set[str] = set()  # GPUs that will not answer until NVML is opened anew
+        self._reopened_for: set[str] = (
+            set()
+        )  # GPUs for which NVML was opened anew, and that gave nothing since
+        self._unread: set[str] = set()  # GPUs that were asked at the last tick, and gave nothing since
+        self.missed_ticks = 0  # readings of a GPU that were due, and did not come
+        self._release: int | None = None  # the latest request to let go of NVML (uptime)
         self._interval = round(config.interval_seconds * 1_000_000)
         self._series_interval = min(self._interval, SERIES_MICROSECONDS)
         self._next_read = 0
@@ -67,11 +74,22 @@ class Gpus:
             self._readers.close()
         self._inventory, self._asked_to_open = None, False
 
-    def release(self) -> None:
-        """Let go of NVML for a while, so that a GPU can be reset under running measurements."""
+    def release(self, asked: int) -> None:
+        """Let go of NVML for a while, so that a GPU can be reset under running measurements. `asked`: when
+        that was asked for (uptime)."""
         self._doubt_counters()
         self.close()
+        self._release = asked
         self._not_before = self._clock.uptime_microseconds() + RELEASE_MICROSECONDS
+
+    @property
+    def release_state(self) -> dict[str, Any] | None:
+        """The latest request to let go of NVML, whether that is done, and what it waits for."""
+        if self._release is None:
+            return None
+        done = self._inventory is not None or self._readers.is_closed()
+        waits_for = () if done else self._readers.under_way()
+        return {"asked": self._release, "done": done, "waits_for": list(waits_for)}
 
     def read(self, uuid: str) -> None:
         """Ask for a reading now. What went wrong before it says nothing of it."""
@@ -94,22 +112,28 @@ class Gpus:
                 self._failed(answer)
             else:
                 self._trouble.pop(answer.uuid, None)
+                self._reopened_for.discard(answer.uuid)
+                self._unread.discard(answer.uuid)
                 if answer.reading.uptime_microseconds - self._opened_at > STABLE_MICROSECONDS:
                     self._open_again.succeeded()
                 self._adapt_interval(answer.reading)
                 yield answer
 
     def _failed(self, answer: ReadFailed) -> None:
-        self._trouble[answer.uuid] = answer.reason
-        if not answer.gone:
-            return
-        if answer.reason is Reason.GPU_LOST:
-            self.meters[answer.uuid].is_doubtful = True
-            self._lost.add(answer.uuid)  # the others go on
-        else:  # NVML as a whole must be opened anew
-            self._doubt_counters()
-            self.close()
-            self._open_later()
+        """Where opening NVML anew did not help a GPU, it is that GPU that is ill: the others go on."""
+        uuid = answer.uuid
+        self._trouble[uuid] = answer.reason
+        if answer.remedy is Remedy.CLOSE or (answer.remedy is Remedy.REOPEN and uuid in self._reopened_for):
+            self.meters[uuid].is_doubtful = True
+            self._lost.add(uuid)
+        elif answer.remedy is Remedy.REOPEN:
+            self._reopened_for.add(uuid)
+            self._open_anew()
+
+    def _open_anew(self) -> None:
+        self._doubt_counters()
+        self.close()
+        self._open_later()
 
     def _doubt_counters(self) -> None:
         """Until NVML is opened anew a driver may be loaded anew, and counters may restart."""
@@ -125,7 +149,7 @@ class Gpus:
         """Which GPUs these words name; None while NVML has not said what there is."""
         if self._inventory is None:
             return None
-        return resolve(devices, self._inventory.gpus, self._config.gpus)
+        return resolve(devices, self._inventory, self._config.gpus)
 
     def poll(self, held: Iterable[tuple[str, ...]], *, is_awaited: bool) -> None:
         """Read what is held, where it is due, and soon again where a boundary still waits for a reading; let
@@ -141,9 +165,20 @@ class Gpus:
         self._next_read = min(self._next_read, uptime + interval)
         if self._inventory is None or uptime < self._next_read:
             return
+        wanted = {uuid for uuids in runs for uuid in uuids}
+        if wanted and wanted <= self._lost & self._reopened_for:  # none that is left says that NVML is well
+            self._open_anew()
+            return
+        self._count_missed(wanted, uptime, interval)
         self._next_read = uptime + interval
-        for uuid in {uuid for uuids in runs for uuid in uuids} - self._lost:
+        self._unread = wanted
+        for uuid in wanted - self._lost:
             self._readers.read(uuid)
+
+    def _count_missed(self, wanted: set[str], uptime: int, interval: int) -> None:
+        """Ticks that this agent slept through, and those at which a GPU gave nothing."""
+        late = (uptime - self._next_read) // interval if self._next_read else 0
+        self.missed_ticks += late * len(wanted) + len(self._unread & wanted)
 
     def next_poll(self) -> int:
         """When `poll` has something to do (uptime)."""
@@ -215,6 +250,7 @@ class Gpus:
         self._keep_states()
         self._trouble = {}
         self._lost = set()
+        self._unread = set()
         self._inventory = inventory
         self.driver_version = inventory.driver_version
         before, self.meters = self.meters, {}

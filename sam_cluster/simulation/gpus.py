@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sam_cluster.agent.ports import (
     Answer,
+    Calls,
     Clock,
     GpuInfo,
     Inventory,
@@ -117,7 +118,7 @@ class SimulatedReaders:
             return []
         for uuid in self._asked:
             if uuid in self.failing:
-                self._answers.append(ReadFailed(uuid, self.failing[uuid], False))
+                self._answers.append(ReadFailed(uuid, self.failing[uuid]))
             else:
                 self._answers.append(Read(uuid, self.gpus[uuid].look()))
         self._asked = []
@@ -127,3 +128,15 @@ class SimulatedReaders:
     def overdue(self) -> bool:
         """Whether NVML hangs."""
         return self.hanging
+
+    def under_way(self) -> tuple[str, ...]:
+        """What hangs."""
+        return tuple(sorted(self._asked)) if self.hanging else ()
+
+    def is_closed(self) -> bool:
+        """Whether it was let go of."""
+        return not self.is_open
+
+    def calls(self) -> Calls:
+        """None: nothing is called."""
+        return Calls()
