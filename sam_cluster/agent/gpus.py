@@ -50,6 +50,7 @@ class Gpus:
         self._reopened_for: set[str] = (
             set()
         )  # GPUs for which NVML was opened anew, and that gave nothing since
+        self._not_helped: set[str] = set()  # of these, those that failed since then
         self._unread: set[str] = set()  # GPUs that were asked at the last tick, and gave nothing since
         self.missed_ticks = 0  # readings of a GPU that were due, and did not come
         self._release: int | None = None  # the latest request to let go of NVML (uptime)
@@ -106,13 +107,17 @@ class Gpus:
                 self._trouble[None] = answer.reason
                 self._asked_to_open = False
                 self._open_later()
-            elif self._inventory is None or answer.uuid not in self.meters:
+            elif answer.uuid not in self.meters:
                 continue
+            elif self._inventory is None:
+                if isinstance(answer, ReadFailed) and answer.remedy is Remedy.REOPEN:
+                    self._reopened_for.add(answer.uuid)  # for it, too, NVML is being opened anew
             elif isinstance(answer, ReadFailed):
                 self._failed(answer)
             else:
                 self._trouble.pop(answer.uuid, None)
                 self._reopened_for.discard(answer.uuid)
+                self._not_helped.discard(answer.uuid)
                 self._unread.discard(answer.uuid)
                 if answer.reading.uptime_microseconds - self._opened_at > STABLE_MICROSECONDS:
                     self._open_again.succeeded()
@@ -120,12 +125,16 @@ class Gpus:
                 yield answer
 
     def _failed(self, answer: ReadFailed) -> None:
-        """Where opening NVML anew did not help a GPU, it is that GPU that is ill: the others go on."""
+        """Where opening NVML anew did not help a GPU, it is that GPU that is ill: the others go on, and it is
+        asked again."""
         uuid = answer.uuid
         self._trouble[uuid] = answer.reason
-        if answer.remedy is Remedy.CLOSE or (answer.remedy is Remedy.REOPEN and uuid in self._reopened_for):
+        if answer.remedy is Remedy.CLOSE:
             self.meters[uuid].is_doubtful = True
             self._lost.add(uuid)
+        elif answer.remedy is Remedy.REOPEN and uuid in self._reopened_for:
+            self.meters[uuid].is_doubtful = True
+            self._not_helped.add(uuid)
         elif answer.remedy is Remedy.REOPEN:
             self._reopened_for.add(uuid)
             self._open_anew()
@@ -166,7 +175,7 @@ class Gpus:
         if self._inventory is None or uptime < self._next_read:
             return
         wanted = {uuid for uuids in runs for uuid in uuids}
-        if wanted and wanted <= self._lost & self._reopened_for:  # none that is left says that NVML is well
+        if wanted and wanted <= self._not_helped:  # none is left that says that NVML is well
             self._open_anew()
             return
         self._count_missed(wanted, uptime, interval)
@@ -249,8 +258,7 @@ class Gpus:
         self._opened_at = self._clock.uptime_microseconds()
         self._keep_states()
         self._trouble = {}
-        self._lost = set()
-        self._unread = set()
+        self._lost, self._not_helped, self._unread = set(), set(), set()
         self._inventory = inventory
         self.driver_version = inventory.driver_version
         before, self.meters = self.meters, {}

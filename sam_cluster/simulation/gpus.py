@@ -6,6 +6,7 @@ from sam_cluster.agent.ports import (
     Answer,
     Calls,
     Clock,
+    DriverError,
     GpuInfo,
     Inventory,
     Opened,
@@ -14,7 +15,6 @@ from sam_cluster.agent.ports import (
     Read,
     ReadFailed,
 )
-from sam_cluster.core.model import Reason
 from sam_cluster.energy.power import Power
 
 RING_MICROSECONDS = 3_600_000_000
@@ -87,16 +87,17 @@ class SimulatedReaders:
     def __init__(self, gpus: list[SimulatedGpu], driver_version: str = "simulated") -> None:
         self.gpus = {gpu.info.uuid: gpu for gpu in gpus}
         self.driver_version = driver_version
-        self.failing: dict[str | None, Reason] = {}  # None: NVML as a whole
+        self.failing: dict[str | None, DriverError] = {}  # None: NVML as a whole
         self.hanging = False
         self.is_open = False
+        self.is_stuck = False  # what is open cannot be closed now
         self._answers: list[Answer] = []
         self._asked: list[str] = []
 
     def open(self) -> None:
         """Ask for the inventory."""
         if None in self.failing:
-            self._answers.append(OpenFailed(self.failing[None]))
+            self._answers.append(OpenFailed(self.failing[None].reason))
             return
         self.is_open = True
         gpus = tuple(gpu.info for gpu in self.gpus.values())
@@ -109,7 +110,7 @@ class SimulatedReaders:
 
     def close(self) -> None:
         """Let go."""
-        self.is_open = False
+        self.is_open = self.is_open and self.is_stuck
         self._asked = []
 
     def answers(self) -> list[Answer]:
@@ -118,7 +119,8 @@ class SimulatedReaders:
             return []
         for uuid in self._asked:
             if uuid in self.failing:
-                self._answers.append(ReadFailed(uuid, self.failing[uuid]))
+                error = self.failing[uuid]
+                self._answers.append(ReadFailed(uuid, error.reason, error.remedy))
             else:
                 self._answers.append(Read(uuid, self.gpus[uuid].look()))
         self._asked = []
@@ -131,7 +133,7 @@ class SimulatedReaders:
 
     def under_way(self) -> tuple[str, ...]:
         """What hangs."""
-        return tuple(sorted(self._asked)) if self.hanging else ()
+        return ("nvml",) if self.is_stuck else ()
 
     def is_closed(self) -> bool:
         """Whether it was let go of."""

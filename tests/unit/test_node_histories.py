@@ -8,6 +8,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sam_cluster.agent.ports import DriverError
 from sam_cluster.core.model import Reason
 
 from .histories import HistoryNode, check
@@ -65,7 +66,7 @@ def do(node: HistoryNode, operation: tuple[object, ...]) -> None:
         case "set the clock", int(seconds):
             node.clock.step_wall(seconds * SECOND)
         case "fail", which:
-            node.readers.failing[which] = Reason.NVML_FAILED  # type: ignore[index]
+            node.readers.failing[which] = DriverError(Reason.NVML_FAILED)  # type: ignore[index]
         case ("mend",):
             node.readers.failing.clear()
             node.journal.is_away = False
