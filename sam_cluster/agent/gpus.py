@@ -268,7 +268,7 @@ class Gpus:
                 self._boot_id,
                 inventory.driver_version,
                 gpu.power_limit_milliwatts,
-                before[gpu.uuid].series if gpu.uuid in before else None,
+                before.get(gpu.uuid),
             )
             if state := self._states.get(gpu.uuid):
                 meter.resume(state)
