@@ -29,7 +29,7 @@ def run_host(shards: Sequence[Row], record: Row | None, flags: Iterable[str]) ->
 
 
 def job_host(runs: Sequence[Row], *, is_unheard: bool) -> Row:
-    """The host's columns of a row of `jobs`, from its rows of `runs`; `is_unheard`: a run has sent nothing."""
+    """The host's columns of a row of `jobs`, from its rows of `runs`; `is_unheard`: a run sent nothing."""
     unknown = [run for run in runs if run["host_energy_millijoules"] is None]
     reasons = {Reason(reason) for run in unknown for reason in run["host_reasons"] or [Reason.HOST_OFF]}
     if is_unheard:

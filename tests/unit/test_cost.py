@@ -119,6 +119,7 @@ def test_status_says_it_in_a_line() -> None:
         "nvml_microseconds": 100_000, "nvml_longest_microseconds": 12_000, "missed_ticks": 3,
     }  # fmt: skip
     assert cost_in_words(cost) == (
-        "1.5 s of CPU, 18.2 MB resident, 2000 NVML calls (0.05 ms each, the longest 12.0 ms), 3 readings missed"
+        "1.5 s of CPU, 18.2 MB resident, 2000 NVML calls (0.05 ms each, the longest 12.0 ms), "
+        "3 readings missed"
     )
     assert "0 NVML calls (0.00 ms each" in cost_in_words(dict.fromkeys(cost, 0))
