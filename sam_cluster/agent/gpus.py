@@ -14,13 +14,13 @@ from .identity import resolve
 from .journal import Journal
 from .meter import GpuMeter, Mark, MeterState
 from .ports import Clock, Inventory, Opened, OpenFailed, RawReading, Read, Readers, ReadFailed, Remedy
+from .release import Release
 from .retry import Retry
 
 STATE_FILE = "gpus.json"
 LONGEST_RETRY_MICROSECONDS = 8_000_000
 #: NVML that has answered for so long is well again.
 STABLE_MICROSECONDS = 60_000_000
-RELEASE_MICROSECONDS = 60_000_000
 #: Without the driver's ring of samples, power is read this often.
 SERIES_MICROSECONDS = 1_000_000
 NEVER = 1 << 62
@@ -53,7 +53,7 @@ class Gpus:
         self._not_helped: set[str] = set()  # of these, those that failed since then
         self._unread: set[str] = set()  # GPUs that were asked at the last tick, and gave nothing since
         self.missed_ticks = 0  # readings of a GPU that were due, and did not come
-        self._release: int | None = None  # the latest request to let go of NVML (uptime)
+        self._release: Release | None = None  # the latest
         self._interval = round(config.interval_seconds * 1_000_000)
         self._series_interval = min(self._interval, SERIES_MICROSECONDS)
         self._next_read = 0
@@ -74,23 +74,36 @@ class Gpus:
         if self._inventory is not None or self._asked_to_open:
             self._readers.close()
         self._inventory, self._asked_to_open = None, False
+        if self._release:
+            self._release.is_pending = False
 
-    def release(self, asked: int) -> None:
-        """Let go of NVML for a while, so that a GPU can be reset under running measurements. `asked`: when
-        that was asked for (uptime)."""
-        self._doubt_counters()
+    def release(self, asked: int, held: Iterable[str]) -> None:
+        """Let go of NVML for a while, so that a GPU can be reset under running measurements, after a last
+        look at what is held. `asked`: when that was asked for (uptime)."""
+        looks = set(held) - self._lost if self._inventory is not None else set()
+        self._release = Release(asked, self._clock.uptime_microseconds(), looks)
+        self._not_before = self._release.over_at
+        for uuid in looks:
+            self.read(uuid)
+        self._let_go_if_due()
+
+    def _let_go_if_due(self) -> None:
+        if self._release and self._release.is_due(self._clock.uptime_microseconds()):
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Until NVML is opened anew a driver may be loaded anew, and counters may restart."""
+        for meter in self.meters.values():
+            meter.is_doubtful = True
         self.close()
-        self._release = asked
-        self._not_before = self._clock.uptime_microseconds() + RELEASE_MICROSECONDS
 
     @property
     def release_state(self) -> dict[str, Any] | None:
         """The latest request to let go of NVML, whether that is done, and what it waits for."""
         if self._release is None:
             return None
-        done = self._inventory is not None or self._readers.is_closed()
-        waits_for = () if done else self._readers.under_way()
-        return {"asked": self._release, "done": done, "waits_for": list(waits_for)}
+        is_closed = self._inventory is not None or self._readers.is_closed()  # open: that is a later time
+        return self._release.state(is_closed=is_closed, under_way=self._readers.under_way())
 
     def read(self, uuid: str) -> None:
         """Ask for a reading now. What went wrong before it says nothing of it."""
@@ -119,6 +132,8 @@ class Gpus:
                 self._reopened_for.discard(answer.uuid)
                 self._not_helped.discard(answer.uuid)
                 self._unread.discard(answer.uuid)
+                if self._release:
+                    self._release.read(answer.uuid, answer.reading.uptime_microseconds)
                 if answer.reading.uptime_microseconds - self._opened_at > STABLE_MICROSECONDS:
                     self._open_again.succeeded()
                 self._adapt_interval(answer.reading)
@@ -129,6 +144,8 @@ class Gpus:
         asked again."""
         uuid = answer.uuid
         self._trouble[uuid] = answer.reason
+        if self._release:
+            self._release.read(uuid, None)
         if answer.remedy is Remedy.CLOSE:
             self.meters[uuid].is_doubtful = True
             self._lost.add(uuid)
@@ -140,14 +157,8 @@ class Gpus:
             self._open_anew()
 
     def _open_anew(self) -> None:
-        self._doubt_counters()
-        self.close()
+        self._let_go()
         self._open_later()
-
-    def _doubt_counters(self) -> None:
-        """Until NVML is opened anew a driver may be loaded anew, and counters may restart."""
-        for meter in self.meters.values():
-            meter.is_doubtful = True
 
     def _open_later(self) -> None:
         uptime = self._clock.uptime_microseconds()
@@ -168,8 +179,9 @@ class Gpus:
         if not runs:
             self.close()
             return
-        self.open()
         uptime = self._clock.uptime_microseconds()
+        self._let_go_if_due()
+        self.open()
         interval = SERIES_MICROSECONDS if is_awaited else self._series_interval
         self._next_read = min(self._next_read, uptime + interval)
         if self._inventory is None or uptime < self._next_read:
@@ -191,6 +203,8 @@ class Gpus:
 
     def next_poll(self) -> int:
         """When `poll` has something to do (uptime)."""
+        if self._release and self._release.is_pending:
+            return min(self._release.due_at_latest, self._next_read)
         if self._inventory is not None:
             return self._next_read
         if self._is_wanted:

@@ -92,7 +92,8 @@ class NodeMeter:
     def event(self, event: Event) -> None:
         """A hook left an event. Raises EventError where it cannot be used."""
         if event.kind == "release":
-            self._gpus.release(event.uptime_microseconds)
+            held = {uuid for run in self._runs for uuid in run.uuids}
+            self._gpus.release(event.uptime_microseconds, held)
             return
         facts = run_facts(event.environ, self._config.cluster_name)
         instant = Instant(event.uptime_microseconds, event.at_microseconds)

@@ -11,6 +11,7 @@ from sam_cluster.agent import nvml_policy
 from sam_cluster.agent.nvml_policy import POLICIES, driver_error
 from sam_cluster.agent.ports import Remedy
 from sam_cluster.core.model import Flag, Reason, Shard
+from sam_cluster.simulation.gpus import SimulatedReaders
 from tests.unit.simulated_node import SimulatedNode, uuid_of
 
 
@@ -98,3 +99,29 @@ def test_nvml_that_is_ill_as_a_whole_is_opened_anew_until_it_is_well(node: Simul
     (shard,) = node.shards()
     assert by_gpu(shard) == {uuid_of(number): (100 + 50 * number) * 220 * 1000 for number in range(8)}
     assert not {Flag.EARLY_END, Flag.COUNTER_RESET, Flag.BRIDGED} & set(shard.flags)
+
+
+class UnwellUntilOpened(SimulatedReaders):
+    """Handles of a driver that was loaded anew: none is good before NVML was opened so many times more."""
+
+    left = 3
+
+    def open(self) -> None:
+        super().open()
+        if self.failing:
+            self.left -= 1
+        if not self.left:
+            self.failing.clear()
+
+
+def test_nvml_is_opened_as_often_as_it_takes(tmp_path: Path) -> None:
+    node = SimulatedNode(tmp_path, gpus=8)
+    node.readers = UnwellUntilOpened(node.gpus)
+    node.start_agent()
+    node.prolog(1, ",".join(map(str, range(8))))
+    node.wait(100)
+    node.readers.failing.update({uuid_of(number): driver_error(1) for number in range(8)})
+    node.wait(100)
+    node.epilog(1)
+    (shard,) = node.shards()
+    assert by_gpu(shard) == {uuid_of(number): 200 * 50_000 for number in range(8)}
