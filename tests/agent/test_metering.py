@@ -197,8 +197,9 @@ def test_a_release_that_a_hanging_call_keeps_says_so(agent_node: AgentNode) -> N
     node.standin.set_latency(None, "shutdown", 60_000_000)
     done = node.command("release", "--wait", "1")
     assert done.returncode == 1
-    assert "NVML is not let go of within 1 s: a call of the agent, process" in done.stderr
-    assert done.stderr.endswith("has not come back: nvml\n")
+    said = node.errors.read_text()
+    assert "NVML is not let go of within 1 s: a call of the agent, process" in said
+    assert said.endswith("has not come back: nvml\n")
     node.standin.set_latency(None, "shutdown", 0)
     assert node.command("release", "--wait", "20").returncode == 0
     assert not node.standin.clients()
