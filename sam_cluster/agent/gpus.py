@@ -16,6 +16,7 @@ from .meter import GpuMeter, Mark, MeterState
 from .ports import Clock, Inventory, Opened, OpenFailed, RawReading, Read, Readers, ReadFailed, Remedy
 from .release import Release
 from .retry import Retry
+from .troubles import Troubles
 
 STATE_FILE = "gpus.json"
 LONGEST_RETRY_MICROSECONDS = 8_000_000
@@ -45,12 +46,7 @@ class Gpus:
         self._not_before = 0
         self._open_again = Retry(LONGEST_RETRY_MICROSECONDS)
         self._is_wanted = False
-        self._trouble: dict[str | None, Reason] = {}  # None: NVML as a whole
-        self._lost: set[str] = set()  # GPUs that will not answer until NVML is opened anew
-        self._reopened_for: set[str] = (
-            set()
-        )  # GPUs for which NVML was opened anew, and that gave nothing since
-        self._not_helped: set[str] = set()  # of these, those that failed since then
+        self._troubles = Troubles()
         self._unread: set[str] = set()  # GPUs that were asked at the last tick, and gave nothing since
         self.missed_ticks = 0  # readings of a GPU that were due, and did not come
         self._release: Release | None = None  # the latest
@@ -80,7 +76,7 @@ class Gpus:
     def release(self, asked: int, held: Iterable[str]) -> None:
         """Let go of NVML for a while, so that a GPU can be reset under running measurements, after a last
         look at what is held. `asked`: when that was asked for (uptime)."""
-        looks = set(held) - self._lost if self._inventory is not None else set()
+        looks = set(held) - self._troubles.lost if self._inventory is not None else set()
         self._release = Release(asked, self._clock.uptime_microseconds(), looks)
         self._not_before = self._release.over_at
         for uuid in looks:
@@ -107,8 +103,8 @@ class Gpus:
 
     def read(self, uuid: str) -> None:
         """Ask for a reading now. What went wrong before it says nothing of it."""
-        if self._inventory is not None and uuid in self.meters and uuid not in self._lost:
-            self._trouble.pop(uuid, None)
+        if self._inventory is not None and uuid in self.meters and uuid not in self._troubles.lost:
+            self._troubles.reasons.pop(uuid, None)
             self._readers.read(uuid)
 
     def answers(self) -> Iterator[Read]:
@@ -117,20 +113,18 @@ class Gpus:
             if isinstance(answer, Opened):
                 self._opened(answer.inventory)
             elif isinstance(answer, OpenFailed):
-                self._trouble[None] = answer.reason
+                self._troubles.reasons[None] = answer.reason
                 self._asked_to_open = False
                 self._open_later()
             elif answer.uuid not in self.meters:
                 continue
             elif self._inventory is None:
-                if isinstance(answer, ReadFailed) and answer.remedy is Remedy.REOPEN:
-                    self._reopened_for.add(answer.uuid)  # for it, too, NVML is being opened anew
+                if isinstance(answer, ReadFailed):
+                    self._troubles.failed_while_closed(answer)
             elif isinstance(answer, ReadFailed):
                 self._failed(answer)
             else:
-                self._trouble.pop(answer.uuid, None)
-                self._reopened_for.discard(answer.uuid)
-                self._not_helped.discard(answer.uuid)
+                self._troubles.is_well(answer.uuid)
                 self._unread.discard(answer.uuid)
                 if self._release:
                     self._release.read(answer.uuid, answer.reading.uptime_microseconds)
@@ -140,21 +134,12 @@ class Gpus:
                 yield answer
 
     def _failed(self, answer: ReadFailed) -> None:
-        """Where opening NVML anew did not help a GPU, it is that GPU that is ill: the others go on, and it is
-        asked again."""
-        uuid = answer.uuid
-        self._trouble[uuid] = answer.reason
         if self._release:
-            self._release.read(uuid, None)
-        if answer.remedy is Remedy.CLOSE:
-            self.meters[uuid].is_doubtful = True
-            self._lost.add(uuid)
-        elif answer.remedy is Remedy.REOPEN and uuid in self._reopened_for:
-            self.meters[uuid].is_doubtful = True
-            self._not_helped.add(uuid)
-        elif answer.remedy is Remedy.REOPEN:
-            self._reopened_for.add(uuid)
+            self._release.read(answer.uuid, None)
+        if self._troubles.failed(answer):
             self._open_anew()
+        elif answer.remedy in (Remedy.CLOSE, Remedy.REOPEN):
+            self.meters[answer.uuid].is_doubtful = True
 
     def _open_anew(self) -> None:
         self._let_go()
@@ -187,13 +172,13 @@ class Gpus:
         if self._inventory is None or uptime < self._next_read:
             return
         wanted = {uuid for uuids in runs for uuid in uuids}
-        if wanted and wanted <= self._not_helped:  # none is left that says that NVML is well
+        if self._troubles.are_all(wanted):
             self._open_anew()
             return
         self._count_missed(wanted, uptime, interval)
         self._next_read = uptime + interval
         self._unread = wanted
-        for uuid in wanted - self._lost:
+        for uuid in wanted - self._troubles.lost:
             self._readers.read(uuid)
 
     def _count_missed(self, wanted: set[str], uptime: int, interval: int) -> None:
@@ -221,16 +206,16 @@ class Gpus:
         """Whether NVML said that of a GPU (of NVML as a whole: None) no reading will come. Silence is no
         answer, and what was read before may be read again, unless it is lost."""
         if self._inventory is None:
-            return not ever_read and None in self._trouble and not self._asked_to_open
-        return uuid in self._lost or (not ever_read and uuid in self._trouble)
+            return not ever_read and None in self._troubles.reasons and not self._asked_to_open
+        return uuid in self._troubles.lost or (not ever_read and uuid in self._troubles.reasons)
 
     def trouble_of(self, uuid: str | None) -> Reason:
         """Why there is no reading of a GPU (of NVML as a whole: None)."""
-        if reason := self._trouble.get(uuid):
+        if reason := self._troubles.reasons.get(uuid):
             return reason
         if self._readers.overdue():
             return Reason.NVML_HUNG
-        return self._trouble.get(None, Reason.NO_READING)
+        return self._troubles.reasons.get(None, Reason.NO_READING)
 
     def remember(self, uuid: str, last: Reading) -> None:
         """A journal holds a later reading of this GPU than was kept of it."""
@@ -271,8 +256,8 @@ class Gpus:
         self._asked_to_open = False
         self._opened_at = self._clock.uptime_microseconds()
         self._keep_states()
-        self._trouble = {}
-        self._lost, self._not_helped, self._unread = set(), set(), set()
+        self._troubles.opened()
+        self._unread = set()
         self._inventory = inventory
         self.driver_version = inventory.driver_version
         before, self.meters = self.meters, {}

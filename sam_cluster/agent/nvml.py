@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import struct
-import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +12,7 @@ from sam_cluster.core.model import Reason
 from sam_cluster.energy.power import Power
 
 from .calls import CallLog
+from .looks import Looks
 from .nvml_policy import driver_error, policy
 from .ports import Calls, Clock, DriverError, GpuInfo, Inventory, RawReading, Remedy
 from .ring import Ring
@@ -22,9 +21,6 @@ from .ring import Ring
 SLOW_MICROSECONDS = 1_000_000
 #: More than this, in millijoules, no counter has counted: it is what some drivers say of a GPU that is ill.
 MOST_MILLIJOULES = 2**62
-#: How long the GPUs are waited for, all together, when NVML is opened: without persistence mode the first
-#: client waits for each of them to be set up.
-OPENING_SECONDS = 5.0
 #: A GPU that had a counter has none any more once it said so as often in a row.
 REFUSALS_BELIEVED = 5
 
@@ -53,7 +49,7 @@ class Nvml:
         self._rings: dict[str, Ring] = {}
         self._no_ring: set[str] = set()
         self._refusals: dict[str, int] = {}  # of GPUs that have the counter: times in a row that they had not
-        self._looks: dict[int, _Look] = {}  # by NVML index: looks at GPUs that are not over
+        self._looks = Looks(self._describe)
 
     def open(self) -> Inventory:
         """Initialise NVML and list the GPUs; one that fails or hangs is left out, the others are kept."""
@@ -65,28 +61,7 @@ class Nvml:
             raise
 
     def _list(self) -> Inventory:
-        """Each GPU is looked at in a thread of its own. Where one hangs and no other answers it is NVML that
-        hangs: then this is no inventory."""
-        count = int(self._call(pynvml.nvmlDeviceGetCount))
-        hanging = {index for index, look in self._looks.items() if look.is_alive()}
-        self._looks = {
-            index: self._looks[index] if index in hanging else _Look(self._describe, index)
-            for index in range(count)
-        }
-        until = time.monotonic() + OPENING_SECONDS
-        for index in self._looks.keys() - hanging:
-            self._looks[index].join(max(until - time.monotonic(), 0))
-        found: list[tuple[GpuInfo, Any]] = []
-        missing: dict[int, Reason] = {}
-        for index, look in self._looks.items():
-            if look.is_alive() or index in hanging:  # what it gave was asked for before NVML was opened
-                missing[index] = Reason.NVML_HUNG
-            elif look.found is None:
-                missing[index] = look.reason
-            else:
-                found.append(look.found)
-        if not found and Reason.NVML_HUNG in missing.values():
-            raise DriverError(Reason.NVML_HUNG, Remedy.REOPEN)
+        found, missing = self._looks.at(int(self._call(pynvml.nvmlDeviceGetCount)))
         self._handles = {info.uuid: handle for info, handle in found}
         return Inventory(
             driver_version=self._ask(pynvml.nvmlSystemGetDriverVersion),
@@ -221,24 +196,3 @@ class Nvml:
     def calls(self) -> Calls:
         """What the calls into the driver took so far."""
         return self._log.take()
-
-
-class _Look(threading.Thread):
-    """Asks one GPU who it is."""
-
-    def __init__(self, describe: Callable[[int], tuple[GpuInfo, Any]], index: int) -> None:
-        super().__init__(name=f"gpu {index}", daemon=True)
-        self.found: tuple[GpuInfo, Any] | None = None
-        self.reason = Reason.NVML_FAILED
-        self._describe = describe
-        self._index = index
-        self.start()
-
-    def run(self) -> None:
-        """Once."""
-        try:
-            self.found = self._describe(self._index)
-        except DriverError as error:
-            self.reason = error.reason
-        except Exception:  # whatever a library may do, this GPU is left out, and no other
-            self.reason = Reason.NVML_FAILED
