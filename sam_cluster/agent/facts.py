@@ -59,7 +59,7 @@ class RunFacts:
     het_job_id: int | None = None
     start_time_seconds: int | None = None
     end_time_seconds: int | None = None
-    cpus: int | None = None  # on this node; from 25.11 on, and where all nodes of the job have as many
+    cpus: int | None = None  # on this node, where the job has as many on all of its nodes
     is_exclusive: bool = False
 
 

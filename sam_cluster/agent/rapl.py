@@ -4,7 +4,8 @@
     intel-rapl:0/energy_uj            microjoules, from 0 to max_energy_range_uj, then from 0 again
     intel-rapl:0:1/name               dram
 
-Read in Documentation/power/powercap/powercap.rst of Linux. Only root may read energy_uj.
+As Documentation/power/powercap/powercap.rst of Linux has it. Only root may read energy_uj. A counter moves in
+steps (of 61 microjoules on most): a wrap may be off by one, for the range is given without it.
 """
 
 from __future__ import annotations
