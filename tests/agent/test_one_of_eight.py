@@ -80,6 +80,25 @@ def test_each_code_on_one_gpu(node: AgentNode, code: int, reason: Reason | None)
         assert ILL not in energies(node, shard)
 
 
+def test_a_counter_that_is_gone_midway_is_followed_by_power(node: AgentNode) -> None:
+    """Refused once it may be back; refused for good, the other meter takes over, and the gap is bridged."""
+    node.configure(interval_seconds=0.5)
+    prolog = node.prolog(7, DEVICES)
+    node.wait_agent()
+    node.wait(lambda: node.standin.calls("energy") >= GPUS, "a reading of each")
+    time.sleep(1)
+    node.standin.set_error(ILL, "energy", 3)
+    time.sleep(5)
+    epilog = node.epilog(7, DEVICES)
+    shard = node.wait_shard()
+    assert_true(node, shard, {*range(GPUS)} - {ILL}, prolog, epilog)
+    mine = [b for b in shard.boundaries if b.gpu_uuid == node.standin.uuid(ILL)]
+    assert {Flag.BRIDGED, Flag.POWER_ONLY} <= {flag for b in mine for flag in b.flags}
+    figure = energies(node, shard)[ILL] + sum(b.bridged_millijoules or 0 for b in mine)
+    truth = float(node.standin.truth_millijoules(ILL, prolog.began_us, epilog.ended_us))
+    assert figure == pytest.approx(truth, rel=0.08)
+
+
 @pytest.mark.parametrize("function", ["uuid", "enumeration"])
 def test_a_gpu_that_hangs_while_nvml_is_opened(node: AgentNode, function: str) -> None:
     node.standin.set_latency(ILL, function, HANG_US)
