@@ -13,6 +13,7 @@ from sam_cluster.core.config import Config
 from sam_cluster.core.model import AgentCost, Flag, GpuHeld, Kind, Reason, Rung
 from sam_cluster.core.units import MICROSECONDS_PER_DAY, MICROSECONDS_PER_HOUR, MICROSECONDS_PER_SECOND
 
+from .beside import Beside
 from .cost import CostMeter, ProcessCost
 from .events import Event
 from .facts import RunFacts, run_facts
@@ -53,8 +54,7 @@ class NodeMeter:
         self._journal = journal
         self._gpus = Gpus(config, boot_id, clock, readers, journal)
         self._closed_runs = ClosedRuns(journal)
-        self._cost = CostMeter(readers, process)
-        self._host = host
+        self._beside = Beside(CostMeter(readers, process), host)
         self._missing_ends = MissingEnds(clock, live_jobs)
         self._runs: list[OpenRun] = []
         self._complete: list[JournalPart] = []  # parts that wait to be on disk, then to be sealed
@@ -71,7 +71,7 @@ class NodeMeter:
             self._closed_runs.remember(run, closed)
         for run in left.open:
             self._runs.append(run)
-            self._cost.begin(run.log.name)
+            self._beside.take_up(run)
             if run.boot_id == self._boot_id:
                 self._go_on(run)
             else:
@@ -104,9 +104,7 @@ class NodeMeter:
 
     def step(self) -> None:
         """Take in what NVML answered, and do what time asks for."""
-        self._cost.look(self._gpus.missed_ticks)
-        if self._host and self._runs:
-            self._host.look()
+        self._beside.look(self._gpus.missed_ticks)
         for answer in self._gpus.answers():
             self._read(answer)
             settle_all(self._runs, self._gpus.meters)
@@ -162,7 +160,7 @@ class NodeMeter:
     @property
     def cost(self) -> AgentCost | None:
         """What this agent cost since it began."""
-        return self._cost.whole()
+        return self._beside.cost.whole()
 
     @property
     def release_state(self) -> dict[str, Any] | None:
@@ -222,8 +220,7 @@ class NodeMeter:
 
     def _ended(self, run: OpenRun, ended: Instant, restart: int | None) -> None:
         run.end(ended, restart)
-        if self._host:
-            self._host.stop(run.log.name, ended.uptime_microseconds)
+        self._beside.stop(run, ended)
         self._await_end(run, ended)
 
     def _begin(self, facts: RunFacts, instant: Instant, boot_id: str) -> OpenRun:
@@ -234,16 +231,15 @@ class NodeMeter:
         return run
 
     def _begin_part(self, run: OpenRun, at: Instant) -> None:
-        self._cost.begin(run.log.name)
-        if self._host and run.boot_id == self._boot_id:
-            self._host.begin(run.log.name, at.uptime_microseconds)
+        if run.boot_id == self._boot_id:
+            self._beside.begin(run, at)
+        else:
+            self._beside.take_up(run)
 
     def _close_part(
         self, run: OpenRun, *, final: bool, at: Instant, reasons: dict[str, Reason], reason: Reason | None
     ) -> None:
-        name = run.log.name
-        cost = self._cost.end(name)
-        host = self._host.end(name, at.uptime_microseconds) if self._host else None
+        cost, host = self._beside.end(run, at)
         run.close_part(final=final, at=at, reasons=reasons, reason=reason, cost=cost, host=host)
 
     # GPUs
