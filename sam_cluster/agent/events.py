@@ -56,11 +56,16 @@ def parse_event(name: str, content: bytes, at_microseconds: int) -> Event:
     return Event(
         name=name,
         kind=match[1].decode(),
-        uptime_microseconds=int(match[2]) * 1_000_000 + int(match[3]) * 10_000,
+        uptime_microseconds=uptime_of(match[2].decode(), match[3].decode()),
         at_microseconds=at_microseconds,
         boot_id=match[4].decode(),
         environ=environ,
     )
+
+
+def uptime_of(seconds: str, hundredths: str) -> int:
+    """What /proc/uptime shows before and behind its point, in microseconds."""
+    return int(seconds) * 1_000_000 + int(hundredths) * 10_000
 
 
 def leave_event(path: str, kind: str, uptime: str, boot_id: str) -> None:

@@ -24,6 +24,8 @@ VARIABLES = (
     "SLURM_JOB_START_TIME",
     "SLURM_JOB_END_TIME",
     "SLURM_HET_JOB_ID",
+    "SLURM_JOB_CPUS_PER_NODE",
+    "SLURM_JOB_OVERSUBSCRIBE",
     "SLURM_JOB_GPUS",
     "CUDA_VISIBLE_DEVICES",
     "GPU_DEVICE_ORDINAL",
@@ -34,6 +36,10 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 WORD = re.compile(r"[^\x00-\x1f\x7f]{1,128}")
 NUMBER = re.compile(r"[0-9]{1,18}")
 INDEX_RANGE = re.compile(r"([0-9]{1,4})-([0-9]{1,4})")
+#: CPUs of a job on each of its nodes, where they are alike: 64, 64(x4).
+CPUS_PER_NODE = re.compile(r"([0-9]{1,6})(\(x[0-9]{1,6}\))?")
+#: What SLURM_JOB_OVERSUBSCRIBE is where no other job may use a node (squeue(1), OVER_SUBSCRIBE).
+EXCLUSIVE = "NO"
 MOST_GPUS = 64
 NO_DEVICES = "NoDevFiles"
 
@@ -53,6 +59,8 @@ class RunFacts:
     het_job_id: int | None = None
     start_time_seconds: int | None = None
     end_time_seconds: int | None = None
+    cpus: int | None = None  # on this node, where the job has as many on all of its nodes
+    is_exclusive: bool = False
 
 
 def run_facts(environ: Mapping[str, str], cluster: str | None = None) -> RunFacts:
@@ -64,6 +72,7 @@ def run_facts(environ: Mapping[str, str], cluster: str | None = None) -> RunFact
     if not job_id:
         raise EventError(f"no job id: SLURM_JOB_ID is {environ.get('SLURM_JOB_ID', 'not set')!r}")
     sluid = environ.get("SLURM_JOB_SLUID", "")
+    cpus = CPUS_PER_NODE.fullmatch(environ.get("SLURM_JOB_CPUS_PER_NODE", ""))
     key = RunKey(
         cluster=cluster or _text(environ, "SLURM_CLUSTER_NAME", NAME) or "cluster",
         job_id=job_id,
@@ -82,6 +91,8 @@ def run_facts(environ: Mapping[str, str], cluster: str | None = None) -> RunFact
         het_job_id=_number(environ, "SLURM_HET_JOB_ID"),
         start_time_seconds=_number(environ, "SLURM_JOB_START_TIME"),
         end_time_seconds=_number(environ, "SLURM_JOB_END_TIME"),
+        cpus=int(cpus[1]) if cpus else None,
+        is_exclusive=environ.get("SLURM_JOB_OVERSUBSCRIBE") == EXCLUSIVE,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from sam_cluster.core.config import Config
 from sam_cluster.core.model import GpuHeld, Reason
@@ -12,14 +13,15 @@ from sam_cluster.energy.boundary import Reading
 from .identity import resolve
 from .journal import Journal
 from .meter import GpuMeter, Mark, MeterState
-from .ports import Clock, Inventory, Opened, OpenFailed, RawReading, Read, Readers, ReadFailed
+from .ports import Clock, Inventory, Opened, OpenFailed, RawReading, Read, Readers, ReadFailed, Remedy
+from .release import Release
 from .retry import Retry
+from .troubles import Troubles
 
 STATE_FILE = "gpus.json"
 LONGEST_RETRY_MICROSECONDS = 8_000_000
 #: NVML that has answered for so long is well again.
 STABLE_MICROSECONDS = 60_000_000
-RELEASE_MICROSECONDS = 60_000_000
 #: Without the driver's ring of samples, power is read this often.
 SERIES_MICROSECONDS = 1_000_000
 NEVER = 1 << 62
@@ -44,8 +46,10 @@ class Gpus:
         self._not_before = 0
         self._open_again = Retry(LONGEST_RETRY_MICROSECONDS)
         self._is_wanted = False
-        self._trouble: dict[str | None, Reason] = {}  # None: NVML as a whole
-        self._lost: set[str] = set()  # GPUs that will not answer until NVML is opened anew
+        self._troubles = Troubles()
+        self._unread: set[str] = set()  # GPUs that were asked at the last tick, and gave nothing since
+        self.missed_ticks = 0  # readings of a GPU that were due, and did not come
+        self._release: Release | None = None  # the latest
         self._interval = round(config.interval_seconds * 1_000_000)
         self._series_interval = min(self._interval, SERIES_MICROSECONDS)
         self._next_read = 0
@@ -66,17 +70,41 @@ class Gpus:
         if self._inventory is not None or self._asked_to_open:
             self._readers.close()
         self._inventory, self._asked_to_open = None, False
+        if self._release:
+            self._release.is_pending = False
 
-    def release(self) -> None:
-        """Let go of NVML for a while, so that a GPU can be reset under running measurements."""
-        self._doubt_counters()
+    def release(self, asked: int, held: Iterable[str]) -> None:
+        """Let go of NVML for a while, so that a GPU can be reset under running measurements, after a last
+        look at what is held. `asked`: when that was asked for (uptime)."""
+        looks = set(held) - self._troubles.lost if self._inventory is not None else set()
+        self._release = Release(asked, self._clock.uptime_microseconds(), looks)
+        self._not_before = self._release.over_at
+        for uuid in looks:
+            self.read(uuid)
+        self._let_go_if_due()
+
+    def _let_go_if_due(self) -> None:
+        if self._release and self._release.is_due(self._clock.uptime_microseconds()):
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Until NVML is opened anew a driver may be loaded anew, and counters may restart."""
+        for meter in self.meters.values():
+            meter.is_doubtful = True
         self.close()
-        self._not_before = self._clock.uptime_microseconds() + RELEASE_MICROSECONDS
+
+    @property
+    def release_state(self) -> dict[str, Any] | None:
+        """The latest request to let go of NVML, whether that is done, and what it waits for."""
+        if self._release is None:
+            return None
+        is_closed = self._inventory is not None or self._readers.is_closed()  # open: that is a later time
+        return self._release.state(is_closed=is_closed, under_way=self._readers.under_way())
 
     def read(self, uuid: str) -> None:
         """Ask for a reading now. What went wrong before it says nothing of it."""
-        if self._inventory is not None and uuid in self.meters and uuid not in self._lost:
-            self._trouble.pop(uuid, None)
+        if self._inventory is not None and uuid in self.meters and uuid not in self._troubles.lost:
+            self._troubles.reasons.pop(uuid, None)
             self._readers.read(uuid)
 
     def answers(self) -> Iterator[Read]:
@@ -85,36 +113,37 @@ class Gpus:
             if isinstance(answer, Opened):
                 self._opened(answer.inventory)
             elif isinstance(answer, OpenFailed):
-                self._trouble[None] = answer.reason
+                self._troubles.reasons[None] = answer.reason
                 self._asked_to_open = False
                 self._open_later()
-            elif self._inventory is None or answer.uuid not in self.meters:
+            elif answer.uuid not in self.meters:
                 continue
+            elif self._inventory is None:
+                if isinstance(answer, ReadFailed):
+                    self._troubles.failed_while_closed(answer)
             elif isinstance(answer, ReadFailed):
                 self._failed(answer)
             else:
-                self._trouble.pop(answer.uuid, None)
+                self._troubles.is_well(answer.uuid)
+                self._unread.discard(answer.uuid)
+                if self._release:
+                    self._release.read(answer.uuid, answer.reading.uptime_microseconds)
                 if answer.reading.uptime_microseconds - self._opened_at > STABLE_MICROSECONDS:
                     self._open_again.succeeded()
                 self._adapt_interval(answer.reading)
                 yield answer
 
     def _failed(self, answer: ReadFailed) -> None:
-        self._trouble[answer.uuid] = answer.reason
-        if not answer.gone:
-            return
-        if answer.reason is Reason.GPU_LOST:
+        if self._release:
+            self._release.read(answer.uuid, None)
+        if self._troubles.failed(answer):
+            self._open_anew()
+        elif answer.remedy in (Remedy.CLOSE, Remedy.REOPEN):
             self.meters[answer.uuid].is_doubtful = True
-            self._lost.add(answer.uuid)  # the others go on
-        else:  # NVML as a whole must be opened anew
-            self._doubt_counters()
-            self.close()
-            self._open_later()
 
-    def _doubt_counters(self) -> None:
-        """Until NVML is opened anew a driver may be loaded anew, and counters may restart."""
-        for meter in self.meters.values():
-            meter.is_doubtful = True
+    def _open_anew(self) -> None:
+        self._let_go()
+        self._open_later()
 
     def _open_later(self) -> None:
         uptime = self._clock.uptime_microseconds()
@@ -125,7 +154,7 @@ class Gpus:
         """Which GPUs these words name; None while NVML has not said what there is."""
         if self._inventory is None:
             return None
-        return resolve(devices, self._inventory.gpus, self._config.gpus)
+        return resolve(devices, self._inventory, self._config.gpus)
 
     def poll(self, held: Iterable[tuple[str, ...]], *, is_awaited: bool) -> None:
         """Read what is held, where it is due, and soon again where a boundary still waits for a reading; let
@@ -135,18 +164,32 @@ class Gpus:
         if not runs:
             self.close()
             return
-        self.open()
         uptime = self._clock.uptime_microseconds()
+        self._let_go_if_due()
+        self.open()
         interval = SERIES_MICROSECONDS if is_awaited else self._series_interval
         self._next_read = min(self._next_read, uptime + interval)
         if self._inventory is None or uptime < self._next_read:
             return
+        wanted = {uuid for uuids in runs for uuid in uuids}
+        if self._troubles.are_all(wanted):
+            self._open_anew()
+            return
+        self._count_missed(wanted, uptime, interval)
         self._next_read = uptime + interval
-        for uuid in {uuid for uuids in runs for uuid in uuids} - self._lost:
+        self._unread = wanted
+        for uuid in wanted - self._troubles.lost:
             self._readers.read(uuid)
+
+    def _count_missed(self, wanted: set[str], uptime: int, interval: int) -> None:
+        """Ticks that this agent slept through, and those at which a GPU gave nothing."""
+        late = (uptime - self._next_read) // interval if self._next_read else 0
+        self.missed_ticks += late * len(wanted) + len(self._unread & wanted)
 
     def next_poll(self) -> int:
         """When `poll` has something to do (uptime)."""
+        if self._release and self._release.is_pending:
+            return min(self._release.due_at_latest, self._next_read)
         if self._inventory is not None:
             return self._next_read
         if self._is_wanted:
@@ -163,16 +206,16 @@ class Gpus:
         """Whether NVML said that of a GPU (of NVML as a whole: None) no reading will come. Silence is no
         answer, and what was read before may be read again, unless it is lost."""
         if self._inventory is None:
-            return not ever_read and None in self._trouble and not self._asked_to_open
-        return uuid in self._lost or (not ever_read and uuid in self._trouble)
+            return not ever_read and None in self._troubles.reasons and not self._asked_to_open
+        return uuid in self._troubles.lost or (not ever_read and uuid in self._troubles.reasons)
 
     def trouble_of(self, uuid: str | None) -> Reason:
         """Why there is no reading of a GPU (of NVML as a whole: None)."""
-        if reason := self._trouble.get(uuid):
+        if reason := self._troubles.reasons.get(uuid):
             return reason
         if self._readers.overdue():
             return Reason.NVML_HUNG
-        return self._trouble.get(None, Reason.NO_READING)
+        return self._troubles.reasons.get(None, Reason.NO_READING)
 
     def remember(self, uuid: str, last: Reading) -> None:
         """A journal holds a later reading of this GPU than was kept of it."""
@@ -213,8 +256,8 @@ class Gpus:
         self._asked_to_open = False
         self._opened_at = self._clock.uptime_microseconds()
         self._keep_states()
-        self._trouble = {}
-        self._lost = set()
+        self._troubles.opened()
+        self._unread = set()
         self._inventory = inventory
         self.driver_version = inventory.driver_version
         before, self.meters = self.meters, {}
@@ -224,7 +267,7 @@ class Gpus:
                 self._boot_id,
                 inventory.driver_version,
                 gpu.power_limit_milliwatts,
-                before[gpu.uuid].series if gpu.uuid in before else None,
+                before.get(gpu.uuid),
             )
             if state := self._states.get(gpu.uuid):
                 meter.resume(state)

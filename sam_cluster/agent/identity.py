@@ -12,33 +12,30 @@ from collections.abc import Iterable, Mapping
 
 from sam_cluster.core.model import GpuHeld, Reason, Rung
 
-from .ports import GpuInfo
+from .ports import GpuInfo, Inventory
 
 DEVICE_FILE = "/dev/nvidia"
 INDEX = re.compile(r"[0-9]{1,4}")
 
 
-def resolve(
-    devices: Iterable[str], gpus: Iterable[GpuInfo], site_map: Mapping[int, str]
-) -> tuple[GpuHeld, ...]:
+def resolve(devices: Iterable[str], inventory: Inventory, site_map: Mapping[int, str]) -> tuple[GpuHeld, ...]:
     """One GpuHeld a word, in their order. `site_map`: GRES index to UUID or device file."""
-    known = tuple(gpus)
-    return tuple(_resolve_one(word, known, site_map) for word in devices)
+    return tuple(_resolve_one(word, inventory, site_map) for word in devices)
 
 
-def _resolve_one(word: str, gpus: tuple[GpuInfo, ...], site_map: Mapping[int, str]) -> GpuHeld:
+def _resolve_one(word: str, inventory: Inventory, site_map: Mapping[int, str]) -> GpuHeld:
     if word.startswith("GPU-"):
-        return _by_uuid(word, word, gpus, Rung.UUID)
+        return _by_uuid(word, word, inventory, Rung.UUID)
     if word.startswith("MIG-"):
-        return _by_mig_uuid(word, gpus)
+        return _by_mig_uuid(word, inventory)
     if not INDEX.fullmatch(word):
         return _unresolved(word)
     index = int(word)
     if (named := site_map.get(index)) is not None:
         if named.startswith(DEVICE_FILE):
-            return _by_minor(word, int(named.removeprefix(DEVICE_FILE)), gpus)
-        return _by_uuid(word, named, gpus, Rung.SITE_MAP)
-    return _by_assumed_index(word, index, gpus)
+            return _by_minor(word, int(named.removeprefix(DEVICE_FILE)), inventory)
+        return _by_uuid(word, named, inventory, Rung.SITE_MAP)
+    return _by_assumed_index(word, index, inventory)
 
 
 def _held(word: str, gpu: GpuInfo, rung: Rung, mig_uuid: str | None = None) -> GpuHeld:
@@ -52,35 +49,45 @@ def _held(word: str, gpu: GpuInfo, rung: Rung, mig_uuid: str | None = None) -> G
     )
 
 
-def _unresolved(word: str) -> GpuHeld:
-    return GpuHeld(uuid=None, requested=word, rung=Rung.UNRESOLVED, reason=Reason.GPU_UNRESOLVED)
+def _unresolved(word: str, reason: Reason = Reason.GPU_UNRESOLVED) -> GpuHeld:
+    return GpuHeld(uuid=None, requested=word, rung=Rung.UNRESOLVED, reason=reason)
 
 
-def _by_uuid(word: str, uuid: str, gpus: tuple[GpuInfo, ...], rung: Rung) -> GpuHeld:
+def _why_not_there(inventory: Inventory, otherwise: Reason) -> Reason:
+    """Why the driver does not show a GPU: where some did not say who they are, it is one of them."""
+    reasons = set(inventory.missing.values())
+    return reasons.pop() if len(reasons) == 1 else otherwise
+
+
+def _by_uuid(word: str, uuid: str, inventory: Inventory, rung: Rung) -> GpuHeld:
     """The GPU of this UUID; one that the driver does not show is named all the same, and lost."""
-    for gpu in gpus:
+    for gpu in inventory.gpus:
         if gpu.uuid == uuid:
             return _held(word, gpu, rung)
-    return GpuHeld(uuid=uuid, requested=word, rung=rung, reason=Reason.GPU_LOST)
+    reason = _why_not_there(inventory, Reason.GPU_LOST)
+    return GpuHeld(uuid=uuid, requested=word, rung=rung, reason=reason)
 
 
-def _by_mig_uuid(word: str, gpus: tuple[GpuInfo, ...]) -> GpuHeld:
+def _by_mig_uuid(word: str, inventory: Inventory) -> GpuHeld:
     """The slice's parent. Drivers before 470 wrote MIG-GPU-UUID/GI/CI, which names it outright."""
-    for gpu in gpus:
+    for gpu in inventory.gpus:
         if word in (gpu.mig_uuids or ()) or word.startswith(f"MIG-{gpu.uuid}/"):
             return _held(word, gpu, Rung.MIG_UUID, mig_uuid=word)
-    return _unresolved(word)
+    return _unresolved(word, _why_not_there(inventory, Reason.GPU_UNRESOLVED))
 
 
-def _by_minor(word: str, minor: int, gpus: tuple[GpuInfo, ...]) -> GpuHeld:
-    for gpu in gpus:
+def _by_minor(word: str, minor: int, inventory: Inventory) -> GpuHeld:
+    for gpu in inventory.gpus:
         if gpu.minor == minor:
             return _held(word, gpu, Rung.DEVICE_MINOR)
-    return _unresolved(word)
+    return _unresolved(word, _why_not_there(inventory, Reason.GPU_UNRESOLVED))
 
 
-def _by_assumed_index(word: str, index: int, gpus: tuple[GpuInfo, ...]) -> GpuHeld:
+def _by_assumed_index(word: str, index: int, inventory: Inventory) -> GpuHeld:
+    gpus = inventory.gpus
     alike = len({gpu.name for gpu in gpus}) == 1 and all(gpu.mig_uuids is None for gpu in gpus)
+    if alike and index in inventory.missing:
+        return _unresolved(word, inventory.missing[index])
     for gpu in gpus:
         if alike and gpu.index == index:
             return _held(word, gpu, Rung.ASSUMED_INDEX)

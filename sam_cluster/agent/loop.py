@@ -6,12 +6,15 @@ import os
 import select
 import signal
 from collections.abc import Callable
+from dataclasses import asdict
 
 from sam_cluster.core.config import Config
 from sam_cluster.core.errors import EventError
 
 from .children import Children
+from .cost import this_process
 from .events import EventDirectory
+from .host import HostMeter
 from .inotify import Inotify
 from .journal import Journal
 from .liveness import live_jobs
@@ -29,6 +32,8 @@ LONGEST_WAIT_MILLISECONDS = 60_000
 #: Where something lies among the events that an agent can do nothing about, systemd starts the next as soon
 #: as it has ended: it stays so long, or a node would do nothing else.
 LINGER_MICROSECONDS = 60_000_000
+#: So old at most is what the status says of the agent's cost.
+STATUS_MICROSECONDS = 60_000_000
 
 
 class Agent:
@@ -49,13 +54,17 @@ class Agent:
         self._readers = readers
         self._problems: list[str] = []
         self._reported: tuple[object, ...] = ()
+        self._reported_at = 0
         self._taken: list[str] = []  # events that are taken, and not yet on disk in the journal
         self._next_sweep = 0
         self._began = clock.uptime_microseconds()
         self._stopping = False
         spool = Spool(str(config.spool))
         self._journal = Journal(spool.journal)
-        self._node = NodeMeter(config, node, boot_id, clock, readers, self._journal, live_jobs)
+        host = HostMeter(str(config.powercap), os.cpu_count() or 1, clock) if config.host_energy else None
+        self._node = NodeMeter(
+            config, node, boot_id, clock, readers, self._journal, live_jobs, this_process, host
+        )
         self._children = Children(spool, self._journal, str(config.store), account, self._report)
         self._inotify = Inotify()
         self._events: EventDirectory | None = None
@@ -105,7 +114,7 @@ class Agent:
         if is_on_disk:
             self._children.seal(self._node.sealable(), uptime)
         self._children.publish(uptime)
-        self._write_status()
+        self._write_status(uptime)
 
     def _opened_events(self) -> EventDirectory | None:
         """The directory of events, opened anew where it is another one by now; None: not possible now."""
@@ -174,11 +183,21 @@ class Agent:
             entry = f"{self._clock.now_microseconds() // 1_000_000} {text}"
             self._problems = [*self._problems, entry][-PROBLEMS_KEPT:]
 
-    def _write_status(self) -> None:
-        """For `sam-agent status`; written when it changes."""
+    def _write_status(self, uptime: int) -> None:
+        """For `sam-agent status` and `release`; written when it changes, and now and then what it costs."""
         runs = [run.name for run in self._node.open_runs]
-        state = (runs, self._node.sealable(), self._problems)
-        if state != self._reported:
-            self._reported = state
-            document = {"node": self._node_name, "runs": runs, "unsealed": state[1], "problems": state[2]}
-            self._journal.write_state(STATUS_FILE, document)
+        state = (runs, self._node.sealable(), self._problems, self._node.release_state)
+        if state == self._reported and uptime - self._reported_at < STATUS_MICROSECONDS:
+            return
+        self._reported, self._reported_at = state, uptime
+        cost = self._node.cost
+        document = {
+            "node": self._node_name,
+            "process": os.getpid(),
+            "runs": runs,
+            "unsealed": state[1],
+            "problems": state[2],
+            "release": state[3],
+            "cost": asdict(cost) if cost else None,
+        }
+        self._journal.write_state(STATUS_FILE, document)

@@ -13,7 +13,7 @@ from sam_cluster import __version__
 from sam_cluster.core.config import Config, load
 from sam_cluster.core.errors import EXIT_DONE, EXIT_FAILED, SamClusterError
 
-from .events import leave_event
+from .events import leave_event, uptime_of
 from .facts import NAME
 from .journal import Journal
 from .lock import AgentLock, holder
@@ -93,6 +93,8 @@ def _status(config: Config) -> int:
         print(f"sealed, not in the store yet: {len(spool.waiting())}")
     except OSError as error:
         print(f"sealed, not in the store yet: unknown ({error})")
+    if cost := status.get("cost"):
+        print(f"cost: {cost_in_words(cost)}")
     for problem in status.get("problems", []):
         seconds, _, text = problem.partition(" ")
         print(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(int(seconds)))} {text}")
@@ -113,19 +115,51 @@ def _publish(config: Config) -> int:
     return EXIT_DONE
 
 
+def cost_in_words(cost: Mapping[str, int]) -> str:
+    """What an agent cost since it began, as `status` says it."""
+    calls = cost["nvml_calls"]
+    mean = cost["nvml_microseconds"] / calls / 1000 if calls else 0.0
+    return (
+        f"{cost['cpu_microseconds'] / 1e6:.1f} s of CPU, {cost['resident_bytes'] / 1e6:.1f} MB resident, "
+        f"{calls} NVML calls ({mean:.2f} ms each, the longest {cost['nvml_longest_microseconds'] / 1000:.1f} "
+        f"ms), {cost['missed_ticks']} readings missed"
+    )
+
+
 def _release(config: Config, seconds: float) -> int:
-    process = holder(str(config.events))
-    if process is None:
+    events = str(config.events)
+    if holder(events) is None:
         return EXIT_DONE
     with open("/proc/uptime", encoding="ascii") as file:
         uptime = file.read().split()[0]
-    leave_event(str(config.events), "release", uptime, _boot_id())
+    leave_event(events, "release", uptime, _boot_id())
+    if not seconds:
+        return EXIT_DONE
+    asked = uptime_of(*uptime.split("."))
+    journal = Journal(Spool(str(config.spool)).journal)
     until = time.monotonic() + seconds
-    while _holds_devices(process):
+    while keeps := _keeps_nvml(events, asked, journal):
         if time.monotonic() >= until:
-            return EXIT_DONE if not seconds else EXIT_FAILED
+            sys.stderr.write(f"sam-agent: NVML is not let go of within {seconds:g} s: {keeps}\n")
+            return EXIT_FAILED
         time.sleep(0.05)
     return EXIT_DONE
+
+
+def _keeps_nvml(events: str, asked: int, journal: Journal) -> str | None:
+    """Why the agent may have NVML open still, after it was asked to let go of it (uptime); None: it has not,
+    or there is none."""
+    process = holder(events)
+    if process is None:
+        return None
+    status = journal.read_state("status.json") or {}
+    release = status.get("release") or {}
+    if status.get("process") != process or release.get("asked", 0) < asked:
+        return f"the agent, process {process}, has not seen the request"
+    if not release["done"]:
+        waits_for = ", ".join(release["waits_for"]) or "the driver"
+        return f"a call of the agent, process {process}, has not come back: {waits_for}"
+    return f"process {process} has a device file open" if _holds_devices(process) else None
 
 
 def _boot_id() -> str:

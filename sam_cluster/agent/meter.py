@@ -68,8 +68,9 @@ class GpuMeter:
         boot_id: str,
         driver_version: str | None,
         limit_milliwatts: int | None = None,
-        series: PowerSeries | None = None,
+        before: GpuMeter | None = None,
     ) -> None:
+        """`before`: the meter of this GPU while NVML was open the last time: its power is not forgotten."""
         self.uuid = uuid
         self.segment: str | None = None
         self.power_only = False
@@ -81,10 +82,12 @@ class GpuMeter:
         self._readings: deque[Reading] = deque(maxlen=READINGS_KEPT)
         self._marks: deque[Mark] = deque(maxlen=MARKS_KEPT)
         self._unbroken_from = 0  # the first reading after the last break that was seen (uptime)
-        self.series = series or PowerSeries()
+        self.series: PowerSeries = before.series if before else PowerSeries()
         self.is_doubtful = False  # the handle was lost or let go of since the last reading
         self._ended: MeterState | None = None  # of a segment that is known to be over
-        self._drawn: Drawn | None = None  # up to the last reading, by the power series
+        self._drawn: Drawn | None = (
+            before._drawn if before else None
+        )  # by the power series, to the last reading
         self._record = 0, Drawn()  # of this segment: what was counted while the series covered it, and drawn
         self._kept: Reading | None = None  # the reading of the last sample that was kept
         self._unkept_energy: int | None = 0  # by the power series, since then

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from sam_cluster.core.config import Config
-from sam_cluster.core.model import Flag, GpuHeld, Kind, Reason, Rung, RunKey
+from sam_cluster.core.model import AgentCost, Flag, GpuHeld, Kind, Reason, Rung, RunKey
 from sam_cluster.core.units import MICROSECONDS_PER_DAY, MICROSECONDS_PER_HOUR, MICROSECONDS_PER_SECOND
 
+from .beside import Beside
+from .cost import CostMeter, ProcessCost
 from .events import Event
 from .facts import RunFacts, run_facts
 from .gpus import Gpus
+from .host import HostMeter
 from .journal import Journal, JournalPart
 from .liveness import MissingEnds
 from .memory import ClosedRuns
@@ -39,7 +43,10 @@ class NodeMeter:
         readers: Readers,
         journal: Journal,
         live_jobs: Callable[[], set[int]],
+        process: Callable[[], ProcessCost] | None = None,
+        host: HostMeter | None = None,
     ) -> None:
+        """`process`: what this process costs, where that is to be kept; `host`: the node beside its GPUs."""
         self._config = config
         self._node = node
         self._boot_id = boot_id
@@ -47,6 +54,7 @@ class NodeMeter:
         self._journal = journal
         self._gpus = Gpus(config, boot_id, clock, readers, journal)
         self._closed_runs = ClosedRuns(journal)
+        self._beside = Beside(CostMeter(readers, process), host)
         self._missing_ends = MissingEnds(clock, live_jobs)
         self._runs: list[OpenRun] = []
         self._complete: list[JournalPart] = []  # parts that wait to be on disk, then to be sealed
@@ -63,6 +71,7 @@ class NodeMeter:
             self._closed_runs.remember(run, closed)
         for run in left.open:
             self._runs.append(run)
+            self._beside.take_up(run)
             if run.boot_id == self._boot_id:
                 self._go_on(run)
             else:
@@ -83,7 +92,8 @@ class NodeMeter:
     def event(self, event: Event) -> None:
         """A hook left an event. Raises EventError where it cannot be used."""
         if event.kind == "release":
-            self._gpus.release()
+            held = {uuid for run in self._runs for uuid in run.uuids}
+            self._gpus.release(event.uptime_microseconds, held)
             return
         facts = run_facts(event.environ, self._config.cluster_name)
         instant = Instant(event.uptime_microseconds, event.at_microseconds)
@@ -94,6 +104,7 @@ class NodeMeter:
 
     def step(self) -> None:
         """Take in what NVML answered, and do what time asks for."""
+        self._beside.look(self._gpus.missed_ticks)
         for answer in self._gpus.answers():
             self._read(answer)
             settle_all(self._runs, self._gpus.meters)
@@ -104,8 +115,7 @@ class NodeMeter:
                 self._close(run, Flag.NO_END)
             else:
                 run.flag(Flag.NO_END)
-                run.end(ended, None)
-                self._await_end(run, ended)
+                self._ended(run, ended, None)
         settle_all(self._runs, self._gpus.meters)
         self._complete_parts()
         is_awaited = any(run.waiting for run in self._runs)
@@ -146,6 +156,16 @@ class NodeMeter:
     def open_runs(self) -> list[OpenRun]:
         """The runs that are not over."""
         return list(self._runs)
+
+    @property
+    def cost(self) -> AgentCost | None:
+        """What this agent cost since it began."""
+        return self._beside.cost.whole()
+
+    @property
+    def release_state(self) -> dict[str, Any] | None:
+        """What came of the latest request to let go of NVML."""
+        return self._gpus.release_state
 
     def next_step_microseconds(self) -> int:
         """When to call `step` again at the latest (uptime), if nothing happens before."""
@@ -190,8 +210,7 @@ class NodeMeter:
         run = run or self._run_of(replace(key, sluid=None), instant, boot_id)
         if run is not None:
             if not run.ended:
-                run.end(instant, key.restart)
-                self._await_end(run, instant)
+                self._ended(run, instant, key.restart)
             return
         run = self._begin(facts, instant, boot_id)
         run.end(instant, key.restart)
@@ -210,11 +229,29 @@ class NodeMeter:
                 return run
         return None
 
+    def _ended(self, run: OpenRun, ended: Instant, restart: int | None) -> None:
+        run.end(ended, restart)
+        self._beside.stop(run, ended)
+        self._await_end(run, ended)
+
     def _begin(self, facts: RunFacts, instant: Instant, boot_id: str) -> OpenRun:
         run = OpenRun(facts, facts.node or self._node, boot_id, instant, self._journal)
         run.begin()
         self._runs.append(run)
+        self._begin_part(run, instant)
         return run
+
+    def _begin_part(self, run: OpenRun, at: Instant) -> None:
+        if run.boot_id == self._boot_id:
+            self._beside.begin(run, at)
+        else:
+            self._beside.take_up(run)
+
+    def _close_part(
+        self, run: OpenRun, *, final: bool, at: Instant, reasons: dict[str, Reason], reason: Reason | None
+    ) -> None:
+        cost, host = self._beside.end(run, at)
+        run.close_part(final=final, at=at, reasons=reasons, reason=reason, cost=cost, host=host)
 
     # GPUs
 
@@ -270,8 +307,9 @@ class NodeMeter:
             run.waiting = [item for item in run.waiting if not self._is_hopeless(run, item, uptime)]
             at = run.rotate_at
             if at and not any(item.instant <= at for item in run.waiting):
-                run.close_part(final=False, at=at, reasons={}, reason=None)
+                self._close_part(run, final=False, at=at, reasons={}, reason=None)
                 self._complete.append(run.next_part())
+                self._begin_part(run, at)
             is_settled = run.gpus is not None or self._is_hopeless(run, None, uptime)
             if run.ended and not run.waiting and is_settled:
                 self._close(run)
@@ -302,7 +340,7 @@ class NodeMeter:
             reasons = {word: self._gpus.trouble_of(None) for word in run.facts.devices}
         if not run.since and reason is None:
             reason = next(iter(reasons.values()), Reason.NO_READING)
-        run.close_part(final=True, at=last, reasons=reasons, reason=reason)
+        self._close_part(run, final=True, at=last, reasons=reasons, reason=reason)
         self._runs.remove(run)
         self._complete.append(run.log)
         self._closed_runs.remember(run, last)

@@ -11,51 +11,18 @@ import pynvml
 from sam_cluster.core.model import Reason
 from sam_cluster.energy.power import Power
 
-from .ports import Clock, DriverError, GpuInfo, Inventory, RawReading
+from .calls import CallLog
+from .looks import Looks
+from .nvml_policy import driver_error, policy
+from .ports import Calls, Clock, DriverError, GpuInfo, Inventory, RawReading, Remedy
 from .ring import Ring
 
-REASONS = {
-    pynvml.NVML_ERROR_NOT_SUPPORTED: Reason.COUNTER_UNSUPPORTED,
-    pynvml.NVML_ERROR_GPU_IS_LOST: Reason.GPU_LOST,
-    pynvml.NVML_ERROR_RESET_REQUIRED: Reason.GPU_LOST,
-    pynvml.NVML_ERROR_LIBRARY_NOT_FOUND: Reason.NVML_ABSENT,
-    pynvml.NVML_ERROR_DRIVER_NOT_LOADED: Reason.NVML_ABSENT,
-    pynvml.NVML_ERROR_TIMEOUT: Reason.NVML_HUNG,
-}
-#: After these a handle gives nothing more until NVML is initialised anew.
-GONE = {
-    pynvml.NVML_ERROR_UNINITIALIZED,
-    pynvml.NVML_ERROR_GPU_IS_LOST,
-    pynvml.NVML_ERROR_RESET_REQUIRED,
-    pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH,
-}
-#: These mean that a GPU has no such thing, not that the call went wrong.
-ABSENT = {pynvml.NVML_ERROR_NOT_SUPPORTED, pynvml.NVML_ERROR_FUNCTION_NOT_FOUND}
 #: Of a call that took longer it cannot be said when the counter was read.
 SLOW_MICROSECONDS = 1_000_000
 #: More than this, in millijoules, no counter has counted: it is what some drivers say of a GPU that is ill.
 MOST_MILLIJOULES = 2**62
-
-
-def _error(code: int) -> DriverError:
-    return DriverError(REASONS.get(code, Reason.NVML_FAILED), gone=code in GONE)
-
-
-def _call(function: Callable[..., Any], *arguments: Any) -> Any:
-    try:
-        return function(*arguments)
-    except pynvml.NVMLError as error:
-        raise _error(error.value) from None
-
-
-def _ask(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What a GPU may or may not be able to say; None where it is not."""
-    try:
-        return function(*arguments)
-    except pynvml.NVMLError as error:
-        if error.value in GONE:
-            raise _error(error.value) from None
-        return None
+#: A GPU that had a counter has none any more once it said so as often in a row.
+REFUSALS_BELIEVED = 5
 
 
 def _unpacked(kind: int, samples: Any) -> Iterator[Power]:
@@ -77,14 +44,16 @@ class Nvml:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._log = CallLog()
         self._handles: dict[str, Any] = {}
         self._rings: dict[str, Ring] = {}
         self._no_ring: set[str] = set()
-        self._counted: set[str] = set()  # GPUs that have the counter
+        self._refusals: dict[str, int] = {}  # of GPUs that have the counter: times in a row that they had not
+        self._looks = Looks(self._describe)
 
     def open(self) -> Inventory:
-        """Initialise NVML and list the GPUs; one that fails is left out, the others are kept."""
-        _call(pynvml.nvmlInit)
+        """Initialise NVML and list the GPUs; one that fails or hangs is left out, the others are kept."""
+        self._call(pynvml.nvmlInit)
         try:
             return self._list()
         except DriverError:
@@ -92,49 +61,65 @@ class Nvml:
             raise
 
     def _list(self) -> Inventory:
-        gpus = []
-        handles: dict[str, Any] = {}
-        for index in range(_call(pynvml.nvmlDeviceGetCount)):
-            try:
-                handle = _call(pynvml.nvmlDeviceGetHandleByIndex, index)
-                info = self._describe(handle, index)
-            except DriverError:
-                continue
-            handles[info.uuid] = handle
-            gpus.append(info)
-        self._handles = handles
-        return Inventory(driver_version=_ask(pynvml.nvmlSystemGetDriverVersion), gpus=tuple(gpus))
-
-    def _describe(self, handle: Any, index: int) -> GpuInfo:
-        return GpuInfo(
-            uuid=_call(pynvml.nvmlDeviceGetUUID, handle),
-            index=index,
-            name=_call(pynvml.nvmlDeviceGetName, handle),
-            minor=_ask(pynvml.nvmlDeviceGetMinorNumber, handle),
-            power_limit_milliwatts=_ask(pynvml.nvmlDeviceGetEnforcedPowerLimit, handle),
-            mig_uuids=self._mig_uuids(handle),
+        found, missing = self._looks.at(int(self._call(pynvml.nvmlDeviceGetCount)))
+        self._handles = {info.uuid: handle for info, handle in found}
+        return Inventory(
+            driver_version=self._ask(pynvml.nvmlSystemGetDriverVersion),
+            gpus=tuple(info for info, _ in found),
+            missing=missing,
         )
 
+    def _describe(self, index: int) -> tuple[GpuInfo, Any]:
+        handle = self._call(pynvml.nvmlDeviceGetHandleByIndex, index)
+        info = GpuInfo(
+            uuid=self._call(pynvml.nvmlDeviceGetUUID, handle),
+            index=index,
+            name=self._call(pynvml.nvmlDeviceGetName, handle),
+            minor=self._ask(pynvml.nvmlDeviceGetMinorNumber, handle),
+            power_limit_milliwatts=self._ask(pynvml.nvmlDeviceGetEnforcedPowerLimit, handle),
+            mig_uuids=self._mig_uuids(handle),
+        )
+        return info, handle
+
     def _mig_uuids(self, handle: Any) -> tuple[str, ...] | None:
-        mode = _ask(pynvml.nvmlDeviceGetMigMode, handle)
+        mode = self._ask(pynvml.nvmlDeviceGetMigMode, handle)
         if not mode or mode[0] != pynvml.NVML_DEVICE_MIG_ENABLE:
             return None
         uuids = []
-        for index in range(_ask(pynvml.nvmlDeviceGetMaxMigDeviceCount, handle) or 0):
-            slice_handle = _ask(pynvml.nvmlDeviceGetMigDeviceHandleByIndex, handle, index)
-            if slice_handle is not None and (uuid := _ask(pynvml.nvmlDeviceGetUUID, slice_handle)):
+        for index in range(self._ask(pynvml.nvmlDeviceGetMaxMigDeviceCount, handle) or 0):
+            slice_handle = self._ask(pynvml.nvmlDeviceGetMigDeviceHandleByIndex, handle, index)
+            if slice_handle is not None and (uuid := self._ask(pynvml.nvmlDeviceGetUUID, slice_handle)):
                 uuids.append(uuid)
         return tuple(uuids)
+
+    def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """A call that must succeed; what may go well at once is tried at once. Raises DriverError."""
+        for is_last in (False, True):
+            try:
+                return self._log.call(function, *arguments)
+            except pynvml.NVMLError as error:
+                if is_last or policy(error.value).remedy is not Remedy.AGAIN:
+                    raise driver_error(error.value) from None
+        raise AssertionError("the last attempt returns or raises")
+
+    def _ask(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """What a GPU may or may not be able to say; None where it is not."""
+        try:
+            return self._log.call(function, *arguments)
+        except pynvml.NVMLError as error:
+            if policy(error.value).remedy in (Remedy.CLOSE, Remedy.REOPEN):
+                raise driver_error(error.value) from None
+            return None
 
     def read(self, uuid: str) -> RawReading:
         """The energy counter, then the power since the last look."""
         handle = self._handles.get(uuid)
         if handle is None:  # NVML was let go of while the request was on its way
-            raise DriverError(Reason.NO_READING, gone=False)
+            raise DriverError(Reason.NO_READING)
         uptime, counter = self._count(uuid, handle)
         power = self._ring(uuid, handle, uptime) or self._poll(handle, uptime)
         if counter is None and not power:
-            raise DriverError(Reason.COUNTER_UNSUPPORTED, gone=False)
+            raise DriverError(Reason.COUNTER_UNSUPPORTED, Remedy.FALL_BACK)
         return RawReading(
             uptime_microseconds=uptime,
             counter_millijoules=counter,
@@ -148,21 +133,28 @@ class Nvml:
         for _ in range(2):
             asked = self._clock.uptime_microseconds()
             try:
-                counter = int(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle))
-            except pynvml.NVMLError as error:
-                if error.value not in ABSENT or uuid in self._counted:
-                    raise _error(error.value) from None
+                counter = int(self._call(pynvml.nvmlDeviceGetTotalEnergyConsumption, handle))
+            except DriverError as error:
+                if error.remedy is not Remedy.FALL_BACK or not self._has_no_counter(uuid):
+                    raise
                 return self._clock.uptime_microseconds(), None
             uptime = self._clock.uptime_microseconds()
             if counter > MOST_MILLIJOULES:
-                raise DriverError(Reason.NVML_FAILED, gone=False)
+                raise DriverError(Reason.NVML_FAILED)
             if uptime - asked <= SLOW_MICROSECONDS:
-                self._counted.add(uuid)
+                self._refusals[uuid] = 0
                 return uptime, counter
-        raise DriverError(Reason.NVML_HUNG, gone=False)
+        raise DriverError(Reason.NVML_HUNG)
+
+    def _has_no_counter(self, uuid: str) -> bool:
+        """Whether a GPU that says it has no counter is believed; one that had it, not at the first time."""
+        if uuid not in self._refusals:
+            return True
+        self._refusals[uuid] += 1
+        return self._refusals[uuid] >= REFUSALS_BELIEVED
 
     def _poll(self, handle: Any, uptime: int) -> tuple[Power, ...]:
-        power = _ask(pynvml.nvmlDeviceGetPowerUsage, handle)
+        power = self._ask(pynvml.nvmlDeviceGetPowerUsage, handle)
         return () if power is None else ((uptime, int(power)),)
 
     def _ring(self, uuid: str, handle: Any, uptime: int) -> tuple[Power, ...]:
@@ -174,11 +166,14 @@ class Nvml:
             ring.last = 0  # the wall clock was set back
         since = ring.last
         try:
-            kind, samples = pynvml.nvmlDeviceGetSamples(handle, pynvml.NVML_TOTAL_POWER_SAMPLES, since)
+            kind, samples = self._log.call(
+                pynvml.nvmlDeviceGetSamples, handle, pynvml.NVML_TOTAL_POWER_SAMPLES, since
+            )
         except pynvml.NVMLError as error:
-            if error.value in GONE:
-                raise _error(error.value) from None
-            if error.value in ABSENT:
+            remedy = policy(error.value).remedy
+            if remedy in (Remedy.CLOSE, Remedy.REOPEN):
+                raise driver_error(error.value) from None
+            if remedy is Remedy.FALL_BACK:
                 self._no_ring.add(uuid)
             return ()
         offset = self._clock.now_microseconds() - uptime
@@ -194,6 +189,10 @@ class Nvml:
         self._handles = {}
         self._rings = {}
         try:
-            pynvml.nvmlShutdown()
+            self._log.call(pynvml.nvmlShutdown)
         except pynvml.NVMLError:
             pass  # it is not open, or not any more
+
+    def calls(self) -> Calls:
+        """What the calls into the driver took so far."""
+        return self._log.take()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Protocol
 
 from sam_cluster.core.model import Reason
@@ -46,10 +48,11 @@ class GpuInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """What a driver has."""
+    """What a driver has. `missing` are GPUs that did not say who they are, by NVML's index, and why."""
 
     driver_version: str | None
     gpus: tuple[GpuInfo, ...]
+    missing: Mapping[int, Reason] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +67,24 @@ class RawReading:
     counter_millijoules: int | None
     power: tuple[Power, ...] = ()
     ring_microseconds: int = 0
+
+
+class Remedy(Enum):
+    """What to do about a call that failed."""
+
+    AGAIN = auto()  # ask again, at once and then at the next reading
+    FALL_BACK = auto()  # this GPU or driver has no such thing: the other meter
+    CLOSE = auto()  # this GPU gives nothing more until NVML is opened anew; the others go on
+    REOPEN = auto()  # open NVML anew, in a while
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Calls into a driver: all so far and what they took, and the longest since the last look at them."""
+
+    count: int = 0
+    microseconds: int = 0
+    longest_microseconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +111,11 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class ReadFailed:
-    """A look at a GPU failed. `gone` says that this handle will not answer again."""
+    """A look at a GPU failed."""
 
     uuid: str
     reason: Reason
-    gone: bool
+    remedy: Remedy = Remedy.AGAIN
 
 
 Answer = Opened | OpenFailed | Read | ReadFailed
@@ -112,14 +133,17 @@ class Driver(Protocol):
     def close(self) -> None:
         """Let go of the driver."""
 
+    def calls(self) -> Calls:
+        """What it took so far."""
+
 
 class DriverError(Exception):
-    """Raised by a Driver. `gone`: this GPU, or all of NVML, is lost until it is opened anew."""
+    """Raised by a Driver."""
 
-    def __init__(self, reason: Reason, *, gone: bool) -> None:
+    def __init__(self, reason: Reason, remedy: Remedy = Remedy.AGAIN) -> None:
         super().__init__(reason.value)
         self.reason = reason
-        self.gone = gone
+        self.remedy = remedy
 
 
 class Readers(Protocol):
@@ -139,3 +163,12 @@ class Readers(Protocol):
 
     def overdue(self) -> bool:
         """Whether a call has been hanging for longer than a call may."""
+
+    def under_way(self) -> tuple[str, ...]:
+        """What is being asked for at this moment: GPUs, by UUID, and NVML itself."""
+
+    def is_closed(self) -> bool:
+        """Whether this process has let go of NVML, and is not about to open it."""
+
+    def calls(self) -> Calls:
+        """What the calls into the driver took so far."""

@@ -7,7 +7,20 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sam_cluster import __version__
-from sam_cluster.core.model import Boundary, Flag, GpuHeld, Kind, Reason, Rung, RunKey, Sample, Shard
+from sam_cluster.core.model import (
+    AgentCost,
+    Boundary,
+    Flag,
+    GpuHeld,
+    HostDomain,
+    HostEnergy,
+    Kind,
+    Reason,
+    Rung,
+    RunKey,
+    Sample,
+    Shard,
+)
 from sam_cluster.energy.boundary import Reading
 from sam_cluster.energy.series import Drawn
 
@@ -175,12 +188,20 @@ class OpenRun:
         return None if counter is None else Reading(sample.uptime_microseconds, counter)
 
     def close_part(
-        self, *, final: bool, at: Instant, reasons: dict[str, Reason], reason: Reason | None
+        self,
+        *,
+        final: bool,
+        at: Instant,
+        reasons: dict[str, Reason],
+        reason: Reason | None,
+        cost: AgentCost | None,
+        host: HostEnergy | None,
     ) -> None:
         """This part is complete. `reasons`: of GPUs without a figure, by the word that names them."""
         self.log.add({
             "r": "close", "final": final, "ended": asdict(at), "flags": sorted(self.flags),
             "reasons": dict(reasons), "reason": reason,
+            "cost": asdict(cost) if cost else None, "host": asdict(host) if host else None,
         })  # fmt: skip
 
     def next_part(self) -> JournalPart:
@@ -278,6 +299,10 @@ def shard_from_records(records: Iterable[Record]) -> Shard:
         reason=Reason(close["reason"]) if close["reason"] else None,
         agent_version=head["version"],
         driver_version=driver,
+        cpus=facts.cpus,
+        is_exclusive=facts.is_exclusive,
+        agent_cost=AgentCost(**close["cost"]) if close.get("cost") else None,
+        host=_host(close["host"]) if close.get("host") else None,
     )
 
 
@@ -296,6 +321,14 @@ def _gpu(document: dict[str, Any]) -> GpuHeld:
     return GpuHeld(**{
         **document, "rung": Rung(document["rung"]), "reason": Reason(reason) if reason else None
     })  # fmt: skip
+
+
+def _host(document: dict[str, Any]) -> HostEnergy:
+    domains = tuple(
+        HostDomain(**{**domain, "reason": Reason(domain["reason"]) if domain["reason"] else None})
+        for domain in document["domains"]
+    )
+    return HostEnergy(cpus=document["cpus"], domains=domains)
 
 
 def _boundary(record: Record) -> Boundary:

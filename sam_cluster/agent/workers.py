@@ -10,19 +10,23 @@ from queue import SimpleQueue
 
 from sam_cluster.core.model import Reason
 
-from .ports import Answer, Clock, Driver, DriverError, Opened, OpenFailed, Read, ReadFailed
+from .ports import Answer, Calls, Clock, Driver, DriverError, Opened, OpenFailed, Read, ReadFailed
 
 #: A call that takes longer is said to hang.
 DEADLINE_MICROSECONDS = 5_000_000
 STACK_BYTES = 256 * 1024
+NVML = "nvml"
 
 
 class _Worker:
     """One thread that does one thing at a time; a request while it is busy is remembered once."""
 
-    def __init__(self, name: str, work: Callable[[], None], clock: Clock) -> None:
+    def __init__(
+        self, name: str, work: Callable[[], None], clock: Clock, done: Callable[[], None] | None = None
+    ) -> None:
         self._clock = clock
         self._work = work
+        self._done = done
         self._wanted: SimpleQueue[None] = SimpleQueue()
         self._lock = threading.Lock()
         self._asked = 0
@@ -35,6 +39,11 @@ class _Worker:
             if self._asked < 2:
                 self._asked += 1
                 self._wanted.put(None)
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether it has something to do, or is at it."""
+        return self._asked > 0
 
     def overdue(self) -> bool:
         """Whether it has been at one call for longer than a call may take."""
@@ -51,6 +60,8 @@ class _Worker:
                 self._busy_since = None
                 with self._lock:
                     self._asked -= 1
+                if self._done:
+                    self._done()
 
 
 class ThreadedReaders:
@@ -64,8 +75,8 @@ class ThreadedReaders:
         self._gpus: dict[str, _Worker] = {}
         self._open = False
         self._close_wanted = False
-        self._control = _Worker("nvml", self._open_or_close, clock)
         self.wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._control = _Worker(NVML, self._open_or_close, clock, self._tell)
 
     def open(self) -> None:
         """Ask for the inventory."""
@@ -98,14 +109,30 @@ class ThreadedReaders:
         """Whether a call has been hanging for longer than a call may."""
         return self._control.overdue() or any(worker.overdue() for worker in self._gpus.values())
 
+    def under_way(self) -> tuple[str, ...]:
+        """What is being asked for at this moment."""
+        asked = sorted(uuid for uuid, worker in self._gpus.items() if worker.is_asked)
+        return (NVML, *asked) if self._control.is_asked else tuple(asked)
+
+    def is_closed(self) -> bool:
+        """Whether NVML is closed, and nothing is asked that could open it."""
+        return not self._open and not self._control.is_asked
+
+    def calls(self) -> Calls:
+        """What the driver's calls took so far."""
+        return self._driver.calls()
+
     def _answer(self, answer: Answer) -> None:
         self._answers.put(answer)
+        self._tell()
+
+    def _tell(self) -> None:
         os.eventfd_write(self.wake, 1)
 
     def _open_or_close(self) -> None:
         if self._open:
-            self._open = False
             self._driver.close()
+            self._open = False
         if self._close_wanted:
             return
         try:
@@ -122,6 +149,6 @@ class ThreadedReaders:
         try:
             self._answer(Read(uuid, self._driver.read(uuid)))
         except DriverError as error:
-            self._answer(ReadFailed(uuid, error.reason, error.gone))
+            self._answer(ReadFailed(uuid, error.reason, error.remedy))
         except Exception:  # whatever a library may do, the thread goes on
-            self._answer(ReadFailed(uuid, Reason.NVML_FAILED, gone=False))
+            self._answer(ReadFailed(uuid, Reason.NVML_FAILED))

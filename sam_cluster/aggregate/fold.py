@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import pyarrow as pa
 
 from sam_cluster.core.errors import ShardError
-from sam_cluster.core.model import Boundary, Flag, GpuHeld, Kind, Shard
+from sam_cluster.core.model import AgentCost, Boundary, Flag, GpuHeld, Kind, Shard
 from sam_cluster.energy.quality import run_flags
 from sam_cluster.energy.split import Holder, Reading, counted_back
 from sam_cluster.store.rows import empty, from_rows, to_rows
@@ -106,7 +106,24 @@ def shard_row(shard: Shard, digest: str) -> Row:
         "reason": shard.reason,
         "agent_version": shard.agent_version,
         "driver_version": shard.driver_version,
+        **_cost_columns(shard.agent_cost),
+        "cpus": shard.cpus,
+        "is_exclusive": shard.is_exclusive,
+        "node_cpus": shard.host.cpus if shard.host else None,
+        "host_domains": [asdict(domain) for domain in shard.host.domains] if shard.host else None,
         "shard_digest": digest,
+    }
+
+
+def _cost_columns(cost: AgentCost | None) -> Row:
+    """What the agent cost; null where that was not kept."""
+    return {
+        "agent_cpu_microseconds": cost.cpu_microseconds if cost else None,
+        "agent_resident_bytes": cost.resident_bytes if cost else None,
+        "nvml_calls": cost.nvml_calls if cost else None,
+        "nvml_microseconds": cost.nvml_microseconds if cost else None,
+        "nvml_longest_microseconds": cost.nvml_longest_microseconds if cost else None,
+        "missed_ticks": cost.missed_ticks if cost else None,
     }
 
 

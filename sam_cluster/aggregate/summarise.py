@@ -9,6 +9,7 @@ from sam_cluster.core.units import MICROSECONDS_PER_HOUR
 from sam_cluster.energy.quality import quality
 
 from .fold import Row
+from .host import job_host, run_host
 from .join import Attempt, overlap
 from .sums import job_figures, run_figures, sum_of_known
 
@@ -76,6 +77,7 @@ def run_row(
         "held_microseconds": held,
         "device_energy_millijoules": sum_of_known(row["device_energy_millijoules"] for row in hours),
         **figures,
+        **run_host(shards, record, flags),
         "quality": quality(map(Flag, flags), known=figures["energy_millijoules"] is not None),
         "flags": sorted(flags),
         "reasons": sorted(reasons),
@@ -124,6 +126,7 @@ def job_row(
         "held_microseconds": sum(run["held_microseconds"] for run in runs)
         + sum(_gpu_microseconds(attempt) for attempt in unheard),
         **job_figures(runs, calibration),
+        **job_host(runs, is_unheard=bool(unheard)),
         "quality": quality_of_sum(qualities),
         "flags": sorted(flags),
         "reasons": sorted(reasons),

@@ -1,14 +1,14 @@
 """The configuration file: TOML, every key optional, a key that is not known refused with its line.
 
-    [cluster]  name
-    [paths]    spool, events, store
-    [agent]    interval_seconds, publish_as
-    [gpus]     GRES index = "GPU-UUID" or "/dev/nvidiaN"        (of one node)
-    [calibration]   "MODEL" = error of its sensors, a fraction  (default 0.05)
-    [sam]      alpha, beta, unit, scope
-    [groups.NAME]   accounts, members, share, coordinators, from   (a list of tables where it changes)
-    [tasks.NAME]    metric, dataset, split, aliases, lower_is_better
-    [report]   timezone, carbon_g_per_kwh, price_per_kwh, pue, people, least_people
+[cluster]  name
+[paths]    spool, events, store, powercap
+[agent]    interval_seconds, publish_as, host_energy
+[gpus]     GRES index = "GPU-UUID" or "/dev/nvidiaN"        (of one node)
+[calibration]   "MODEL" = error of its sensors, a fraction  (default 0.05)
+[sam]      alpha, beta, unit, scope
+[groups.NAME]   accounts, members, share, coordinators, from   (a list of tables where it changes)
+[tasks.NAME]    metric, dataset, split, aliases, lower_is_better
+[report]   timezone, carbon_g_per_kwh, price_per_kwh, pue, people, least_people
 """
 
 from __future__ import annotations
@@ -51,8 +51,10 @@ class Config:
     spool: Path = Path("/var/lib/sam-cluster")
     events: Path = Path("/run/sam-cluster/events")
     store: Path = Path("/shared/sam-cluster")
+    powercap: Path = Path("/sys/class/powercap")
     interval_seconds: float = 10.0
     publish_as: str = "samcluster"
+    host_energy: bool = False
     gpus: Mapping[int, str] = field(default_factory=dict)
     calibration: Mapping[str, float] = field(default_factory=dict)
     alpha: float = 5.0

@@ -70,6 +70,12 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(_text(item) for item in value)
 
 
+def _switch(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false, without quotes")
+    return value
+
+
 def _day(value: Any) -> date:
     if type(value) is not date:
         raise ValueError("a date such as 2026-01-01, without quotes")
@@ -110,8 +116,12 @@ def _people(value: Any) -> str:
 Reader = Callable[[Any], Any]
 SECTIONS: dict[str, dict[str, tuple[str, Reader]]] = {
     "cluster": {"name": ("cluster_name", _text)},
-    "paths": {name: (name, absolute_path) for name in ("spool", "events", "store")},
-    "agent": {"interval_seconds": ("interval_seconds", _above_zero), "publish_as": ("publish_as", _text)},
+    "paths": {name: (name, absolute_path) for name in ("spool", "events", "store", "powercap")},
+    "agent": {
+        "interval_seconds": ("interval_seconds", _above_zero),
+        "publish_as": ("publish_as", _text),
+        "host_energy": ("host_energy", _switch),
+    },
     "sam": {
         "alpha": ("alpha", _above_zero),
         "beta": ("beta", _above_zero),

@@ -71,6 +71,11 @@ class Reason(StrEnum):
     COUNTER_UNSUPPORTED = "counter_unsupported"
     NO_READING = "no_reading"
     NO_SHARD = "no_shard"
+    HOST_ABSENT = "host_absent"  # from here on: of the energy beside the GPUs
+    HOST_UNREADABLE = "host_unreadable"
+    HOST_INTERRUPTED = "host_interrupted"
+    HOST_SHARE_UNKNOWN = "host_share_unknown"
+    HOST_OFF = "host_off"
 
 
 class GapKind(StrEnum):
@@ -198,6 +203,35 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgentCost:
+    """What the agent of a node cost while a part of a run was open: all of it, whatever else it metered."""
+
+    cpu_microseconds: int  # with its children
+    resident_bytes: int  # at the part's end
+    nvml_calls: int
+    nvml_microseconds: int  # that they took, all together
+    nvml_longest_microseconds: int
+    missed_ticks: int  # readings of a GPU that were due, and did not come
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostDomain:
+    """A counter of a node's energy beside its GPUs: `package-0`, `package-0.dram`."""
+
+    name: str
+    energy_millijoules: int | None = None
+    reason: Reason | None = None  # why it is not known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostEnergy:
+    """Energy of a whole node beside its GPUs, while a part of a run was open. Never a part of theirs."""
+
+    cpus: int  # of the node
+    domains: tuple[HostDomain, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shard:
     """What one node knows of one run, or of one day of a long one. Sealed, it never changes."""
 
@@ -221,3 +255,7 @@ class Shard:
     reason: Reason | None = None  # why there is no figure at all, where there is none
     agent_version: str = ""
     driver_version: str | None = None
+    cpus: int | None = None  # that the run held here, where the prolog says it
+    is_exclusive: bool = False  # no other job was let onto the node
+    agent_cost: AgentCost | None = None
+    host: HostEnergy | None = None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 JOB_KEYS = (
     "cluster", "job_id", "name", "user", "account", "group", "state", "start", "end", "nodes", "gpus",
     "gpu_seconds", "energy_millijoules", "energy_kwh", "uncertainty_millijoules", "quality", "flags",
-    "reasons",
+    "reasons", "host_energy_millijoules", "host_reasons",
 )  # fmt: skip
 
 RESULT_KEYS = (
@@ -52,6 +52,8 @@ def job_object(job: Job, zone: ZoneInfo) -> dict[str, Any]:
         "quality": job.quality.value,
         "flags": list(job.flags),
         "reasons": list(job.reasons),
+        "host_energy_millijoules": job.host_energy_millijoules,
+        "host_reasons": list(job.host_reasons),
         "runs": [_run_object(run, zone) for run in job.runs],
     }
 

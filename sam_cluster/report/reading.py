@@ -192,4 +192,6 @@ def _job(row: dict[str, Any], group: str | None, runs: Runs) -> Job:
         flags=tuple(row["flags"] or ()),
         reasons=tuple(row["reasons"] or ()),
         runs=tuple(run for candidates in found for run in candidates),
+        host_energy_millijoules=row["host_energy_millijoules"],
+        host_reasons=tuple(row["host_reasons"] or ()),
     )

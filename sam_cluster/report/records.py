@@ -84,6 +84,8 @@ class Job:
     flags: tuple[str, ...]
     reasons: tuple[str, ...]
     runs: tuple[Run, ...]
+    host_energy_millijoules: int | None = None  # beside its GPUs, and never a part of theirs
+    host_reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

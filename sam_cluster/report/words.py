@@ -62,6 +62,11 @@ REASONS: dict[Reason, str] = {
     Reason.COUNTER_UNSUPPORTED: "The GPU has no energy counter, and its power could not be read either.",
     Reason.NO_READING: "No reading of the GPU falls into the job.",
     Reason.NO_SHARD: "No node has sent anything for the job.",
+    Reason.HOST_ABSENT: "Beside its GPUs, a node has no counter of energy.",
+    Reason.HOST_UNREADABLE: "A node's counter of energy beside its GPUs could not be read.",
+    Reason.HOST_INTERRUPTED: "A node's energy beside its GPUs was not followed all along.",
+    Reason.HOST_SHARE_UNKNOWN: "It is not known how many CPUs of a node the job held.",
+    Reason.HOST_OFF: "Energy beside the GPUs is not metered here.",
 }
 
 UNDEFINED: dict[UndefinedReason, str] = {

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from sam_cluster.agent.ports import (
     Answer,
+    Calls,
     Clock,
+    DriverError,
     GpuInfo,
     Inventory,
     Opened,
@@ -13,7 +15,6 @@ from sam_cluster.agent.ports import (
     Read,
     ReadFailed,
 )
-from sam_cluster.core.model import Reason
 from sam_cluster.energy.power import Power
 
 RING_MICROSECONDS = 3_600_000_000
@@ -86,16 +87,17 @@ class SimulatedReaders:
     def __init__(self, gpus: list[SimulatedGpu], driver_version: str = "simulated") -> None:
         self.gpus = {gpu.info.uuid: gpu for gpu in gpus}
         self.driver_version = driver_version
-        self.failing: dict[str | None, Reason] = {}  # None: NVML as a whole
+        self.failing: dict[str | None, DriverError] = {}  # None: NVML as a whole
         self.hanging = False
         self.is_open = False
+        self.is_stuck = False  # what is open cannot be closed now
         self._answers: list[Answer] = []
         self._asked: list[str] = []
 
     def open(self) -> None:
         """Ask for the inventory."""
         if None in self.failing:
-            self._answers.append(OpenFailed(self.failing[None]))
+            self._answers.append(OpenFailed(self.failing[None].reason))
             return
         self.is_open = True
         gpus = tuple(gpu.info for gpu in self.gpus.values())
@@ -108,7 +110,7 @@ class SimulatedReaders:
 
     def close(self) -> None:
         """Let go."""
-        self.is_open = False
+        self.is_open = self.is_open and self.is_stuck
         self._asked = []
 
     def answers(self) -> list[Answer]:
@@ -117,7 +119,8 @@ class SimulatedReaders:
             return []
         for uuid in self._asked:
             if uuid in self.failing:
-                self._answers.append(ReadFailed(uuid, self.failing[uuid], False))
+                error = self.failing[uuid]
+                self._answers.append(ReadFailed(uuid, error.reason, error.remedy))
             else:
                 self._answers.append(Read(uuid, self.gpus[uuid].look()))
         self._asked = []
@@ -127,3 +130,15 @@ class SimulatedReaders:
     def overdue(self) -> bool:
         """Whether NVML hangs."""
         return self.hanging
+
+    def under_way(self) -> tuple[str, ...]:
+        """What hangs."""
+        return ("nvml",) if self.is_stuck else ()
+
+    def is_closed(self) -> bool:
+        """Whether it was let go of."""
+        return not self.is_open
+
+    def calls(self) -> Calls:
+        """None: nothing is called."""
+        return Calls()

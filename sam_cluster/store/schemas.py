@@ -74,6 +74,12 @@ BOUNDARY_UNCERTAINTY = _column(
     "boundary_uncertainty_millijoules", pa.int64(), "of the uncertainty, what boundaries and samples bring",
     since=2,
 )  # fmt: skip
+HOST_ENERGY = _column(
+    "host_energy_millijoules", pa.int64(),
+    "apart from the GPUs: the part of its nodes' CPUs and memory that is counted as its own", since=2,
+)  # fmt: skip
+HOST_QUALITY = _column("host_quality", pa.string(), "of that: estimated or unknown", since=2)
+HOST_REASONS = _column("host_reasons", WORDS, "why that, or a part of it, is missing, sorted", since=2)
 DIGEST = _column("shard_digest", pa.string(), "SHA-256 of the shard it comes from")
 
 SHARDS = _schema("shards", [
@@ -101,6 +107,21 @@ SHARDS = _schema("shards", [
     _column("reason", pa.string(), "why there is no figure, where there is none"),
     _column("agent_version", pa.string(), "version of the agent"),
     _column("driver_version", pa.string(), "version of the NVIDIA driver"),
+    _column("agent_cpu_microseconds", pa.int64(), "CPU time of the node's agent, all of it, over this part",
+            since=2),
+    _column("agent_resident_bytes", pa.int64(), "memory of the agent at the end of this part", since=2),
+    _column("nvml_calls", pa.int64(), "calls of the agent into NVML over this part", since=2),
+    _column("nvml_microseconds", pa.int64(), "how long they took, all together", since=2),
+    _column("nvml_longest_microseconds", pa.int64(), "how long the longest of them took", since=2),
+    _column("missed_ticks", pa.int64(), "readings of a GPU that were due, and did not come", since=2),
+    _column("cpus", pa.int32(), "CPUs that the run held here, where the prolog says it", since=2),
+    _column("is_exclusive", pa.bool_(), "whether no other job was let onto the node", since=2),
+    _column("node_cpus", pa.int32(), "CPUs of the node, where its energy is metered", since=2),
+    _column("host_domains", pa.list_(pa.struct([
+        pa.field("name", pa.string()), pa.field("energy_millijoules", pa.int64()),
+        pa.field("reason", pa.string()),
+    ])), "energy of the whole node beside its GPUs over this part, by counter; null where it is not metered",
+            since=2),
     DIGEST,
 ])  # fmt: skip
 
@@ -178,7 +199,7 @@ RUNS = _schema("runs", [
     _column("energy_millijoules", pa.int64(), "the run's energy; null when unknown"),
     _column("uncertainty_millijoules", pa.int64(), "how far off it may be, relative to what NVML says"),
     BOUNDARY_UNCERTAINTY, ENERGY_BY_MODEL, BRIDGED, POWER_ENERGY, METERS_RATIO, HELD, COVERED,
-    QUALITY, FLAGS,
+    HOST_ENERGY, HOST_QUALITY, HOST_REASONS, QUALITY, FLAGS,
     _column("reasons", WORDS, "why something is missing, sorted"),
 ])  # fmt: skip
 
@@ -202,7 +223,7 @@ JOBS = _schema("jobs", [
     _column("energy_millijoules", pa.int64(), "sum over its runs; null when unknown"),
     _column("uncertainty_millijoules", pa.int64(), "how far off it may be, relative to what NVML says"),
     BOUNDARY_UNCERTAINTY, ENERGY_BY_MODEL, BRIDGED, POWER_ENERGY, METERS_RATIO, HELD, COVERED,
-    QUALITY, FLAGS,
+    HOST_ENERGY, HOST_QUALITY, HOST_REASONS, QUALITY, FLAGS,
     _column("reasons", WORDS, "why something is missing, sorted"),
     _column("run_ids", WORDS, "its runs, in the order of time"),
 ])  # fmt: skip

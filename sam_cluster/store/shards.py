@@ -17,7 +17,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sam_cluster.core.errors import ShardError
-from sam_cluster.core.model import Boundary, Flag, GpuHeld, Kind, Reason, Rung, RunKey, Sample, Shard
+from sam_cluster.core.model import (
+    AgentCost,
+    Boundary,
+    Flag,
+    GpuHeld,
+    HostDomain,
+    HostEnergy,
+    Kind,
+    Reason,
+    Rung,
+    RunKey,
+    Sample,
+    Shard,
+)
 
 FOOTER_KEY = b"sam_cluster.shard"
 VERSION_KEY = b"sam_cluster.shard_version"
@@ -138,8 +151,18 @@ def _from_document(document: dict[str, Any]) -> Shard:
             "boundaries": boundaries,
             "flags": _flags(document["flags"]),
             "reason": _optional(Reason, document["reason"]),
+            "agent_cost": _made(AgentCost, cost) if (cost := document.get("agent_cost")) else None,
+            "host": _host(host) if (host := document.get("host")) else None,
         },
     )
+
+
+def _host(document: dict[str, Any]) -> HostEnergy:
+    domains = tuple(
+        _made(HostDomain, {**domain, "reason": _optional(Reason, domain["reason"])})
+        for domain in document["domains"]
+    )
+    return _made(HostEnergy, {**document, "domains": domains})
 
 
 def _made(kind: type[T], values: dict[str, Any]) -> T:
@@ -161,7 +184,7 @@ def _types_of(hint: Any) -> tuple[type, ...]:
 
 FIELD_TYPES: dict[type, dict[str, tuple[type, ...]]] = {
     kind: {name: _types_of(hint) for name, hint in get_type_hints(kind).items()}
-    for kind in (Shard, RunKey, GpuHeld, Boundary)
+    for kind in (Shard, RunKey, GpuHeld, Boundary, AgentCost, HostDomain, HostEnergy)
 }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import astuple
 
 from sam_cluster.core.model import Boundary, Kind, Shard
 from sam_cluster.core.units import MICROSECONDS_PER_DAY
@@ -19,6 +20,7 @@ from .paths import is_safe_name, parse_shard_name, shard_name
 LAST_INSTANT = 47_482 * MICROSECONDS_PER_DAY
 #: What a table's 32-bit columns hold.
 LARGEST_COUNT = 2**31 - 1
+INT64 = 2**63 - 1
 #: A GPU of 1 kW comes to it in 30 years; thousands of them add up within 64 bits.
 LARGEST_MILLIJOULES = 10**15
 #: No run goes on for so long between two of its boundaries, and each hour of one is a row.
@@ -48,9 +50,16 @@ def _complaints(shard: Shard, node: str, file_name: str) -> Iterator[str]:
         ("part", shard.part),
         ("restart count", shard.key.restart),
         ("number of nodes", shard.nodes_expected),
+        ("number of CPUs", shard.cpus),
+        ("node's number of CPUs", shard.host.cpus if shard.host else None),
     ):
         if not _within(LARGEST_COUNT, number):
             yield f"its {name} is {number}"
+    for domain in shard.host.domains if shard.host else ():
+        if not _within(LARGEST_MILLIJOULES, domain.energy_millijoules):
+            yield f"its {domain.name!a:.80} has an energy that no counter shows"
+    if shard.agent_cost and not _within(INT64, *astuple(shard.agent_cost)):
+        yield "what its agent cost is below zero"
     seen: dict[tuple[object, ...], Boundary] = {}
     for boundary in shard.boundaries:
         yield from _boundary_complaints(boundary)

@@ -60,12 +60,20 @@ class AgentNode:
         )
         self.agent_file.chmod(0o755)
 
-    def configure(self, gpus: dict[int, str] | None = None, interval_seconds: float = 10) -> None:
-        """Write the configuration; `gpus` maps GRES indices to UUIDs or device files."""
+    def configure(
+        self,
+        gpus: dict[int, str] | None = None,
+        interval_seconds: float = 10,
+        powercap: Path | None = None,
+    ) -> None:
+        """Write the configuration; `gpus` maps GRES indices to UUIDs or device files; with `powercap` the
+        energy beside the GPUs is metered, from there."""
         named = "".join(f'{index} = "{name}"\n' for index, name in (gpus or {}).items())
         self.config.write_text(
             f'[paths]\nspool = "{self.spool}"\nevents = "{self.events}"\nstore = "{self.store}"\n'
-            f'[agent]\npublish_as = "{SERVICE_USER}"\ninterval_seconds = {interval_seconds}\n[gpus]\n{named}'
+            f'powercap = "{powercap or self.root}"\n'
+            f"[agent]\nhost_energy = {str(powercap is not None).lower()}\n"
+            f'publish_as = "{SERVICE_USER}"\ninterval_seconds = {interval_seconds}\n[gpus]\n{named}'
         )
 
     def remove(self) -> None:

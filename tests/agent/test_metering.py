@@ -182,8 +182,28 @@ def test_let_go_of_nvml_a_gpu_can_be_reset_under_a_run(agent_node: AgentNode) ->
     node.wait_agent()
     node.wait(node.standin.clients, "a client of NVML")
     time.sleep(1)
-    assert node.command("release", "--wait", "5").returncode == 0
-    node.wait(lambda: not node.standin.clients(), "the release")
+    assert node.command("release", "--wait", "20").returncode == 0
+    assert not node.standin.clients()
     node.prolog(8)  # it does not open NVML again
     assert node.wait_agent()
     assert not node.standin.clients()
+
+
+def test_a_release_that_a_hanging_call_keeps_says_so(agent_node: AgentNode) -> None:
+    node = agent_node
+    node.prolog(7)
+    node.wait_agent()
+    node.wait(node.standin.clients, "a client of NVML")
+    node.standin.set_latency(None, "shutdown", 60_000_000)
+    done = node.command("release", "--wait", "1")
+    assert done.returncode == 1
+    said = node.errors.read_text()
+    assert "NVML is not let go of within 1 s: a call of the agent, process" in said
+    assert said.endswith("has not come back: nvml\n")
+    node.standin.set_latency(None, "shutdown", 0)
+    assert node.command("release", "--wait", "20").returncode == 0
+    assert not node.standin.clients()
+
+
+def test_without_an_agent_there_is_nothing_to_let_go_of(agent_node: AgentNode) -> None:
+    assert agent_node.command("release", "--wait", "1").returncode == 0

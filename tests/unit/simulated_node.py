@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+from sam_cluster.agent.cost import ProcessCost
 from sam_cluster.agent.events import Event
+from sam_cluster.agent.host import HostMeter
 from sam_cluster.agent.journal import Journal
 from sam_cluster.agent.node import NodeMeter
 from sam_cluster.agent.ports import GpuInfo
@@ -44,10 +47,20 @@ class SimulatedNode:
         self.meter = self.start_agent()
         self._events = 0
 
-    def start_agent(self) -> NodeMeter:
+    def start_agent(
+        self, process: Callable[[], ProcessCost] | None = None, host: HostMeter | None = None
+    ) -> NodeMeter:
         journal = Journal(str(self.directory / "journal"))
         self.meter = NodeMeter(
-            self.config, "n1", self.boot_id, self.clock, self.readers, journal, lambda: self.live
+            self.config,
+            "n1",
+            self.boot_id,
+            self.clock,
+            self.readers,
+            journal,
+            lambda: self.live,
+            process,
+            host,
         )
         self.meter.resume()
         return self.meter

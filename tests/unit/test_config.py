@@ -73,6 +73,8 @@ def test_every_key_of_the_design_is_read() -> None:
         ("[cluster]\nnmae = 'x'", 2, "nmae"),
         ("\n\n[clusters]\nname = 'x'", 3, "clusters"),
         ("[agent]\ninterval_seconds = 0", 2, "interval_seconds"),
+        ('[agent]\nhost_energy = "yes"', 2, "host_energy"),
+        ('[paths]\npowercap = "sys"', 2, "powercap"),
         ("[agent]\ninterval_seconds = inf", 2, "interval_seconds"),
         ("[report]\n\npue = 0.9", 3, "pue"),
         ("[sam]\nunit = 'BTU'", 2, "unit"),
@@ -94,6 +96,13 @@ def test_what_cannot_be_is_refused_with_its_line(text: str, line: int, named: st
         parse(text, Path("/etc/sam-cluster/config.toml"))
     assert f"/etc/sam-cluster/config.toml, line {line}:" in str(refused.value)
     assert named in str(refused.value)
+
+
+def test_energy_beside_the_gpus_is_off_unless_it_is_asked_for() -> None:
+    assert not parse("").host_energy
+    config = parse('[agent]\nhost_energy = true\n[paths]\npowercap = "/fake/powercap"')
+    assert config.host_energy
+    assert config.powercap == Path("/fake/powercap")
 
 
 def test_models_of_gpus_are_calibrated_by_name() -> None:

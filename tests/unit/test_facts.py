@@ -85,6 +85,29 @@ def test_the_words_that_name_gpus_are_found(visible: str, indices: str, devices:
     assert run_facts(environ).devices == devices
 
 
+@pytest.mark.parametrize(
+    ("text", "cpus"),
+    [
+        ("64", 64),
+        ("64(x4)", 64),
+        ("64,32", None),
+        ("64(x2),32", None),
+        ("", None),
+        ("-1", None),
+        ("9" * 9, None),
+    ],
+)
+def test_cpus_are_those_of_this_node_where_all_have_as_many(text: str, cpus: int | None) -> None:
+    assert run_facts({"SLURM_JOB_ID": "7", "SLURM_JOB_CPUS_PER_NODE": text}).cpus == cpus
+
+
+@pytest.mark.parametrize(
+    ("text", "is_exclusive"), [("NO", True), ("OK", False), ("YES", False), ("USER", False), ("", False)]
+)
+def test_a_node_is_a_jobs_own_where_it_is_not_shared_at_all(text: str, is_exclusive: bool) -> None:
+    assert run_facts({"SLURM_JOB_ID": "7", "SLURM_JOB_OVERSUBSCRIBE": text}).is_exclusive == is_exclusive
+
+
 def test_a_sluid_is_the_run_from_25_11_on() -> None:
     environ = {"SLURM_JOB_ID": "7", "SLURM_JOB_SLUID": "sD6X0WQ4EGR00"}
     assert run_facts(environ).key.run_id == "sD6X0WQ4EGR00"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sam_cluster.agent.identity import resolve
-from sam_cluster.agent.ports import GpuInfo
+from sam_cluster.agent.ports import GpuInfo, Inventory
 from sam_cluster.core.model import Reason, Rung
 
 #: NVML's order is not the kernel's.
@@ -21,8 +21,14 @@ SLICES = ("MIG-aaaa", "MIG-bbbb")
 WITH_MIG = (replace(NODE[0], mig_uuids=SLICES), *NODE[1:])
 
 
-def one(word: str, gpus: tuple[GpuInfo, ...] = NODE, site_map: dict[int, str] | None = None):
-    (held,) = resolve([word], gpus, site_map or {})
+def one(
+    word: str,
+    gpus: tuple[GpuInfo, ...] = NODE,
+    site_map: dict[int, str] | None = None,
+    missing: dict[int, Reason] | None = None,
+):
+    inventory = Inventory(driver_version="1", gpus=gpus, missing=missing or {})
+    (held,) = resolve([word], inventory, site_map or {})
     return held
 
 
@@ -63,9 +69,18 @@ def test_nothing_is_assumed_where_gpus_differ_or_are_cut() -> None:
         assert (held.uuid, held.rung, held.reason) == (None, Rung.UNRESOLVED, Reason.GPU_UNRESOLVED)
 
 
+def test_a_gpu_that_did_not_say_who_it_is_has_its_reason_and_no_other_takes_its_place() -> None:
+    hung = {1: Reason.NVML_HUNG}
+    rest = (NODE[0], *NODE[2:])
+    for word, site_map in (("1", {}), ("GPU-1", {}), ("0", {0: "GPU-1"}), ("0", {0: "/dev/nvidia1"})):
+        assert one(word, rest, site_map, hung).reason is Reason.NVML_HUNG
+    assert one("2", rest, missing=hung).uuid == "GPU-2"
+    assert one("GPU-1", rest, missing={**hung, 5: Reason.GPU_LOST}).reason is Reason.GPU_LOST
+
+
 @given(st.lists(st.text(max_size=12) | st.sampled_from(["0", "3", "GPU-1", "MIG-aaaa", "all", "٢"])))
 def test_each_word_names_at_most_one_gpu_and_none_without_a_reason(words: list[str]) -> None:
-    held = resolve(words, WITH_MIG, {0: "GPU-1"})
+    held = resolve(words, Inventory(driver_version="1", gpus=WITH_MIG), {0: "GPU-1"})
     assert [gpu.requested for gpu in held] == words
     for gpu in held:
         assert (gpu.uuid is None) <= (gpu.reason is not None)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sam_cluster.agent.journal import Journal, encode
+from sam_cluster.agent.ports import DriverError
 from sam_cluster.agent.resume import left_behind
 from sam_cluster.core.model import Flag, Kind, Reason, Rung, Shard
 from sam_cluster.simulation.gpus import SimulatedGpu, SimulatedReaders
@@ -257,7 +258,7 @@ def test_nvml_that_hangs_for_a_minute_delays_the_figure_and_not_the_run(node: Si
 
 
 def test_nvml_that_is_absent_gives_a_run_with_its_reason(node: SimulatedNode) -> None:
-    node.readers.failing[None] = Reason.NVML_ABSENT
+    node.readers.failing[None] = DriverError(Reason.NVML_ABSENT)
     node.prolog(7, "0,1")
     node.wait(60)
     node.epilog(7, "0,1")
@@ -268,7 +269,7 @@ def test_nvml_that_is_absent_gives_a_run_with_its_reason(node: SimulatedNode) ->
 
 
 def test_one_gpu_that_fails_spoils_none_of_the_others(node: SimulatedNode) -> None:
-    node.readers.failing[uuid_of(1)] = Reason.GPU_LOST
+    node.readers.failing[uuid_of(1)] = DriverError(Reason.GPU_LOST)
     node.prolog(7, "0,1,2,3")
     node.wait(60)
     node.epilog(7, "0,1,2,3")

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sam_cluster.agent.ports import DriverError, Remedy
 from sam_cluster.core.model import Reason
 
 from .histories import HistoryNode, TrueRun, check
@@ -31,7 +32,8 @@ OPERATIONS = st.lists(
         st.tuples(st.just("seal")),
         st.tuples(st.just("hang"), st.floats(0.1, 300)),
         st.tuples(st.just("set the clock"), st.integers(-7200, 7200)),
-        st.tuples(st.just("fail"), st.sampled_from([uuid_of(0), uuid_of(1), None])),
+        st.tuples(st.just("fail"), st.sampled_from([uuid_of(0), uuid_of(1), None]), st.sampled_from(Remedy)),
+        st.tuples(st.just("release")),
         st.tuples(st.just("mend")),
         st.tuples(st.just("take the disk away")),
         st.tuples(st.just("lose the spool")),
@@ -76,8 +78,11 @@ def do(node: HistoryNode, operation: tuple[object, ...]) -> None:
             node.look()
         case "set the clock", int(seconds):
             node.clock.step_wall(seconds * SECOND)
-        case "fail", which:
-            node.readers.failing[which] = Reason.NVML_FAILED  # type: ignore[index]
+        case "fail", which, Remedy() as remedy:
+            node.readers.failing[which] = DriverError(Reason.NVML_FAILED, remedy)  # type: ignore[index]
+        case ("release",):
+            node.pending.append(node.event("release", 0))
+            node.look()
         case ("mend",):
             node.readers.failing.clear()
             node.journal.is_away = False

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sam_cluster.agent.events import Event
+from sam_cluster.agent.ports import DriverError
 from sam_cluster.core.model import Flag, Reason, Shard
 from sam_cluster.simulation.gpus import SimulatedReaders
 
@@ -92,7 +93,7 @@ def test_a_gpu_that_is_lost_under_a_run_ends_it_there_and_is_no_more_than_that(t
     node = WaveNode(tmp_path, constant(300))
     node.prolog(7)
     node.wait(30.5)
-    node.readers.failing[node.gpu.info.uuid] = Reason.GPU_LOST
+    node.readers.failing[node.gpu.info.uuid] = DriverError(Reason.GPU_LOST)
     shard = finish(node, 30, patience_seconds=200)
     assert Flag.EARLY_END in shard.flags
     assert 20 * 300 * MILLIWATTS <= energy_of(shard) <= 30.5 * 300 * MILLIWATTS

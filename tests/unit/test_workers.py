@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from sam_cluster.agent.ports import (
+    Calls,
     DriverError,
     Inventory,
     Opened,
@@ -16,6 +17,7 @@ from sam_cluster.agent.ports import (
     RawReading,
     Read,
     ReadFailed,
+    Remedy,
     SystemClock,
 )
 from sam_cluster.agent.workers import ThreadedReaders
@@ -29,10 +31,10 @@ class GatedDriver:
         self.gates: dict[str, threading.Event] = {}
         self.errors: dict[str, Exception] = {}
         self.is_open = False
-        self.calls: list[str] = []
+        self.calls_made: list[str] = []
 
     def _call(self, name: str) -> None:
-        self.calls.append(name)
+        self.calls_made.append(name)
         if name in self.gates:
             self.gates[name].wait(10)
         if name in self.errors:
@@ -50,6 +52,9 @@ class GatedDriver:
     def close(self) -> None:
         self._call("close")
         self.is_open = False
+
+    def calls(self) -> Calls:
+        return Calls(len(self.calls_made))
 
 
 @pytest.fixture
@@ -108,21 +113,23 @@ def test_asked_again_while_under_way_it_is_done_once_more_and_no_oftener(
     answers(readers, 2)
     readers.read("b")
     answers(readers)
-    assert driver.calls == ["a", "a", "b"]
+    assert driver.calls_made == ["a", "a", "b"]
 
 
-@pytest.mark.parametrize("error", [DriverError(Reason.GPU_LOST, gone=True), ValueError("no text"), OSError()])
+@pytest.mark.parametrize(
+    "error", [DriverError(Reason.GPU_LOST, Remedy.CLOSE), ValueError("no text"), OSError()]
+)
 def test_a_call_that_breaks_is_an_answer_and_the_next_is_made(
     driver: GatedDriver, readers: ThreadedReaders, error: Exception
 ) -> None:
     driver.errors["a"] = error
-    reason = error.reason if isinstance(error, DriverError) else Reason.NVML_FAILED
+    expected = error if isinstance(error, DriverError) else DriverError(Reason.NVML_FAILED)
     for _ in range(2):
         readers.read("a")
-        assert answers(readers) == [ReadFailed("a", reason, isinstance(error, DriverError))]
+        assert answers(readers) == [ReadFailed("a", expected.reason, expected.remedy)]
 
 
-@pytest.mark.parametrize("error", [DriverError(Reason.NVML_FAILED, gone=False), OSError(), RuntimeError()])
+@pytest.mark.parametrize("error", [DriverError(Reason.NVML_FAILED), OSError(), RuntimeError()])
 def test_opening_that_breaks_is_an_answer_and_is_tried_again(
     driver: GatedDriver, readers: ThreadedReaders, error: Exception
 ) -> None:
@@ -152,8 +159,8 @@ def test_closed_while_opening_hangs_it_is_closed_at_last(
 ) -> None:
     driver.gates["open"] = threading.Event()
     readers.open()
-    wait(lambda: "open" in driver.calls)
+    wait(lambda: "open" in driver.calls_made)
     readers.close()
     driver.gates["open"].set()
     assert isinstance(answers(readers)[0], Opened)
-    wait(lambda: "close" in driver.calls and not driver.is_open)
+    wait(lambda: "close" in driver.calls_made and not driver.is_open)
