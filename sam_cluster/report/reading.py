@@ -29,7 +29,7 @@ RUN_COLUMNS = (
 JOB_COLUMNS = (
     "cluster", "job_id", "raw_job_id", "job_name", "user", "account", "state", "started_at", "ended_at",
     "nodes", "gpus", "gpu_microseconds", "energy_millijoules", "uncertainty_millijoules", "quality", "flags",
-    "reasons", "run_ids",
+    "reasons", "run_ids", "host_energy_millijoules", "host_reasons",
 )  # fmt: skip
 
 #: More than there are days in Python's calendar (see `date.toordinal`, which begins with 1).

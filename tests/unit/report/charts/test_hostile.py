@@ -98,7 +98,7 @@ def check(draw: Callable[[str], Picture | None], name: str) -> Picture:
             assert tag(element) in ELEMENTS
             assert set(element.attrib) <= ATTRIBUTES | (ROOT_ATTRIBUTES if element is root else set())
         for text in texts(svg):
-            assert text.text.isprintable() or text.text.replace("\u3000", " ").isspace() or name.isprintable()
+            assert visible(text.text) == text.text
             assert text.box.left >= -1 and text.box.right <= width + 1, text
         assert len(svg) < 30_000
     assert len(picture.title) < 160 and len(picture.description) < 1_000
