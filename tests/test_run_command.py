@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from sam_cluster.standin.standin import Standin
 from sam_cluster.store.shards import read_summary
-
-from .bench.nvml.standin import Standin
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
-from tests.bench.nvml import profiles, state
-from tests.bench.nvml.library import build, shared_library
-from tests.bench.nvml.waveform import Counter, Epoch, History, Segment, Waveform, whole_millijoules
+from sam_cluster.standin import profiles, state
+from sam_cluster.standin.library import build, shared_library
+from sam_cluster.standin.waveform import Counter, Epoch, History, Segment, Waveform, whole_millijoules
 
 __all__ = ["Standin", "build"]
 
