@@ -100,8 +100,9 @@ def usage(readings: Sequence[Reading], pieces: Iterable[Piece], weight: Weight =
                 )
     for bridge in bridges(readings, weight):
         bridged = at(bridge.holder, _hour_of(bridge.at_microseconds))
-        bridged.add(0, bridge.device_energy_millijoules, bridge.energy_millijoules, bridge.holders, ())
-        bridged.bridged_millijoules += bridge.energy_millijoules
+        device, part = bridge.device_energy_millijoules, bridge.energy_millijoules
+        bridged.add(0, device, part, bridge.holders, (Flag.BRIDGED,))
+        bridged.bridged_millijoules += part
     for reading in readings:
         mine = shares.get(reading.holder, [])
         for share, missed in uncovered(reading, mine):

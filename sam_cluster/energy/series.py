@@ -147,4 +147,4 @@ def _trapezoid(first: Power, second: Power, start: int) -> Drawn:
     if span <= 0:
         return Drawn()
     at_start = p0 if start == t0 else (p0 * (t1 - start) + p1 * (start - t0)) // (t1 - t0)
-    return Drawn((at_start + p1) * span, span, abs(p1 - at_start) * span)
+    return Drawn((at_start + p1) * span, span, abs(p1 - p0) * span)

@@ -62,18 +62,20 @@ def flags_of(shard: Shard) -> set[Flag]:
     return set(shard.flags) - {Flag.ASSUMED_GPU}
 
 
-@pytest.fixture(params=[True, False], ids=["ring", "no ring"])
-def node(request: pytest.FixtureRequest, make_node: Callable[..., AgentNode]) -> AgentNode:
-    """One GPU that draws 300 W, with the driver's ring of power samples and without."""
-    node = make_node(gpus=1, supports_samples=int(request.param), averages_power=0)
-    node.standin.constant(0, LOAD)
-    return node
+@pytest.fixture
+def nodes(make_node: Callable[..., AgentNode]) -> list[AgentNode]:
+    """Two nodes with a GPU that draws 300 W: with the driver's ring of power samples, and without, where the
+    agent reads power each second."""
+    found = [make_node(gpus=1, supports_samples=ring, averages_power=0) for ring in (1, 0)]
+    for node in found:
+        node.standin.constant(0, LOAD)
+    return found
 
 
 def test_runs_of_20_seconds_side_by_side(make_node: Callable[..., AgentNode]) -> None:
-    """20 s in an interval of 10 s, each on a GPU of its own: 247 W (DCGM's job statistics, at their 30 s: 0 J);
-    1.7 s at 100 W and 1.7 s at 500 W (by power alone, at 10 s: 28 % off); 300 W with a counter that is frozen;
-    300 W with one of double speed. What the counter says stands, and is flagged where power says otherwise.
+    """20 s in an interval of 10 s, each on a GPU of its own. 247 W: 0 J by DCGM's statistics, at their 30 s.
+    1.7 s at 100 W and 1.7 s at 500 W: 28 % off by power alone, at 10 s. 300 W with a frozen counter, and with
+    one of double speed: what the counter says stands, and is flagged as power says otherwise.
     """
     node = make_node(gpus=4, averages_power=0)
     node.standin.constant(0, 247 * WATT)
@@ -104,34 +106,44 @@ def wait_for_reading(node: AgentNode) -> None:
     node.wait(lambda: node.standin.calls("energy"), "a reading")
 
 
-def test_a_reset_under_load(node: AgentNode) -> None:
+def run_on_all(nodes: list[AgentNode], meanwhile: Callable[[], None]) -> list[Metered]:
+    prologs = [node.prolog(7) for node in nodes]
+    for node in nodes:
+        wait_for_reading(node)
+    meanwhile()
+    epilogs = [node.epilog(7) for node in nodes]
+    shards = [node.wait_shard() for node in nodes]
+    return [Metered(*each) for each in zip(shards, prologs, epilogs, strict=True)]
+
+
+def test_a_reset_under_load(nodes: list[AgentNode]) -> None:
     """300 W for 4 s, the counter starts anew at 2 s. Zeus: a million joules too little, below zero."""
 
     def meanwhile() -> None:
-        wait_for_reading(node)
         time.sleep(2)
-        node.standin.reset(0)
+        for node in nodes:
+            node.standin.reset(0)
         time.sleep(2)
 
-    metered = run(node, meanwhile)
-    assert_true(node, metered, [0], within=0.05)
-    assert flags_of(metered.shard) == {Flag.BRIDGED}
-    assert quality_of(metered.shard) is Quality.ESTIMATED
+    for node, metered in zip(nodes, run_on_all(nodes, meanwhile), strict=True):
+        assert_true(node, metered, [0], within=0.05)
+        assert flags_of(metered.shard) == {Flag.BRIDGED}
+        assert quality_of(metered.shard) is Quality.ESTIMATED
 
 
-def test_a_reset_at_the_end_of_the_load(node: AgentNode) -> None:
+def test_a_reset_at_the_end_of_the_load(nodes: list[AgentNode]) -> None:
     """300 W for 6.9 s, then a reset and 50 W for 1.7 s: 2,155 J. CodeCarbon 3.3.2 reports 335 J."""
 
     def meanwhile() -> None:
-        wait_for_reading(node)
         time.sleep(6.9)
-        node.standin.constant(0, 50 * WATT)
-        node.standin.reset(0)
+        for node in nodes:
+            node.standin.constant(0, 50 * WATT)
+            node.standin.reset(0)
         time.sleep(1.7)
 
-    metered = run(node, meanwhile)
-    assert_true(node, metered, [0], within=0.05)
-    assert flags_of(metered.shard) == {Flag.BRIDGED}
+    for node, metered in zip(nodes, run_on_all(nodes, meanwhile), strict=True):
+        assert_true(node, metered, [0], within=0.05)
+        assert flags_of(metered.shard) == {Flag.BRIDGED}
 
 
 def test_a_gpu_lost_midway(make_node: Callable[..., AgentNode]) -> None:
@@ -215,8 +227,10 @@ def test_an_order_that_nvml_reverses(make_node: Callable[..., AgentNode]) -> Non
     assert_true(node, run(node, lambda: time.sleep(2), "1"), [1])
 
 
-def test_two_runs_on_one_gpu_see_the_device_once(node: AgentNode) -> None:
+def test_two_runs_on_one_gpu_see_the_device_once(make_node: Callable[..., AgentNode]) -> None:
     """300 W, held by one run for 3 s and by another from 1 s to 2 s. All the others charge both with all."""
+    node = make_node(gpus=1)
+    node.standin.constant(0, LOAD)
     first = [node.prolog(7)]
     wait_for_reading(node)
     time.sleep(1)
