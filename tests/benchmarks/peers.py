@@ -1,8 +1,9 @@
 """One other meter, in an environment of its own: `python peers.py METER INTERVAL_SECONDS`.
 
-Says "began" as soon as it measures; a line on stdin ends that. The answer is a JSON object: the instants at
-which it had begun and was told to end (CLOCK_BOOTTIME, microseconds), what it gave for its GPUs in joules, or
-how it failed. Only its own interface is used, with the settings that a user would give it.
+Says "ready" when it is set up, and upon a line on stdin "began" as soon as it measures; another line ends
+that. The answer is a JSON object: the instants at which it had begun and was told to end (CLOCK_BOOTTIME,
+microseconds), what it gave for its GPUs in joules, or how it failed. Only its own interface is used, with the
+settings that a user would give it.
 """
 
 import json
@@ -94,6 +95,8 @@ def main():
             return None
 
     meter = attempt(lambda: METERS[name](interval))
+    print("ready", file=answers, flush=True)
+    sys.stdin.readline()
     if meter:
         attempt(meter.begin)
     answer["began_us"] = now_us()
