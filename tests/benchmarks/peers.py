@@ -32,6 +32,8 @@ class Zeus:
 
     def end(self):
         measured = self.monitor.end_window("run", sync_execution=False)
+        if not measured.gpu_energy:
+            raise LookupError("its measurement has no GPU")
         return sum(measured.gpu_energy.values())
 
 

@@ -156,4 +156,10 @@ ROWS = (
         load=steps,
         properties=P100,
     ),
+    Row(
+        name="load steps, neither counter nor samples",
+        waveform="the same, and the driver keeps no samples of power",
+        load=steps,
+        properties={**P100, "supports_samples": 0},
+    ),
 )
