@@ -47,6 +47,14 @@ def test_only_the_visible_gpu_counts(standin: Standin) -> None:
     assert row["energy_millijoules"] == pytest.approx(row["seconds"] * 100_000, abs=0.2 * 100_000)
 
 
+def test_what_was_drawn_while_a_counter_restarted_is_in_the_figure(standin: Standin) -> None:
+    standin.reset(0, at_us=standin.now_us() + 4_500_000)
+    done = run(standin, "--format", "json", "--", "sleep", "5", CUDA_VISIBLE_DEVICES=standin.uuid(0))
+    (row,) = json.loads(done.stderr)
+    assert (row["flags"], row["quality"]) == (["bridged"], "estimated")
+    assert row["energy_millijoules"] == pytest.approx(row["seconds"] * 300_000, abs=0.2 * 300_000)
+
+
 def test_the_shard_is_kept_where_a_store_is_named(standin: Standin, tmp_path: Path) -> None:
     (tmp_path / "store" / "inbox").mkdir(parents=True)
     done = run(standin, "--store", tmp_path / "store", "--", "true")

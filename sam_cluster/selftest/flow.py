@@ -14,6 +14,7 @@ from sam_cluster.aggregate.flow import aggregate
 from sam_cluster.aggregate.wiring import LocalExecutor
 from sam_cluster.core.config import Config
 from sam_cluster.core.model import Shard
+from sam_cluster.energy.figure import run_energy
 from sam_cluster.standin.library import build
 from sam_cluster.standin.standin import Standin
 from sam_cluster.store.commit import prepare
@@ -23,7 +24,7 @@ from sam_cluster.store.tables import Tables
 
 from .cases import CASES, COUNTER_STEP_MICROSECONDS, IDLE, Case, Change
 from .node import Hook, SelftestError, TestedNode
-from .stages import Finding, Stage, energy_of, examine, judged
+from .stages import Finding, Stage, examine, judged
 
 #: How long the longest run is.
 SECONDS = 20.0
@@ -161,7 +162,7 @@ def _tables(
     energies = [row.get("energy_millijoules") for row in rows]
     got = None if None in energies else sum(energy for energy in energies if energy is not None)
     note = "of both jobs together" if len(numbers) > 1 else ""
-    yield judged(case, Stage.TABLES, energy_of(shards[numbers[0]]), got, 0, note)
+    yield judged(case, Stage.TABLES, run_energy(shards[numbers[0]].boundaries) or 0, got, 0, note)
     qualities = sorted({str(row.get("quality")) for row in rows})
     yield Finding(
         case=case.name,

@@ -16,7 +16,7 @@ from typing import Any
 from sam_cluster.agent.nvml import Nvml
 from sam_cluster.agent.ports import Clock, DriverError, RawReading, SystemClock
 from sam_cluster.energy.segments import disagree
-from sam_cluster.energy.series import PowerSeries
+from sam_cluster.energy.series import Drawn, PowerSeries
 
 #: So long it is read as often as it can be, to see the counter's steps.
 FAST_SECONDS = 2.0
@@ -44,31 +44,36 @@ def compare(nvml: Nvml, clock: Clock, uuid: str, seconds: float) -> dict[str, An
         time.sleep(FAST_PAUSE_SECONDS if passed < FAST_SECONDS else PAUSE_SECONDS)
     nvml.close()
     first, last = readings[0], readings[-1]
-    span = last.uptime_microseconds - first.uptime_microseconds
-    counted = None
-    if first.counter_millijoules is not None and last.counter_millijoules is not None:
-        counted = last.counter_millijoules - first.counter_millijoules
     drawn = series.between(first.uptime_microseconds, last.uptime_microseconds)
-    is_comparable = counted is not None and drawn is not None
+    counted = _counted(first, last)
     return {
         "gpu_uuid": uuid,
         "gpu_model": gpus[uuid].name,
         "driver_version": inventory.driver_version,
-        "seconds": span / 1_000_000,
+        "seconds": (last.uptime_microseconds - first.uptime_microseconds) / 1_000_000,
         "counter_millijoules": counted,
         "power_millijoules": drawn.millijoules if drawn else None,
         "power_uncertainty_millijoules": drawn.uncertainty_millijoules if drawn else None,
-        "counter_over_power": counted / drawn.millijoules
-        if counted is not None and drawn and drawn.millijoules
-        else None,
+        **_side_by_side(counted, drawn, gpus[uuid].power_limit_milliwatts),
         "counter_step_microseconds": _step(readings),
         "readings": len(readings),
         "reading_median_microseconds": round(statistics.median(took)),
         "reading_longest_microseconds": max(took),
-        "agree": not disagree(counted, drawn, gpus[uuid].power_limit_milliwatts)
-        if is_comparable and counted is not None and drawn is not None
-        else None,
     }
+
+
+def _counted(first: RawReading, last: RawReading) -> int | None:
+    if first.counter_millijoules is None or last.counter_millijoules is None:
+        return None
+    return last.counter_millijoules - first.counter_millijoules
+
+
+def _side_by_side(counted: int | None, drawn: Drawn | None, limit_milliwatts: int | None) -> dict[str, Any]:
+    """Whether two meters agree, by the rule that flags a run; None where one is not there."""
+    if counted is None or drawn is None:
+        return {"counter_over_power": None, "agree": None}
+    ratio = counted / drawn.millijoules if drawn.millijoules else None
+    return {"counter_over_power": ratio, "agree": not disagree(counted, drawn, limit_milliwatts)}
 
 
 def _step(readings: list[RawReading]) -> int | None:

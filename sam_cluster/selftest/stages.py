@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
-from sam_cluster.core.model import Boundary, Flag, Kind, Shard
+from sam_cluster.core.model import Boundary, Flag, Shard
 from sam_cluster.core.units import millijoules_from_power
+from sam_cluster.energy.figure import run_energy
 
 from .cases import BOUND, BRIDGED_BOUND, COUNTER_STEP_MICROSECONDS, Case
 from .node import Hook
@@ -111,7 +112,7 @@ def examine(
     if not case.is_lost:
         yield _integral(case, truth, found)
     yield from _bridge(case, shard, truth, restarts)
-    yield _shard(case, truth, found, energy_of(shard))
+    yield _shard(case, truth, found, run_energy(shard.boundaries))
 
 
 def _event(case: Case, truth: Truth, hooks: tuple[Hook, Hook], start: int, end: int) -> Finding:
@@ -176,7 +177,7 @@ def _bridge(case: Case, shard: Shard, truth: Truth, restarts: Sequence[int]) -> 
         yield judged(case, Stage.BRIDGE, expected, boundary.bridged_millijoules, bound)
 
 
-def _shard(case: Case, truth: Truth, found: Sequence[Stretch], got: int) -> Finding:
+def _shard(case: Case, truth: Truth, found: Sequence[Stretch], got: int | None) -> Finding:
     first, last = found[0].first.uptime_microseconds, found[-1].last.uptime_microseconds
     expected = truth(first, last)
     gap = expected - sum(truth(each.counted_from, each.last.uptime_microseconds) for each in found)
@@ -188,14 +189,3 @@ def _shard(case: Case, truth: Truth, found: Sequence[Stretch], got: int) -> Find
     if case.is_lost:
         note += "; up to its last reading"
     return judged(case, Stage.SHARD, expected, got, bound, note)
-
-
-def energy_of(shard: Shard) -> int:
-    """Millijoules by the boundaries of a shard, with what was bridged over restarts."""
-    energy = 0
-    for boundary in shard.boundaries:
-        end, since = boundary.energy_millijoules, boundary.since_energy_millijoules
-        if end is not None and since is not None and boundary.kind is not Kind.START:
-            energy += end - since
-        energy += boundary.bridged_millijoules or 0
-    return energy
