@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -63,8 +63,8 @@ def selftest(
 ) -> list[Finding]:
     """Meter the cases on GPUs of the stand-in, all at once, in an empty directory, and compare.
 
-    `site` gives the interval between readings; `agent` is the command that is tested. Raises SelftestError
-    where something does not come at all, StandinError where the stand-in cannot be built.
+    `site` gives the interval between readings and the service user; `agent` is the command that is tested.
+    Raises SelftestError where something does not come, StandinError where the stand-in cannot be built.
     """
     say("compiling the stand-in for NVML")
     library = build(root / "library")
@@ -73,13 +73,17 @@ def selftest(
         standin.set_counter(gpu, step_us=COUNTER_STEP_MICROSECONDS)
         standin.configure(gpu, supports_energy=int(case.has_counter))
         case.load(standin, gpu)
-    node = TestedNode(root, standin, site, agent)
+    # Something befalls a GPU midway: by then it must have been read more than once.
+    interval = min(site.interval_seconds, seconds / 4)
+    node = TestedNode(root, standin, replace(site, interval_seconds=interval), agent)
     try:
         runs, restarts = _meter(node, standin, cases, seconds, say)
-        node.wait(lambda: len(node.shards()) >= len(runs), f"{len(runs)} shards")
+        node.wait(lambda: sum(shard.final for shard in node.shards()) >= len(runs), f"{len(runs)} shards")
         shards = {shard.key.job_id: shard for shard in node.shards()}
     finally:
         node.end()
+    if any(shard.part for shard in shards.values()):
+        raise SelftestError("midnight (UTC) fell into it, at which a run is sealed in parts: run it again")
     say("aggregating")
     jobs = _aggregated(node, standin)
     findings: list[Finding] = []

@@ -7,6 +7,7 @@ import os
 import pwd
 import shlex
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -115,7 +116,7 @@ class TestedNode:
         until = time.monotonic() + PATIENCE_SECONDS
         while (process := self._holder()) is not None:
             if time.monotonic() > until:
-                os.kill(process, 9)
+                os.kill(process, signal.SIGKILL)
                 return
             time.sleep(LOOK_SECONDS)
 

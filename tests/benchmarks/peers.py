@@ -19,6 +19,10 @@ def now_us():
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
 
 
+class NoGpuError(Exception):
+    """The meter did not fail, and measured no GPU."""
+
+
 class Zeus:
     """A window of ZeusMonitor: the counter at its ends, or a process that polls power. It has no interval."""
 
@@ -33,7 +37,7 @@ class Zeus:
     def end(self):
         measured = self.monitor.end_window("run", sync_execution=False)
         if not measured.gpu_energy:
-            raise LookupError("its measurement has no GPU")
+            raise NoGpuError("a measurement without a GPU")
         return sum(measured.gpu_energy.values())
 
 
@@ -93,7 +97,8 @@ def main():
             return step()
         except (Exception, SystemExit) as error:
             if answer["failed"] is None:
-                answer["failed"] = f"{type(error).__name__}: {error}".splitlines()[0][:100]
+                kind = "" if isinstance(error, NoGpuError) else f"{type(error).__name__}: "
+                answer["failed"] = f"{kind}{error}".splitlines()[0][:100]
             return None
 
     meter = attempt(lambda: METERS[name](interval))

@@ -101,7 +101,7 @@ ROWS = (
     ),
     Row(
         name="GPU lost",
-        waveform="300 W, 20 s; off the bus at 10 s",
+        waveform="300 W, 20 s; off the bus at 10 s, after 3,000 J",
         load=steady,
         changes=((10.0, lose),),
     ),
