@@ -175,7 +175,9 @@ def _ours(row: Row, node: AgentNode) -> Given:
     known = [run[row.column] for run in runs if run[row.column] is not None]
     words = {run["quality"] for run in runs} | {reason for run in runs for reason in run["reasons"]}
     joules = sum(known) / 1000 if len(known) == row.runs else None
-    return Given("sam-cluster", joules, _truth(row, node, spans), ", ".join(sorted(words)))
+    doubt = sum(run["boundary_uncertainty_millijoules"] or 0 for run in runs) / 1000
+    said = ", ".join(sorted(words)) if joules is None else f"{', '.join(sorted(words))} ± {doubt:,.0f} J"
+    return Given("sam-cluster", joules, _truth(row, node, spans), said)
 
 
 def _given(row: Row, node: AgentNode, meter: str, answers: Sequence[tuple[str, dict[str, Any]]]) -> Given:
