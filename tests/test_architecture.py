@@ -25,8 +25,10 @@ ROOMS: dict[str, set[str]] = {
     "aggregate": {"energy", "store", "accounting", "submissions", "core"},
     "report": {"metrics", "store", "core", "resources"},
     "simulation": {"agent", "energy", "store", "accounting", "submissions", "core"},
-    "cli": {"simulation", "energy", "store", "agent", "accounting", "submissions", "metrics", "aggregate",
-            "report", "core", "resources"},
+    "standin": {"core"},
+    "selftest": {"standin", "agent", "energy", "store", "aggregate", "core", "resources"},
+    "cli": {"simulation", "selftest", "standin", "energy", "store", "agent", "accounting", "submissions",
+            "metrics", "aggregate", "report", "core", "resources"},
     "resources": set(),
     "__main__": {"cli"},
     "__init__": set(),
@@ -48,7 +50,8 @@ VENDORS: dict[str, set[str]] = {
 }
 
 #: Rooms that need nothing but the standard library (and, in one file of the agent, NVML).
-STANDARD_LIBRARY_ONLY = {"core", "energy", "metrics", "agent", "cli", "resources", "__main__", "__init__"}
+STANDARD_LIBRARY_ONLY = {"core", "energy", "metrics", "agent", "standin", "cli", "resources",
+                         "__main__", "__init__"}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def test_the_wheel_holds_the_package_the_templates_and_the_hooks(wheel: Path) ->
     modules = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "sam_cluster").rglob("*")
-        if path.suffix in (".py", ".typed")
+        if path.suffix in (".py", ".typed", ".c", ".h")
     }
     assert modules - held == set()
     assert {f"sam_cluster/{name}" for name in FILES} - held == set()

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from sam_cluster.standin.standin import Standin
 from sam_cluster.store.shards import read_summary
-
-from .bench.nvml.standin import Standin
 
 
 @pytest.fixture
@@ -46,6 +45,14 @@ def test_only_the_visible_gpu_counts(standin: Standin) -> None:
     (row,) = json.loads(done.stderr)
     assert row["gpus"] == 1
     assert row["energy_millijoules"] == pytest.approx(row["seconds"] * 100_000, abs=0.2 * 100_000)
+
+
+def test_what_was_drawn_while_a_counter_restarted_is_in_the_figure(standin: Standin) -> None:
+    standin.reset(0, at_us=standin.now_us() + 4_500_000)
+    done = run(standin, "--format", "json", "--", "sleep", "5", CUDA_VISIBLE_DEVICES=standin.uuid(0))
+    (row,) = json.loads(done.stderr)
+    assert (row["flags"], row["quality"]) == (["bridged"], "estimated")
+    assert row["energy_millijoules"] == pytest.approx(row["seconds"] * 300_000, abs=0.2 * 300_000)
 
 
 def test_the_shard_is_kept_where_a_store_is_named(standin: Standin, tmp_path: Path) -> None:

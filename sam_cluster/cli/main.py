@@ -19,7 +19,7 @@ from sam_cluster.core.errors import EXIT_FAILED, EXIT_USAGE, SamClusterError
 
 COMMANDS = (
     "demo", "run", "aggregate", "jobs", "submit", "confirm", "results", "report", "score", "project",
-    "doctor",
+    "doctor", "selftest",
 )  # fmt: skip
 
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it

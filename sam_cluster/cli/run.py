@@ -66,17 +66,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _row(shards: list[Shard]) -> dict[str, object]:
     """The run in the keys of `jobs`. Unknown energy is null, with its reason."""
+    from sam_cluster.energy.figure import run_energy
     from sam_cluster.energy.quality import quality, run_flags
 
     last = shards[-1]
-    energies = [
-        boundary.energy_millijoules - boundary.since_energy_millijoules
-        for shard in shards
-        for boundary in shard.boundaries
-        if boundary.energy_millijoules is not None and boundary.since_energy_millijoules is not None
-    ]
     flags = sorted({flag for shard in shards for flag in run_flags(shard.flags, shard.boundaries)})
-    energy = sum(energies) if energies else None
+    energy = run_energy(boundary for shard in shards for boundary in shard.boundaries)
     duration = last.ended_at_microseconds - last.started_at_microseconds
     return {
         "job_id": str(last.key.job_id),

@@ -15,10 +15,10 @@ from pathlib import Path
 from sam_cluster.agent.lock import began, holder
 from sam_cluster.core.model import Shard
 from sam_cluster.resources import directory
+from sam_cluster.standin.standin import Standin
 from sam_cluster.store.shards import read_summary
 from tests.agent.slurmd import HookRun, run_command
 from tests.bench.mounts import unmount_below
-from tests.bench.nvml.standin import Standin
 from tests.bench.slurm.processes import kill_marked
 
 SERVICE_USER = "nobody"

@@ -1,19 +1,34 @@
-"""All benchmarks, their figures into docs/performance.md: `python -m tests.benchmarks`."""
+"""All benchmarks, their figures into the pages of docs/: `python -m tests.benchmarks [performance|accuracy]`.
+
+Without a word it is docs/performance.md.
+"""
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import sam_cluster
 
-from . import agent, hooks, report
+from . import accuracy, agent, hooks, report
 from .month import Size
 
-PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
+DOCS = Path(__file__).parents[2] / "docs"
+#: What each page holds between its markers, in their order.
+PAGES: dict[str, dict[str, Callable[[], list[str]]]] = {
+    "performance": {
+        "machine": lambda: [machine()],
+        "hooks": lambda: hooks.measure(200),
+        "agent": lambda: agent.table(60.0),
+        "report": lambda: report.measured(Size()),
+    },
+    "accuracy": {"machine": lambda: [machine()], "matrix": accuracy.table},
+}
 
 
 def machine() -> str:
@@ -22,7 +37,7 @@ def machine() -> str:
     return (
         f"Taken on {os.cpu_count()} cores ({processor[1] if processor else platform.machine()}), Linux "
         f"{platform.release().split('-')[0]}, Python {platform.python_version()}, sam-cluster "
-        f"{sam_cluster.__version__}; no GPU: NVML is the stand-in of the tests."
+        f"{sam_cluster.__version__}; no GPU: NVML is the stand-in."
     )
 
 
@@ -34,16 +49,16 @@ def fill(text: str, name: str, lines: list[str]) -> str:
 
 
 def main() -> None:
-    text = PAGE.read_text("utf-8")
-    for name, lines in (
-        ("machine", [machine()]),
-        ("hooks", hooks.measure(200)),
-        ("agent", agent.table(60.0)),
-        ("report", report.measured(Size())),
-    ):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("page", nargs="?", choices=list(PAGES), default="performance")
+    chosen = parser.parse_args().page
+    page = DOCS / f"{chosen}.md"
+    text = page.read_text("utf-8")
+    for name, measure in PAGES[chosen].items():
+        lines = measure()
         sys.stderr.write("\n".join([f"== {name}", *lines, ""]))
         text = fill(text, name, lines)
-    PAGE.write_text(text, encoding="utf-8")
+    page.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

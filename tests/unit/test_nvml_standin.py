@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.bench.nvml import profiles
+from sam_cluster.standin import profiles
+from sam_cluster.standin.standin import Standin
 from tests.bench.nvml.client import Client, clients_in
-from tests.bench.nvml.standin import Standin
 
 OK, NOT_SUPPORTED, NOT_FOUND = 0, 3, 6
 ENERGY_FIELD, AVERAGE_FIELD, INSTANT_FIELD, ENERGY_FIELD_2 = 83, 185, 186, 191

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from sam_cluster.standin import library
+from sam_cluster.standin.standin import Standin
 from tests.bench.nvml.client import Client, clients_in
-from tests.bench.nvml.standin import Standin
 
 OK, NOT_SUPPORTED, NOT_FOUND, DRIVER_NOT_LOADED, TIMEOUT, LIBRARY_NOT_FOUND = 0, 3, 6, 9, 10, 12
 GPU_IS_LOST, LIBRARY_MISMATCH = 15, 18
@@ -191,3 +192,15 @@ def test_mig_devices_have_handles_and_no_meter_of_their_own(standin: Standin, cl
     assert client.outcome("nvmlDeviceGetUtilizationRates(handle(1))") == (NOT_SUPPORTED, None)
     standin.set_mig(1, [])
     assert client.outcome(f"nvmlDeviceGetHandleByUUID('{uuids[0]}')") == (NOT_FOUND, None)
+
+
+def test_it_is_built_without_a_warning_and_says_in_a_line_why_it_cannot_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strict = (*library.COMPILE, "-Wall", "-Wextra", "-Werror")
+    monkeypatch.setattr(library, "COMPILE", strict)
+    assert library.build(tmp_path).is_file()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(library.StandinError, match=r"no C compiler: cc: .*install gcc") as raised:
+        library.build(tmp_path / "elsewhere")
+    assert "\n" not in str(raised.value)

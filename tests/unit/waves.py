@@ -7,7 +7,7 @@ from pathlib import Path
 from sam_cluster.agent.ports import Clock, GpuInfo, RawReading
 from sam_cluster.core.model import Flag, Kind, Shard
 from sam_cluster.simulation.gpus import SimulatedReaders
-from tests.bench.nvml.waveform import Counter, Epoch, History, Segment, Waveform
+from sam_cluster.standin.waveform import Counter, Epoch, History, Segment, Waveform
 
 from .simulated_node import SECOND, SimulatedNode, uuid_of
 

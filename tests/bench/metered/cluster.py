@@ -13,13 +13,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from sam_cluster.core.model import Shard
+from sam_cluster.standin.standin import build
 from sam_cluster.store.shards import read_summary
 from tests.bench.metered.figures import Figure, figure
 from tests.bench.metered.hooks import HookRecord, Hooks
 from tests.bench.metered.node import EXECUTABLES, MeteredNode
 from tests.bench.metered.runs import NodeRun, RunKey, pair
 from tests.bench.mounts import unmount_below
-from tests.bench.nvml.standin import build
 from tests.bench.slurm import SlurmCluster
 from tests.bench.slurm.accounts import SERVICE_USER, create_unix_users
 from tests.bench.slurm.conf import NODES

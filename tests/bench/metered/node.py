@@ -11,8 +11,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from sam_cluster.standin.standin import Standin
 from tests.bench.mounts import mount_small, set_read_only, unmount
-from tests.bench.nvml.standin import Standin
 from tests.bench.slurm.accounts import SERVICE_USER
 from tests.bench.slurm.conf import CLUSTER, GPUS_PER_NODE
 from tests.bench.slurm.processes import BenchError

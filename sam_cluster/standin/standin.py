@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
-from tests.bench.nvml import profiles, state
-from tests.bench.nvml.library import build, shared_library
-from tests.bench.nvml.waveform import Counter, Epoch, History, Segment, Waveform, whole_millijoules
+from sam_cluster.standin import profiles, state
+from sam_cluster.standin.library import build, shared_library
+from sam_cluster.standin.waveform import Counter, Epoch, History, Segment, Waveform, whole_millijoules
 
 __all__ = ["Standin", "build"]
 
@@ -123,15 +123,17 @@ class Standin:
 
     # ---- counter ----
 
-    def reset(self, gpu: int, base: int = 0, at_us: int | None = None) -> None:
-        """Let the counter start again from ``base`` millijoules, now or at a time to come."""
+    def reset(self, gpu: int, base: int = 0, at_us: int | None = None) -> int:
+        """Let the counter start again from ``base`` millijoules, now or at a time to come; returns when."""
         with self._changing() as now_us:
             if at_us is not None and at_us < now_us:
                 raise ValueError(f"a reset at {at_us} us is {now_us - at_us} us too late")
             if self._counters[gpu].resets_after(now_us) >= state.MAX_EPOCHS - 1:
                 raise ValueError(f"the stand-in holds {state.MAX_EPOCHS - 1} resets to come")
-            self._counters[gpu].reset(now_us if at_us is None else at_us, base)
+            when_us = now_us if at_us is None else at_us
+            self._counters[gpu].reset(when_us, base)
             self._publish(gpu, now_us)
+        return when_us
 
     def set_counter(self, gpu: int, *, gain_ppm: int | None = None, step_us: int | None = None,
                     phase_us: int | None = None) -> None:  # fmt: skip
