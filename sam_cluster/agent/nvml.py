@@ -106,25 +106,29 @@ class Nvml:
         return Inventory(driver_version=_ask(pynvml.nvmlSystemGetDriverVersion), gpus=tuple(gpus))
 
     def _describe(self, handle: Any, index: int) -> GpuInfo:
+        slices = self._mig_slices(handle)
         return GpuInfo(
             uuid=_call(pynvml.nvmlDeviceGetUUID, handle),
             index=index,
             name=_call(pynvml.nvmlDeviceGetName, handle),
             minor=_ask(pynvml.nvmlDeviceGetMinorNumber, handle),
             power_limit_milliwatts=_ask(pynvml.nvmlDeviceGetEnforcedPowerLimit, handle),
-            mig_uuids=self._mig_uuids(handle),
+            mig_uuids=None if slices is None else tuple(slices),
+            mig_slices=tuple((slices or {}).values()),
         )
 
-    def _mig_uuids(self, handle: Any) -> tuple[str, ...] | None:
+    def _mig_slices(self, handle: Any) -> dict[str, int | None] | None:
+        """The UUIDs of its MIG devices, each with its compute slices; None where MIG is off."""
         mode = _ask(pynvml.nvmlDeviceGetMigMode, handle)
         if not mode or mode[0] != pynvml.NVML_DEVICE_MIG_ENABLE:
             return None
-        uuids = []
+        slices: dict[str, int | None] = {}
         for index in range(_ask(pynvml.nvmlDeviceGetMaxMigDeviceCount, handle) or 0):
             slice_handle = _ask(pynvml.nvmlDeviceGetMigDeviceHandleByIndex, handle, index)
             if slice_handle is not None and (uuid := _ask(pynvml.nvmlDeviceGetUUID, slice_handle)):
-                uuids.append(uuid)
-        return tuple(uuids)
+                attributes = _ask(pynvml.nvmlDeviceGetAttributes_v2, slice_handle)
+                slices[uuid] = int(attributes.computeInstanceSliceCount) or None if attributes else None
+        return slices
 
     def read(self, uuid: str) -> RawReading:
         """The energy counter, then the power since the last look."""

@@ -21,6 +21,8 @@ BEST_WITH: Mapping[Flag, Quality] = {
     Flag.POWER_ONLY: Quality.ESTIMATED,
     Flag.ASSUMED_GPU: Quality.ESTIMATED,
     Flag.SHARED: Quality.ESTIMATED,  # the device was measured, the run's share of it is a convention
+    Flag.SHARED_EQUALLY: Quality.ESTIMATED,
+    Flag.AFTER_END: Quality.ESTIMATED,
     Flag.CONFLICT: Quality.ESTIMATED,
     Flag.BRIDGED: Quality.ESTIMATED,
     Flag.METERS_DISAGREE: Quality.ESTIMATED,  # the counter's figure counts, and one of the two is wrong

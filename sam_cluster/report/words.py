@@ -25,6 +25,8 @@ FLAGS: dict[Flag, str] = {
     Flag.POWER_ONLY: "The GPU has no energy counter; the figure is the integral of its power.",
     Flag.ASSUMED_GPU: "Which GPU the job held is an assumption: Slurm gave only an index.",
     Flag.SHARED: "A GPU was held by several jobs at once, and its energy split between them.",
+    Flag.SHARED_EQUALLY: "Nothing says how much of a shared GPU each job was given; it is split equally.",
+    Flag.AFTER_END: "By accounting it was over while other jobs held the GPU; that time is theirs alone.",
     Flag.CLOCK_STEPPED: "The node's clock jumped inside the job; hours near the jump may be off.",
     Flag.GPU_MISSING: "A GPU of the job has no figure.",
     Flag.NODE_MISSING: "A node of the job has sent nothing (yet).",
