@@ -37,7 +37,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """A segment ended: its last reading.
+    """A segment ended: its last reading, and whether its counter was made of power.
 
     Between that and the first reading of the next, `gap_microseconds` later, `bridged_millijoules` were drawn
     and not counted, by the power series, give or take `uncertainty_millijoules`; None where it does not cover
@@ -47,6 +47,7 @@ class Restart:
 
     segment: str
     last: Reading
+    power_only: bool
     gap_microseconds: int
     bridged_millijoules: int | None
     uncertainty_millijoules: int
@@ -106,7 +107,7 @@ class GpuMeter:
         self._unbroken_from = 0  # the first reading after the last break that was seen (uptime)
         self.series = series or PowerSeries()
         self.is_doubtful = False  # the handle was lost or let go of since the last reading
-        self._ended: tuple[str, Reading] | None = None  # a segment that is known to be over, with its last
+        self._ended: MeterState | None = None  # of a segment that is known to be over
         self._drawn: Drawn | None = None  # up to the last reading, by the power series
         self._record = 0, Drawn()  # of this segment: what was counted while the series covered it, and drawn
         self._kept: Reading | None = None  # the reading of the last sample that was kept
@@ -160,7 +161,7 @@ class GpuMeter:
         versions = {state.driver_version, self._driver_version} - {None}
         self.is_doubtful = state.is_doubtful
         if len(versions) > 1 or state.power_only:
-            self._ended = state.segment, state.last
+            self._ended = state
         else:
             self.segment = state.segment
             self._readings.append(replace(state.last, power_milliwatts=None))
@@ -213,27 +214,27 @@ class GpuMeter:
     ) -> Restart | None:
         """Whether a reading does not go on from the last one."""
         counter, uptime = raw.counter_millijoules, raw.uptime_microseconds
-        from_zero = False
-        if self._ended:
-            segment, last = self._ended
-        elif self.last is None or self.segment is None:
+        ended, self._ended = self._ended, None
+        if ended and not is_held:
             return None
-        else:
-            segment, last = self.segment, self.last
-            if power_only == self.power_only:
-                if counter is None:
-                    return None
-                span = uptime - last.uptime_microseconds
-                took = course(
-                    last.counter_millijoules, counter, span, drawn, self._record, self._limit,
-                    is_doubtful=self.is_doubtful,
-                )  # fmt: skip
-                if took is Course.WENT_ON:
-                    return None
-                from_zero = took is Course.FROM_ZERO
+        segment, last = (ended.segment, ended.last) if ended else (self.segment, self.last)
+        was_power_only = ended.power_only if ended else self.power_only
+        if last is None or segment is None:
+            return None
+        took = Course.BROKEN
+        if power_only and was_power_only and not ended:
+            took = Course.WENT_ON
+        elif counter is not None and not was_power_only:
+            took = course(
+                last.counter_millijoules, counter, uptime - last.uptime_microseconds, drawn, self._record,
+                self._limit, is_doubtful=self.is_doubtful,
+            )  # fmt: skip
+        if took is Course.WENT_ON and not ended:
+            return None
+        from_zero = took is Course.FROM_ZERO
         counted = counter or 0 if from_zero else 0
         gap = drawn or self.series.between(last.uptime_microseconds, uptime)
-        self.segment, self._ended, self._record = None, None, (0, Drawn())
+        self.segment, self._record = None, (0, Drawn())
         self._readings.clear()
         self._marks.clear()
         # All that it shows was counted since then, or, as far as the runs in between are concerned, nothing.
@@ -244,6 +245,7 @@ class GpuMeter:
         return Restart(
             segment=segment,
             last=last,
+            power_only=was_power_only,
             gap_microseconds=span,
             bridged_millijoules=max(gap.millijoules - counted, 0) if gap else None,
             uncertainty_millijoules=self._bridge_uncertainty(gap, last) if gap else 0,

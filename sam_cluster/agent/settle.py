@@ -112,7 +112,10 @@ def follow_segment(run: OpenRun, meter: GpuMeter, restart: Restart | None, wall_
     if restart and restart.segment == since.segment:
         last, drawn = restart.last, restart.drawn
         energy = max(since.energy_millijoules, last.counter_millijoules)
-        closing = _plain(meter.uuid, Kind.SEGMENT, restart.segment, Instant(at, at + wall_offset), energy)
+        flags = [Flag.POWER_ONLY] * restart.power_only
+        closing = _plain(
+            meter.uuid, Kind.SEGMENT, restart.segment, Instant(at, at + wall_offset), energy, *flags
+        )
         run.settle(closing, meter.series.until(at), limit)
         opening = replace(
             opening,

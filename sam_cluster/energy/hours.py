@@ -103,7 +103,7 @@ def usage(
                 shares.setdefault(holder, []).append(share)
     for bridge in bridges(readings, divide_between):
         bridged = at(bridge.holder, _hour_of(bridge.at_microseconds))
-        told = bridge.division.flags(bridge.weight)
+        told = bridge.division.flags(bridge.weight) | ({Flag.BRIDGED} if bridge.weight else set())
         bridged.add(0, bridge.device_energy_millijoules, bridge.energy_millijoules, told)
         bridged.shared_by(bridge.division.rule, bridge.holders)
         bridged.bridged_millijoules += bridge.energy_millijoules

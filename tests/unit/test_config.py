@@ -82,6 +82,13 @@ def test_what_cannot_be_is_refused_with_its_line(text: str, line: int, named: st
     assert named in str(refused.value)
 
 
+def test_models_of_gpus_are_calibrated_by_name() -> None:
+    text = '[calibration]\n"NVIDIA A100-SXM4-80GB" = 0.02\nH100 = 0\n'
+    assert parse(text).calibration == {"NVIDIA A100-SXM4-80GB": 0.02, "H100": 0.0}
+    with pytest.raises(ConfigError, match=r"line 2: 'A100' in \[calibration\] must be a fraction"):
+        parse("[calibration]\nA100 = 2\n")
+
+
 def test_what_is_no_toml_is_refused_with_the_place() -> None:
     with pytest.raises(ConfigError, match="line 2"):
         parse("[cluster]\nname = lab\n")

@@ -115,4 +115,6 @@ def test_a_silence_is_not_covered() -> None:
     last, first = series.until(21 * SECOND), series.until(10 * SECOND)
     assert (last - first) == Drawn.of(2 * 300_000, 2 * SECOND)
     assert series.between(20 * SECOND, 21 * SECOND) == Drawn.of(300_000, SECOND)
+    series.extend([(40 * SECOND, 300_000)])
+    assert series.until(40 * SECOND) == last
     assert series.until(1 * SECOND) is None

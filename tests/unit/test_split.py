@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sam_cluster.aggregate.fold import reading_rows, readings_by_gpu
-from sam_cluster.core.model import Cause, Flag, GapKind, Kind, Quality
+from sam_cluster.core.model import Cause, Flag, GapKind, Kind, Quality, ShareRule
 from sam_cluster.energy.gaps import gaps
-from sam_cluster.energy.hours import usage
+from sam_cluster.energy.hours import Usage, usage
 from sam_cluster.energy.split import Holder, Reading, counted_back, divide, segments, total_millijoules
 from sam_cluster.store.rows import from_rows
 from tests.simulated import Simulation
@@ -41,6 +41,11 @@ def then(before: Reading, kind: Kind, at: int, energy: int | None, *, step: int 
     )  # fmt: skip
 
 
+def counted(hours: list[Usage]) -> int:
+    """What runs used of what the counter counted: all but what was bridged while it restarted."""
+    return sum((each.energy_millijoules or 0) - each.bridged_millijoules for each in hours)
+
+
 @given(histories(max_runs=8, clock_steps=True), st.randoms())
 @settings(max_examples=30, deadline=None)
 def test_what_runs_used_and_what_nobody_held_is_the_counters_increase(history, random) -> None:
@@ -51,7 +56,7 @@ def test_what_runs_used_and_what_nobody_held_is_the_counters_increase(history, r
         expected = simulation.total(int(node[3:]), int(uuid[-4:]))
         for segment, mine in segments(readings).items():
             pieces = divide(mine)
-            used = sum(each.energy_millijoules or 0 for each in usage(mine, pieces))
+            used = counted(usage(mine, pieces))
             between = [gap for gap in gaps(mine, pieces) if gap.from_uptime_microseconds is not None]
             first = min(r.uptime_microseconds for r in mine)
             inside = [gap for gap in between if gap.from_uptime_microseconds >= first]
@@ -83,9 +88,11 @@ def test_without_any_subset_of_the_shards_nothing_is_counted_twice(history, data
             energies = [r.energy_millijoules for r in mine] + [
                 r.since_energy_millijoules for r in mine if r.since_energy_millijoules is not None
             ]
-            used = sum(each.energy_millijoules or 0 for each in usage(mine, pieces))
+            used = counted(usage(mine, pieces))
             between = sum(p.energy_millijoules for p in pieces if not p.holders)
             assert used + between == total_millijoules(pieces) == max(energies) - min(energies)
+            bridged = sum(each.bridged_millijoules for each in usage(mine, pieces))
+            assert bridged == max((r.bridged_millijoules or 0 for r in mine), default=0)
 
 
 @given(histories(max_runs=8, resets=False))
@@ -104,14 +111,9 @@ def test_two_runs_on_a_gpu_share_what_they_both_held_and_no_more() -> None:
     assert found[B].energy_millijoules == 301
     assert found[A].device_energy_millijoules == 1400
     assert found[B].device_energy_millijoules == 601
-    assert (found[A].holders, found[A].flags, found[A].quality) == (2, {Flag.SHARED}, Quality.ESTIMATED)
-
-
-def test_weights_share_in_proportion_and_lose_nothing() -> None:
-    a, b = start(A, 0, 0), start(B, 0, 0)
-    readings = [a, b, then(a, Kind.END, HOUR // 2, 1000), then(b, Kind.END, HOUR // 2, 1000)]
-    found = usage(readings, divide(readings), weight=lambda holder: 3 if holder == A else 1)
-    assert [each.energy_millijoules for each in found] == [750, 250]
+    assert (found[A].holders, found[A].quality) == (2, Quality.ESTIMATED)
+    assert found[A].flags == {Flag.SHARED, Flag.SHARED_EQUALLY}
+    assert (found[A].share_rule, found[B].share_rule) == (ShareRule.EQUAL, ShareRule.EQUAL)
 
 
 def test_a_piece_over_a_full_hour_is_apportioned_by_time_and_flagged() -> None:

@@ -129,3 +129,7 @@ def test_a_restart_that_hides_behind_its_old_value_is_found(tmp_path: Path) -> N
     assert shown == sorted(shown), "it does not hide"
     assert [b.bridged_millijoules is not None for b in opened] == [True]
     assert energy_of(shard) == pytest.approx(node.truth_of(shard), rel=0.01)
+    for b in shard.boundaries:
+        if b.since_energy_millijoules is not None:  # also where a part of the stretch was bridged
+            counted = b.energy_millijoules - b.since_energy_millijoules
+            assert b.since_power_millijoules == pytest.approx(counted, rel=0.02)

@@ -71,7 +71,8 @@ class WaveGpu:
         instants = [now]
         if self._sample_us:
             first = self._looked - self._looked % self._sample_us + self._sample_us
-            instants = list(range(first, now + 1, self._sample_us))
+            held = range(first, now + 1, self._sample_us)
+            instants = list(held[-(RING_MICROSECONDS // self._sample_us) :])
         self._looked = now
         return RawReading(
             uptime_microseconds=now,

@@ -1,0 +1,104 @@
+"""What is bridged, and what the second meter has, by hour and holder: shared as the energy is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sam_cluster.core.model import Flag, Kind, Quality
+from sam_cluster.energy.hours import Usage, usage
+from sam_cluster.energy.split import Holder, Reading, divide
+from tests.strategies import EPOCH, HOUR, MINUTE
+
+from .test_split import A, B, start, then
+
+HOLDERS = [A, B, Holder("3.0", EPOCH)]
+
+
+def opened(holder: Holder, at: int, **more) -> Reading:
+    return replace(start(holder, at, 0), kind=Kind.SEGMENT, **more)
+
+
+def hours_of(*readings: Reading, weight=lambda holder: 1) -> dict[Holder, Usage]:
+    found = usage(readings, divide(readings), weight)
+    assert len({each.holder for each in found}) == len(found), "of one hour"
+    return {each.holder: each for each in found}
+
+
+@given(st.integers(1, 3), st.integers(0, 10**9), st.lists(st.integers(1, 7), min_size=3, max_size=3))
+def test_what_was_bridged_is_shared_by_those_who_held_the_gpu_and_counted_once(
+    count, bridged, weights
+) -> None:
+    readings = []
+    for holder in HOLDERS[:count]:
+        begun = opened(holder, MINUTE, gap_microseconds=MINUTE, bridged_millijoules=bridged)
+        readings += [begun, then(begun, Kind.END, 10 * MINUTE, 1000)]
+    hours = hours_of(*readings, weight=lambda holder: weights[HOLDERS.index(holder)])
+    assert sum(each.bridged_millijoules for each in hours.values()) == bridged
+    assert sum(each.energy_millijoules for each in hours.values()) == bridged + 1000
+    for each in hours.values():
+        assert each.device_energy_millijoules == bridged + 1000
+        assert each.covered_microseconds == each.held_microseconds == 9 * MINUTE
+        assert Flag.BRIDGED in each.flags
+        assert each.quality is Quality.ESTIMATED
+
+
+def test_a_gap_that_nothing_bridges_is_not_covered() -> None:
+    begun = opened(A, MINUTE, gap_microseconds=3 * MINUTE, flags=frozenset({Flag.COUNTER_RESET}))
+    (hour,) = hours_of(begun, then(begun, Kind.END, 10 * MINUTE, 1000)).values()
+    assert (hour.held_microseconds, hour.covered_microseconds) == (9 * MINUTE, 6 * MINUTE)
+    assert hour.quality is Quality.LOWER_BOUND
+    assert hour.bridged_millijoules == 0
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 3 * 10**6))
+def test_the_second_meter_is_divided_as_the_first_is(before, during, after, power) -> None:
+    first = start(A, 0, 0)
+    energies = (before + during, before + during + after)
+    second = start(B, 10 * MINUTE, before)
+    ends = [
+        then(second, Kind.END, 20 * MINUTE, energies[0], since_power_millijoules=during),
+        then(first, Kind.END, 30 * MINUTE, energies[1], since_power_millijoules=power),
+    ]
+    hours = hours_of(first, second, *ends)
+    assert sum(each.energy_millijoules for each in hours.values()) == energies[1]
+    counted = energies[1]
+    if counted:
+        expected = power * hours[A].energy_millijoules / counted
+        assert hours[A].power_energy_millijoules == pytest.approx(expected, abs=1)
+    else:
+        assert hours[A].power_energy_millijoules == pytest.approx(power * 5 / 6, abs=1)
+    assert abs(hours[B].power_energy_millijoules - hours[B].energy_millijoules) <= 1
+
+
+def test_where_the_second_meter_does_not_cover_all_it_says_nothing() -> None:
+    begun = start(A, 0, 0)
+    half = then(begun, Kind.HOUR, 10 * MINUTE, 500, since_power_millijoules=500)
+    (hour,) = hours_of(begun, half, then(half, Kind.END, 20 * MINUTE, 900)).values()
+    assert hour.power_energy_millijoules is None
+    (hour,) = hours_of(begun, half).values()
+    assert hour.power_energy_millijoules == 500
+
+
+def test_power_alone_is_no_second_meter_and_as_sure_as_its_samples() -> None:
+    only = frozenset({Flag.POWER_ONLY})
+    begun = start(A, 0, 0, flags=only, uncertainty_millijoules=3)
+    end = then(
+        begun, Kind.END, 10 * MINUTE, 500, flags=only, uncertainty_millijoules=4,
+        since_power_millijoules=500, since_power_uncertainty_millijoules=50,
+    )  # fmt: skip
+    (hour,) = hours_of(begun, end).values()
+    assert hour.power_energy_millijoules is None
+    assert hour.uncertainty_millijoules == 57
+
+
+def test_a_disagreement_is_of_the_stretch_before_its_boundary() -> None:
+    begun = start(A, 0, 0)
+    wrong = then(begun, Kind.HOUR, HOUR, 500, flags=frozenset({Flag.METERS_DISAGREE}))
+    readings = [begun, wrong, then(wrong, Kind.END, HOUR + MINUTE, 600)]
+    before, after = usage(readings, divide(readings))
+    assert Flag.METERS_DISAGREE in before.flags
+    assert Flag.METERS_DISAGREE not in after.flags
