@@ -41,9 +41,9 @@ class Unit:
         by_segment = segments(self.readings)
         for segment, booted in self.segments.items():
             instants = sorted(each for reading in by_segment.get(segment, ()) for each in _instants(reading))
-            _, edge = instants[-1 if latest else 0] if instants else (0, self.stretch.start)
+            uptime, edge = instants[-1 if latest else 0] if instants else (None, self.stretch.start)
             if self.stretch.start <= edge <= self.stretch.end:
-                found.append(Wanted(self.gpu, segment, self.stretch, booted))
+                found.append(Wanted(self.gpu, segment, self.stretch, booted, uptime))
         return found
 
     @property
