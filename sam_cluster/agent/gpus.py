@@ -127,15 +127,22 @@ class Gpus:
             return None
         return resolve(devices, self._inventory.gpus, self._config.gpus)
 
-    def poll(self, held: Iterable[tuple[str, ...]], *, is_awaited: bool) -> None:
+    @property
+    def inventory(self) -> Inventory | None:
+        """What there is; None while NVML is not open."""
+        return self._inventory
+
+    def poll(self, held: Iterable[tuple[str, ...]], *, is_awaited: bool, is_wanted: bool) -> None:
         """Read what is held, where it is due, and soon again where a boundary still waits for a reading; let
-        go of NVML where no run is open."""
+        go of NVML where no run is open, and nothing else is to be read (`is_wanted`)."""
         runs = list(held)
-        self._is_wanted = bool(runs)
-        if not runs:
+        self._is_wanted = bool(runs) or is_wanted
+        if not self._is_wanted:
             self.close()
             return
         self.open()
+        if not runs:
+            return
         uptime = self._clock.uptime_microseconds()
         interval = SERIES_MICROSECONDS if is_awaited else self._series_interval
         self._next_read = min(self._next_read, uptime + interval)

@@ -141,7 +141,7 @@ class Agent:
         return bool(events and events.names())
 
     def _is_done(self) -> bool:
-        if self._node.open_runs or self._taken:
+        if self._node.open_runs or self._node.is_reading_idle or self._taken:
             return False
         if self._children.is_about_to_publish(self._clock.uptime_microseconds()):
             return False

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from sam_cluster.core.config import Config
-from sam_cluster.core.model import Flag, GpuHeld, Kind, Reason, Rung
+from sam_cluster.core.model import NO_JOB, Flag, GpuHeld, Kind, Reason, Rung
 from sam_cluster.core.units import MICROSECONDS_PER_DAY, MICROSECONDS_PER_HOUR, MICROSECONDS_PER_SECOND
 
 from .events import Event
 from .facts import RunFacts, run_facts
 from .gpus import Gpus
+from .idle import IdleReadings
 from .journal import Journal, JournalPart
 from .liveness import MissingEnds
 from .memory import ClosedRuns
@@ -46,6 +47,7 @@ class NodeMeter:
         self._clock = clock
         self._journal = journal
         self._gpus = Gpus(config, boot_id, clock, readers, journal)
+        self._idle = IdleReadings(config.cluster_name, node, boot_id, journal)
         self._closed_runs = ClosedRuns(journal)
         self._missing_ends = MissingEnds(clock, live_jobs)
         self._runs: list[OpenRun] = []
@@ -60,8 +62,14 @@ class NodeMeter:
         left = left_behind(self._journal, self._closed_runs.has)
         self._complete += left.complete
         for run, closed in left.closed:
+            if run.facts.key.job_id == NO_JOB:
+                continue
             self._closed_runs.remember(run, closed)
         for run in left.open:
+            if run.facts.key.job_id == NO_JOB:
+                self._complete += self._idle.close()
+                self._idle.take_up(run)
+                continue
             self._runs.append(run)
             if run.boot_id == self._boot_id:
                 self._go_on(run)
@@ -84,6 +92,10 @@ class NodeMeter:
         """A hook left an event. Raises EventError where it cannot be used."""
         if event.kind == "release":
             self._gpus.release()
+            self._idle.give_up()
+            return
+        if event.kind == "idle":
+            self._idle.ask(self._now().uptime_microseconds)
             return
         facts = run_facts(event.environ, self._config.cluster_name)
         instant = Instant(event.uptime_microseconds, event.at_microseconds)
@@ -99,6 +111,7 @@ class NodeMeter:
             settle_all(self._runs, self._gpus.meters)
         self._resolve_gpus()
         self._hour_marks()
+        self._read_idle()
         for run, ended in self._missing_ends.find(self._runs):
             if ended is None:
                 self._close(run, Flag.NO_END)
@@ -109,16 +122,19 @@ class NodeMeter:
         settle_all(self._runs, self._gpus.meters)
         self._complete_parts()
         is_awaited = any(run.waiting for run in self._runs)
-        self._gpus.poll([run.uuids for run in self._runs], is_awaited=is_awaited)
+        self._gpus.poll(
+            [run.uuids for run in self._runs], is_awaited=is_awaited, is_wanted=self.is_reading_idle
+        )
 
     def flush(self) -> bool:
         """Bring everything to disk, up to the first that cannot be written now; False where one cannot.
 
-        GPUs come first: the next agent then knows each boundary that is on disk as one of its GPU. What
+        GPUs come first: the next agent then knows each boundary of a run that is on disk as one of its GPU;
+        one of which nobody but its GPU would know again comes before them. What
         was closed comes last: an event that is in no journal must not be taken for one that is. A part
         that is complete comes before the next of its run.
         """
-        whole = self._gpus.save()
+        whole = self._idle.flush() and self._gpus.save()
         for part in self._complete:
             whole = whole and part.flush()
             part.close()
@@ -126,7 +142,7 @@ class NodeMeter:
 
     def journal_parts(self) -> list[JournalPart]:
         """The journals of all runs that are not sealed."""
-        return [*self._complete, *(run.log for run in self._runs)]
+        return [*self._complete, *self._idle.part, *(run.log for run in self._runs)]
 
     def sealable(self) -> list[str]:
         """The complete parts, by name; what they hold is on disk after a `flush` that returns True."""
@@ -146,6 +162,11 @@ class NodeMeter:
     def open_runs(self) -> list[OpenRun]:
         """The runs that are not over."""
         return list(self._runs)
+
+    @property
+    def is_reading_idle(self) -> bool:
+        """Whether a reading is waited for of a GPU that nobody holds."""
+        return self._idle.asked_at is not None
 
     def next_step_microseconds(self) -> int:
         """When to call `step` again at the latest (uptime), if nothing happens before."""
@@ -203,6 +224,7 @@ class NodeMeter:
         run = OpenRun(facts, facts.node or self._node, boot_id, instant, self._journal)
         run.begin()
         self._runs.append(run)
+        self._idle.of_place(facts)
         return run
 
     # GPUs
@@ -237,6 +259,25 @@ class NodeMeter:
             follow_segment(run, meter, restart, offset)
             if sample:
                 run.sample(sample)
+        inventory = self._gpus.inventory
+        if inventory and answer.uuid not in self._held():
+            instant = Instant(answer.reading.uptime_microseconds, at)
+            self._idle.read(answer.reading, instant, meter, inventory)
+
+    def _held(self) -> set[str]:
+        return {uuid for run in self._runs for uuid in run.uuids}
+
+    def _read_idle(self) -> None:
+        """Read what nobody holds, where that is asked for and it is known what is held; not for ever."""
+        asked_at = self._idle.asked_at
+        if asked_at is not None and not any(run.gpus is None for run in self._runs):
+            for uuid in self._idle.next(self._gpus.meters, self._held()) if self._gpus.inventory else ():
+                self._gpus.read(uuid)
+        is_late = asked_at is not None and self._now().uptime_microseconds - asked_at > PATIENCE_MICROSECONDS
+        if is_late or self._gpus.refuses(None, ever_read=False):
+            self._idle.give_up()
+        if self._idle.is_due(self._now()):
+            self._complete += self._idle.close()
 
     # time
 
@@ -247,6 +288,8 @@ class NodeMeter:
             return
         self._hour = hour
         instant = now.later(-since)
+        if self._runs:
+            self._idle.ask(now.uptime_microseconds)
         for run in self._runs:
             if run.started < instant and not run.ended:
                 self._wait(run, Kind.HOUR, instant)
@@ -260,7 +303,7 @@ class NodeMeter:
             at = run.rotate_at
             if at and not any(item.instant <= at for item in run.waiting):
                 run.close_part(final=False, at=at, reasons={}, reason=None)
-                self._complete.append(run.next_part())
+                self._complete += [run.next_part(), *self._idle.close()]
             is_settled = run.gpus is not None or self._is_hopeless(run, None, uptime)
             if run.ended and not run.waiting and is_settled:
                 self._close(run)
@@ -293,5 +336,5 @@ class NodeMeter:
             reason = next(iter(reasons.values()), Reason.NO_READING)
         run.close_part(final=True, at=last, reasons=reasons, reason=reason)
         self._runs.remove(run)
-        self._complete.append(run.log)
+        self._complete += [run.log, *self._idle.close()]
         self._closed_runs.remember(run, last)

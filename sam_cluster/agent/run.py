@@ -130,9 +130,11 @@ class OpenRun:
         the power series has up to it, counted from wherever that begins."""
         uuid = boundary.gpu_uuid
         since = self.since.get(uuid)
-        if since and since.segment == boundary.segment and boundary.kind is not Kind.START:
+        is_opening = boundary.kind in (Kind.START, Kind.IDLE)
+        if since and since.segment == boundary.segment and not is_opening:
             boundary = replace(
                 boundary,
+                since_at_microseconds=since.at_microseconds,
                 since_uptime_microseconds=since.uptime_microseconds,
                 since_energy_millijoules=since.energy_millijoules,
             )
@@ -142,9 +144,7 @@ class OpenRun:
         self._drawn[uuid] = drawn
         self._sampled[uuid] = 0
         if boundary.energy_millijoules is not None:
-            self.since[uuid] = Mark(
-                boundary.segment, boundary.uptime_microseconds, boundary.energy_millijoules
-            )
+            self.since[uuid] = _mark(boundary, boundary.energy_millijoules)
         if boundary.kind is Kind.END:
             self.finished.add(uuid)
         self.log.add({"r": "boundary", **asdict(boundary)})
@@ -220,9 +220,7 @@ class OpenRun:
                 boundary = _boundary(record)
                 run._sampled[boundary.gpu_uuid] = 0
                 if boundary.energy_millijoules is not None:
-                    run.since[boundary.gpu_uuid] = Mark(
-                        boundary.segment, boundary.uptime_microseconds, boundary.energy_millijoules
-                    )
+                    run.since[boundary.gpu_uuid] = _mark(boundary, boundary.energy_millijoules)
                 if boundary.kind is Kind.END:
                     run.finished.add(boundary.gpu_uuid)
         run.log = JournalPart(journal, run.name, lines)
@@ -275,6 +273,10 @@ def shard_from_records(records: Iterable[Record]) -> Shard:
         agent_version=head["version"],
         driver_version=driver,
     )
+
+
+def _mark(boundary: Boundary, energy_millijoules: int) -> Mark:
+    return Mark(boundary.segment, boundary.uptime_microseconds, energy_millijoules, boundary.at_microseconds)
 
 
 def _without_kind(record: Record) -> dict[str, Any]:

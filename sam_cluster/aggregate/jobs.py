@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa
 
+from sam_cluster.core.model import NO_JOB
 from sam_cluster.store.commit import Transaction
 from sam_cluster.store.rows import among, from_rows, to_rows
 
@@ -36,7 +37,7 @@ def resummarise(
     """Bring `runs` and `jobs` up to date for these jobs, also with accounting that is not stored yet.
     `calibration`: the error of the gain of GPU models that the site has calibrated. Returns how many rows of
     each they have now."""
-    jobs = set(touched)
+    jobs = {job for job in touched if job[1] != NO_JOB}
     if not jobs:
         return 0, 0
     shards = by_job(of_jobs(transaction, "shards", jobs))

@@ -11,6 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+#: Under this number, which Slurm gives to no job, nodes send their readings of GPUs that no run holds.
+NO_JOB = 0
+
 
 class Quality(StrEnum):
     """How good an energy figure is, best first."""
