@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from .lock import AgentLock, holder
 from .spool import Spool, service_account
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
+PATH_UNIT = "/etc/systemd/system/multi-user.target.wants/sam-agent.path"
 MOST_INHERITED = 65_536
 
 
@@ -33,7 +35,10 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("run", help="meter until no run is open (what the hooks and systemd start)")
     commands.add_parser("status", help="what is open, what waits, what went wrong")
-    commands.add_parser("publish", help="bring to the store what is sealed and still here")
+    commands.add_parser(
+        "publish",
+        help="bring to the store what is sealed and still here; read GPUs that nobody holds",
+    )
     release = commands.add_parser("release", help="let go of NVML, so that a GPU can be reset")
     release.add_argument("--gpu", metavar="UUID", help="the GPU that is meant; NVML is let go of whole")
     release.add_argument(
@@ -100,8 +105,14 @@ def _status(config: Config) -> int:
 
 
 def _publish(config: Config) -> int:
+    """What the timer does. GPUs are read by an agent, which alone knows what is held: where none runs, one
+    starts, reads, lets go of NVML and ends."""
     from .publish import publish
 
+    if os.path.isdir(str(config.events)):
+        _leave(config, "idle")
+        if holder(str(config.events)) is None and not _is_started_by_systemd():
+            _start_agent()
     account = service_account(config.publish_as)
     if account.switch:
         os.setgroups([])
@@ -117,15 +128,36 @@ def _release(config: Config, seconds: float) -> int:
     process = holder(str(config.events))
     if process is None:
         return EXIT_DONE
-    with open("/proc/uptime", encoding="ascii") as file:
-        uptime = file.read().split()[0]
-    leave_event(str(config.events), "release", uptime, _boot_id())
+    _leave(config, "release")
     until = time.monotonic() + seconds
     while _holds_devices(process):
         if time.monotonic() >= until:
             return EXIT_DONE if not seconds else EXIT_FAILED
         time.sleep(0.05)
     return EXIT_DONE
+
+
+def _leave(config: Config, kind: str) -> None:
+    """Leave an event of this moment."""
+    with open("/proc/uptime", encoding="ascii") as file:
+        uptime = file.read().split()[0]
+    leave_event(str(config.events), kind, uptime, _boot_id())
+
+
+def _is_started_by_systemd() -> bool:
+    """Whether a path unit starts the agent where there is an event: as the hooks have it."""
+    return os.path.isdir("/run/systemd/system") and os.path.exists(PATH_UNIT)
+
+
+def _start_agent() -> None:
+    """As the hooks start it: in a session of its own, with nothing open that somebody waits for."""
+    subprocess.Popen(
+        [sys.executable, "-m", "sam_cluster.agent.main", "run"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def _boot_id() -> str:
