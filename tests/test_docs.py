@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sam_cluster.cli.ledger import LEDGER_KEYS
 from sam_cluster.cli.main import COMMANDS, build_parser
 from sam_cluster.core.model import Flag, Quality, Reason
 from sam_cluster.report.documents import JOB_KEYS, RESULT_KEYS
@@ -43,7 +44,9 @@ def test_every_command_and_flag_is_documented(command: str) -> None:
     assert flags_of(command) - written == set()
 
 
-@pytest.mark.parametrize(("command", "keys"), [("jobs", JOB_KEYS), ("results", RESULT_KEYS)])
+@pytest.mark.parametrize(
+    ("command", "keys"), [("jobs", JOB_KEYS), ("ledger", LEDGER_KEYS), ("results", RESULT_KEYS)]
+)
 def test_every_json_key_is_documented(command: str, keys: tuple[str, ...]) -> None:
     assert {key for key in keys if f"`{key}`" not in section(command)} == set()
 

@@ -52,6 +52,7 @@ def _held(
         mig_uuid=mig_uuid,
         mig_slices=mig_slices,
         power_limit_milliwatts=gpu.power_limit_milliwatts,
+        is_module=gpu.is_module,
     )
 
 

@@ -80,6 +80,7 @@ class Nvml:
         self._handles: dict[str, Any] = {}
         self._rings: dict[str, Ring] = {}
         self._no_ring: set[str] = set()
+        self._modules: set[str] = set()  # GPUs of which NVML reads the whole module
         self._counted: set[str] = set()  # GPUs that have the counter
 
     def open(self) -> Inventory:
@@ -101,6 +102,8 @@ class Nvml:
             except DriverError:
                 continue
             handles[info.uuid] = handle
+            if info.is_module:
+                self._modules.add(info.uuid)
             gpus.append(info)
         self._handles = handles
         return Inventory(driver_version=_ask(pynvml.nvmlSystemGetDriverVersion), gpus=tuple(gpus))
@@ -115,7 +118,14 @@ class Nvml:
             power_limit_milliwatts=_ask(pynvml.nvmlDeviceGetEnforcedPowerLimit, handle),
             mig_uuids=None if slices is None else tuple(slices),
             mig_slices=tuple((slices or {}).values()),
+            is_module=self._is_module(handle),
         )
+
+    def _is_module(self, handle: Any) -> bool:
+        """Whether its readings are of a module with a CPU in it (GH200): it answers for that scope."""
+        wanted = [(pynvml.NVML_FI_DEV_POWER_INSTANT, pynvml.NVML_POWER_SCOPE_MODULE)]
+        values = _ask(pynvml.nvmlDeviceGetFieldValues, handle, wanted)
+        return values is not None and values[0].nvmlReturn == pynvml.NVML_SUCCESS
 
     def _mig_slices(self, handle: Any) -> dict[str, int | None] | None:
         """The UUIDs of its MIG devices, each with its compute slices; None where MIG is off."""
@@ -177,8 +187,11 @@ class Nvml:
         if ring.last > self._clock.now_microseconds():
             ring.last = 0  # the wall clock was set back
         since = ring.last
+        of_what = (
+            pynvml.NVML_MODULE_POWER_SAMPLES if uuid in self._modules else pynvml.NVML_TOTAL_POWER_SAMPLES
+        )
         try:
-            kind, samples = pynvml.nvmlDeviceGetSamples(handle, pynvml.NVML_TOTAL_POWER_SAMPLES, since)
+            kind, samples = pynvml.nvmlDeviceGetSamples(handle, of_what, since)
         except pynvml.NVMLError as error:
             if error.value in GONE:
                 raise _error(error.value) from None

@@ -116,6 +116,8 @@ class OpenRun:
         self.log.add({"r": "gpus", "gpus": [asdict(gpu) for gpu in gpus], "driver": driver_version})
         if any(gpu.rung is Rung.ASSUMED_INDEX for gpu in gpus):
             self.flag(Flag.ASSUMED_GPU)
+        if any(gpu.is_module for gpu in gpus):
+            self.flag(Flag.MODULE_SCOPE)
 
     def end(self, ended: Instant, restart: int | None) -> None:
         """Its epilog came."""

@@ -17,7 +17,7 @@ from importlib import import_module
 from sam_cluster import __version__
 from sam_cluster.core.errors import EXIT_FAILED, EXIT_USAGE, SamClusterError
 
-COMMANDS = ("demo", "run", "aggregate", "jobs", "submit", "results", "report", "score", "doctor")
+COMMANDS = ("demo", "run", "aggregate", "jobs", "ledger", "submit", "results", "report", "score", "doctor")
 
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 

@@ -50,6 +50,7 @@ class Flag(StrEnum):
     BRIDGED = "bridged"  # the counter restarted inside the run; what it did not count is taken from power
     METERS_DISAGREE = "meters_disagree"  # counter and power differ by more than sampling explains
     POWER_ONLY = "power_only"  # no counter; the integral of power
+    MODULE_SCOPE = "module_scope"  # a counter is of a whole module, CPU and memory included
     ASSUMED_GPU = "assumed_gpu"  # which GPU it was is an assumption
     SHARED = "shared"  # a GPU was held by several runs at once, and split
     SHARED_EQUALLY = "shared_equally"  # and nothing says how much of it each was given
@@ -150,6 +151,7 @@ class GpuHeld:
     mig_uuid: str | None = None
     mig_slices: int | None = None  # compute slices of it
     power_limit_milliwatts: int | None = None
+    is_module: bool = False  # its counter is of a module with a CPU in it
     reason: Reason | None = None  # why it has no figure, where it has none
 
 

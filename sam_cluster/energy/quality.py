@@ -15,6 +15,7 @@ BEST_WITH: Mapping[Flag, Quality] = {
     # The figure is whole; what is flagged is not the energy.
     Flag.CLOCK_STEPPED: Quality.MEASURED,  # durations are the other clock's; only the hours are in doubt
     Flag.NO_ACCOUNTING: Quality.MEASURED,
+    Flag.MODULE_SCOPE: Quality.MEASURED,  # of more than the GPU, and said to be
     Flag.SIMULATED: Quality.MEASURED,
     # The figure is whole, and a part of it was inferred.
     Flag.INTERPOLATED: Quality.ESTIMATED,

@@ -23,6 +23,7 @@ FLAGS: dict[Flag, str] = {
     Flag.BRIDGED: "A GPU's energy counter restarted inside the job; the power samples fill what it missed.",
     Flag.METERS_DISAGREE: "A GPU's energy counter and its power differ by more than sampling explains.",
     Flag.POWER_ONLY: "The GPU has no energy counter; the figure is the integral of its power.",
+    Flag.MODULE_SCOPE: "A GPU's counter is of its whole module (GH200): the CPU's energy is in the figure.",
     Flag.ASSUMED_GPU: "Which GPU the job held is an assumption: Slurm gave only an index.",
     Flag.SHARED: "A GPU was held by several jobs at once, and its energy split between them.",
     Flag.SHARED_EQUALLY: "Nothing says how much of a shared GPU each job was given; it is split equally.",

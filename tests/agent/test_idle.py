@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
-from sam_cluster.core.model import Kind
+from sam_cluster.core.model import Flag, Kind
+from tests.bench.nvml import profiles
 
 from .node import AgentNode
 
@@ -46,3 +48,18 @@ def test_nothing_is_read_on_a_node_that_was_never_metered(agent_node: AgentNode)
     assert (done.returncode, done.stdout) == (0, "published: 0\n")
     assert not node.agent()
     assert not node.idle_shards()
+
+
+def test_the_counter_of_a_module_is_called_one_and_has_its_second_meter(
+    make_node: Callable[..., AgentNode],
+) -> None:
+    node = make_node(gpus=1, **profiles.GH200)
+    node.standin.constant(0, 500_000)
+    node.prolog(7)
+    node.wait_agent()
+    time.sleep(1)
+    node.epilog(7)
+    shard = node.wait_shard()
+    assert Flag.MODULE_SCOPE in shard.flags
+    (end,) = [b for b in shard.boundaries if b.kind is Kind.END]
+    assert end.since_power_millijoules is not None
