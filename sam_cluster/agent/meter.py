@@ -8,17 +8,12 @@ from typing import Any
 
 from sam_cluster.core.model import Sample
 from sam_cluster.core.units import millijoules_from_power
-from sam_cluster.energy.boundary import (
-    COUNTER_STEP_MICROSECONDS,
-    POWER_LIMIT_MILLIWATTS,
-    Brought,
-    Reading,
-    bring_to,
-)
-from sam_cluster.energy.segments import SENSOR_LAG_MICROSECONDS, Course, course
+from sam_cluster.energy.boundary import POWER_LIMIT_MILLIWATTS, Brought, Reading, bring_to
+from sam_cluster.energy.segments import Course, course
 from sam_cluster.energy.series import Drawn, PowerSeries
 
 from .ports import RawReading
+from .restart import Restart, bridged
 
 READINGS_KEPT = 512
 MARKS_KEPT = 64
@@ -34,25 +29,6 @@ class Mark:
     uptime_microseconds: int
     energy_millijoules: int
     at_microseconds: int | None = None  # by the wall clock; None in what an earlier release kept
-
-
-@dataclass(frozen=True, slots=True)
-class Restart:
-    """A segment ended: its last reading, and whether its counter was made of power.
-
-    Between that and the first reading of the next, `gap_microseconds` later, `bridged_millijoules` were drawn
-    and not counted, by the power series, give or take `uncertainty_millijoules`; None where it does not cover
-    the gap. `drawn` is where the series begins for the new segment: what it has later, less that, is for the
-    same stretches as what the counter has counted.
-    """
-
-    segment: str
-    last: Reading
-    power_only: bool
-    gap_microseconds: int
-    bridged_millijoules: int | None
-    uncertainty_millijoules: int
-    drawn: Drawn | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,25 +229,10 @@ class GpuMeter:
             shown = MADE_UP_ORIGIN_MILLIJOULES if counter is None else counter
             self._readings.append(Reading(last.uptime_microseconds, 0 if from_zero else shown))
         span = uptime - last.uptime_microseconds
-        return Restart(
-            segment=segment,
-            last=last,
-            power_only=was_power_only,
-            gap_microseconds=span,
-            bridged_millijoules=max(gap.millijoules - counted, 0) if gap else None,
-            uncertainty_millijoules=self._bridge_uncertainty(gap, last) if gap else 0,
-            drawn=self._drawn - Drawn.of(counted, span) if gap and self._drawn else None,
-        )
-
-    def _bridge_uncertainty(self, gap: Drawn, last: Reading) -> int:
-        """Of what is bridged: the counter's step at both its ends, what lies between the samples, and the
-        lag of the sensor, where power was another after the gap."""
-        limit = self._limit or POWER_LIMIT_MILLIWATTS
-        steps = 2 * millijoules_from_power(limit, COUNTER_STEP_MICROSECONDS)
-        before, after = last.power_milliwatts, self.series.latest_milliwatts
-        change = limit if before is None or after is None else abs(after - before)
-        lag = millijoules_from_power(change, SENSOR_LAG_MICROSECONDS)
-        return steps + gap.uncertainty_millijoules + lag
+        restart = Restart(segment=segment, last=last, power_only=was_power_only, gap_microseconds=span)
+        if gap is None or self._drawn is None:
+            return restart
+        return bridged(restart, gap, counted, self._drawn, self.series.latest_milliwatts, self._limit)
 
     def _sample(self, reading: Reading, raw: RawReading, at_microseconds: int) -> Sample:
         uptime = reading.uptime_microseconds

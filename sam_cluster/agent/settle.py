@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from sam_cluster.core.model import Boundary, Flag, Kind
 
-from .meter import GpuMeter, Mark, Restart
+from .meter import GpuMeter, Mark
+from .restart import Restart
 from .run import Instant, OpenRun, Waiting
 
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sam_cluster.agent.meter import GpuMeter, MeterState, Restart
+from sam_cluster.agent.meter import GpuMeter, MeterState
 from sam_cluster.agent.ports import RawReading
+from sam_cluster.agent.restart import Restart
 from sam_cluster.core.units import millijoules_from_power
 from sam_cluster.energy.boundary import Reading
 from sam_cluster.energy.power import Power
