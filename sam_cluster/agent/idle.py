@@ -8,12 +8,13 @@ looked nobody knows.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 
 from sam_cluster.core.model import NO_JOB, Boundary, GpuHeld, Kind, Rung, RunKey
 from sam_cluster.core.units import MICROSECONDS_PER_DAY, MICROSECONDS_PER_SECOND
 
 from .facts import RunFacts
+from .gpus import Gpus
 from .journal import Journal, JournalPart
 from .meter import GpuMeter
 from .ports import Inventory, RawReading
@@ -21,7 +22,9 @@ from .run import Instant, OpenRun
 
 STATE_FILE = "place.json"
 #: Asked for again sooner, nothing is read.
-LEAST_MICROSECONDS = 60 * MICROSECONDS_PER_SECOND
+LEAST_MICROSECONDS = 600 * MICROSECONDS_PER_SECOND
+#: A reading is waited for so long.
+WAIT_MICROSECONDS = 120 * MICROSECONDS_PER_SECOND
 
 
 class IdleReadings:
@@ -49,26 +52,39 @@ class IdleReadings:
         if self._place[0] is not None and self.asked_at is None and not is_soon:
             self.asked_at, self._left = uptime, None
 
-    def next(self, gpus: Collection[str], held: Collection[str]) -> list[str]:
-        """The GPUs to read now, of all there are: those that nobody holds, each once."""
-        if self.asked_at is None or self._left is not None:
-            return []
-        self._left = set(gpus) - set(held)
-        if not self._left:
-            self.give_up()
-        return sorted(self._left or ())
+    def step(self, gpus: Gpus, runs: Sequence[OpenRun], now: Instant) -> list[JournalPart]:
+        """Read what nobody holds, where that is asked for and it is known what is held; not for ever. Returns
+        the journal of a day that is over."""
+        if self.asked_at is not None:
+            is_known = gpus.inventory is not None and all(_is_resolved(run) for run in runs)
+            if is_known and self._left is None:
+                self._left = set(gpus.meters) - _held(runs)
+                for uuid in sorted(self._left):
+                    gpus.read(uuid)
+            is_late = now.uptime_microseconds - self.asked_at > WAIT_MICROSECONDS
+            if is_late or self._left == set() or gpus.refuses(None, ever_read=False):
+                self.give_up()
+        return self.close() if self._is_over(now) else []
 
     def give_up(self) -> None:
         """What was not read by now is not waited for."""
         self.asked_at = self._left = None
 
-    def read(self, reading: RawReading, at: Instant, meter: GpuMeter, inventory: Inventory) -> None:
-        """A GPU was read that nobody holds: where that was asked for, it is a boundary."""
+    def read(
+        self,
+        reading: RawReading,
+        at_microseconds: int,
+        meter: GpuMeter,
+        inventory: Inventory | None,
+        runs: Sequence[OpenRun],
+    ) -> None:
+        """A GPU was read: where that was asked for, and no run holds it now, it is a boundary."""
         if self._left is None or meter.uuid not in self._left:
             return
         self._left.discard(meter.uuid)
-        if not self._left:
-            self.give_up()
+        if inventory is None or meter.uuid in _held(runs):
+            return
+        at = Instant(reading.uptime_microseconds, at_microseconds)
         brought = meter.at(at.uptime_microseconds)
         if reading.counter_millijoules is None or brought is None or meter.segment is None:
             return
@@ -99,7 +115,7 @@ class IdleReadings:
         at = max((mark.uptime_microseconds for mark in log.since.values()), default=None)
         self._last = log.started if at is None else Instant(at, at + log.started.wall_offset)
 
-    def is_due(self, now: Instant) -> bool:
+    def _is_over(self, now: Instant) -> bool:
         """Whether the day of the journal, or its boot, is over."""
         if self._log is None:
             return False
@@ -145,3 +161,12 @@ class IdleReadings:
             return None
         cluster, node = document.get("cluster"), document.get("node")
         return (cluster, node) if isinstance(cluster, str) and isinstance(node, str) else None
+
+
+def _held(runs: Sequence[OpenRun]) -> set[str]:
+    return {gpu.uuid for run in runs for gpu in run.gpus or () if gpu.uuid}
+
+
+def _is_resolved(run: OpenRun) -> bool:
+    """Whether it is known which GPUs a run holds: else it may be any."""
+    return run.gpus is not None and all(gpu.uuid for gpu in run.gpus)

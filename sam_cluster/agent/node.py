@@ -111,7 +111,7 @@ class NodeMeter:
             settle_all(self._runs, self._gpus.meters)
         self._resolve_gpus()
         self._hour_marks()
-        self._read_idle()
+        self._complete += self._idle.step(self._gpus, self._runs, self._now())
         for run, ended in self._missing_ends.find(self._runs):
             if ended is None:
                 self._close(run, Flag.NO_END)
@@ -259,25 +259,7 @@ class NodeMeter:
             follow_segment(run, meter, restart, offset)
             if sample:
                 run.sample(sample)
-        inventory = self._gpus.inventory
-        if inventory and answer.uuid not in self._held():
-            instant = Instant(answer.reading.uptime_microseconds, at)
-            self._idle.read(answer.reading, instant, meter, inventory)
-
-    def _held(self) -> set[str]:
-        return {uuid for run in self._runs for uuid in run.uuids}
-
-    def _read_idle(self) -> None:
-        """Read what nobody holds, where that is asked for and it is known what is held; not for ever."""
-        asked_at = self._idle.asked_at
-        if asked_at is not None and not any(run.gpus is None for run in self._runs):
-            for uuid in self._idle.next(self._gpus.meters, self._held()) if self._gpus.inventory else ():
-                self._gpus.read(uuid)
-        is_late = asked_at is not None and self._now().uptime_microseconds - asked_at > PATIENCE_MICROSECONDS
-        if is_late or self._gpus.refuses(None, ever_read=False):
-            self._idle.give_up()
-        if self._idle.is_due(self._now()):
-            self._complete += self._idle.close()
+        self._idle.read(answer.reading, at, meter, self._gpus.inventory, self._runs)
 
     # time
 

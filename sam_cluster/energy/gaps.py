@@ -66,9 +66,10 @@ def _cause(piece: Piece, known: set[int], cuts: set[int], openings: Sequence[Rea
     if piece.to_uptime_microseconds not in known:
         return Cause.SHARD_MISSING
     claims = {
-        opening.previous_uptime_microseconds or 0
+        before
         for opening in openings
         if opening.previous_segment == opening.segment
+        and (before := opening.previous_uptime_microseconds or 0) < opening.uptime_microseconds
     }
     start = since = piece.from_uptime_microseconds
     while since in cuts and since not in claims:

@@ -29,7 +29,8 @@ LOST_NODE = "gpu03"
 def configuration(store: Path, spool: Path) -> str:
     """The cluster's configuration file."""
     groups = "".join(
-        f"[groups.{lab.name}]\nmembers = {len(lab.members)}\nshare = {lab.share}\n\n" for lab in LABS
+        f"[groups.{lab.name}]\nmembers = {len(lab.members)}\nshare = {lab.share}\n\n"
+        for lab in LABS
     )
     return f"""# A simulated cluster: no figure of it was measured on a GPU.
 [cluster]

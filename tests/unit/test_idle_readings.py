@@ -129,7 +129,7 @@ def test_an_agent_that_is_killed_leaves_the_readings_to_the_next(node: Node) -> 
 def test_a_prolog_before_the_reading_that_was_seen_after_it_counts_from_its_instant(node: Node) -> None:
     node.prolog(5, "1")
     node.look()
-    node.wait(120)
+    node.wait(1200)
     prolog = node.event("prolog", 7)
     begin = node.gpus[0].energy_millijoules()
     node.wait(1)
@@ -142,7 +142,7 @@ def test_a_prolog_before_the_reading_that_was_seen_after_it_counts_from_its_inst
     node.seal()
     used, between = ledger(node.sealed, uuid_of(0))
     assert used == node.gpus[0].energy_millijoules() - begin
-    assert [(gap.kind, gap.energy_millijoules) for gap in between] == [(GapKind.IDLE, 120 * 50_000)]
+    assert [(gap.kind, gap.energy_millijoules) for gap in between] == [(GapKind.IDLE, 1200 * 50_000)]
 
 
 def test_a_counter_that_restarted_unseen_is_a_gap_of_which_the_beginning_is_known(node: Node) -> None:
@@ -171,6 +171,21 @@ def test_a_driver_that_does_not_answer_is_let_go_of(node: Node) -> None:
     node.look()
     assert not node.meter.is_reading_idle
     assert not node.readers.is_open
+
+
+def test_while_a_run_holds_nobody_knows_which_gpu_none_is_said_to_be_idle(node: Node) -> None:
+    node.look()
+    node.wait(1200)
+    node.prolog(7, "GPU-of-another-node,9")
+    node.look()
+    node.wait(1200)
+    node.epilog(7, "GPU-of-another-node,9")
+    node.look()
+    node.prolog(8)
+    node.epilog(8)
+    node.seal()
+    _, between = ledger(node.sealed, uuid_of(0))
+    assert [gap.cause for gap in between] == [Cause.NOT_METERED]
 
 
 def test_a_gpu_without_the_counter_has_no_idle_readings(node: Node) -> None:
@@ -229,7 +244,7 @@ def test_runs_and_idle_time_are_the_counters_increase_whatever_happens(operation
         for operation in operations:
             match operation:
                 case ("look",):
-                    node.wait(61)
+                    node.wait(601)
                     node.look()
                 case "begin", str(devices):
                     started += 1
@@ -254,7 +269,7 @@ def test_runs_and_idle_time_are_the_counters_increase_whatever_happens(operation
             node.seal()
         for job, devices in running:
             node.epilog(job, devices)
-        node.wait(61)
+        node.wait(601)
         node.look()
         end = [gpu.energy_millijoules() for gpu in node.gpus]
         node.wait(1)
