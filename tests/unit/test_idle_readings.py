@@ -14,16 +14,19 @@ from hypothesis import strategies as st
 from sam_cluster.aggregate.fold import reading_rows, readings_by_gpu
 from sam_cluster.core.config import Config
 from sam_cluster.core.model import NO_JOB, Cause, GapKind, Kind, Reason, Shard
+from sam_cluster.core.times import from_utc_microseconds
 from sam_cluster.energy.gaps import Gap, gaps
 from sam_cluster.energy.hours import usage
 from sam_cluster.energy.split import divide, segments
+from sam_cluster.report.gpu_ledger import ledgers_of
 from sam_cluster.store.paths import StorePaths
 from sam_cluster.store.rows import from_rows
+from sam_cluster.store.tables import Tables
 from tests.aggregating import rows, run_aggregate
 from tests.simulated import put
 from tests.strategies import HOUR
 
-from .simulated_node import SECOND, SimulatedNode, uuid_of
+from .simulated_node import NOON, SECOND, SimulatedNode, uuid_of
 
 
 class Node(SimulatedNode):
@@ -229,55 +232,82 @@ OPERATIONS = st.lists(
 )  # fmt: skip
 
 
+def lived(directory: Path, operations: list[tuple[object, ...]]) -> tuple[Node, list[int]]:
+    """A node after all that, read at its beginning and its end; what its GPUs drew in between."""
+    node = Node(directory)
+    node.clock.advance(10_000 * SECOND)
+    node.look()
+    begin = [gpu.energy_millijoules() for gpu in node.gpus]
+    running: list[tuple[int, str]] = []
+    started = 0
+    for operation in operations:
+        match operation:
+            case ("look",):
+                node.wait(601)
+                node.look()
+            case "begin", str(devices):
+                started += 1
+                node.prolog(started, devices)
+                running.append((started, devices))
+            case "finish", int(number) if running:
+                node.epilog(*running.pop(number % len(running)))
+            case "pass", int(seconds):
+                node.wait(seconds)
+            case "unwatched", int(seconds) if not running:
+                node.pass_unwatched(seconds)
+                node.step()
+            case "power", int(gpu), int(milliwatts):
+                node.wait(0.001)
+                node.gpus[gpu].set_power(milliwatts)
+            case ("die",):
+                node.kill_agent()
+                node.start_agent()
+                node.step()
+            case "clock", int(seconds):
+                node.clock.step_wall(seconds * SECOND)
+        node.seal()
+    for job, devices in running:
+        node.epilog(job, devices)
+    node.wait(601)
+    node.look()
+    drawn = [gpu.energy_millijoules() - first for gpu, first in zip(node.gpus, begin, strict=True)]
+    node.wait(1)
+    node.prolog(99, "0,1")
+    node.epilog(99, "0,1")
+    node.seal()
+    node.sealed = [shard for shard in node.sealed if shard.key.job_id != 99]
+    return node, drawn
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(OPERATIONS, st.randoms())
 def test_runs_and_idle_time_are_the_counters_increase_whatever_happens(operations, random) -> None:
     """Agents that are killed while runs go on, nodes that sleep, clocks that step, readings in between: where
     nothing is lost and no counter restarts, nothing is unattributed."""
     with tempfile.TemporaryDirectory() as directory:
-        node = Node(Path(directory))
-        node.clock.advance(10_000 * SECOND)
-        node.look()
-        begin = [gpu.energy_millijoules() for gpu in node.gpus]
-        running: list[tuple[int, str]] = []
-        started = 0
-        for operation in operations:
-            match operation:
-                case ("look",):
-                    node.wait(601)
-                    node.look()
-                case "begin", str(devices):
-                    started += 1
-                    node.prolog(started, devices)
-                    running.append((started, devices))
-                case "finish", int(number) if running:
-                    node.epilog(*running.pop(number % len(running)))
-                case "pass", int(seconds):
-                    node.wait(seconds)
-                case "unwatched", int(seconds) if not running:
-                    node.pass_unwatched(seconds)
-                    node.step()
-                case "power", int(gpu), int(milliwatts):
-                    node.wait(0.001)
-                    node.gpus[gpu].set_power(milliwatts)
-                case ("die",):
-                    node.kill_agent()
-                    node.start_agent()
-                    node.step()
-                case "clock", int(seconds):
-                    node.clock.step_wall(seconds * SECOND)
-            node.seal()
-        for job, devices in running:
-            node.epilog(job, devices)
-        node.wait(601)
-        node.look()
-        end = [gpu.energy_millijoules() for gpu in node.gpus]
-        node.wait(1)
-        node.prolog(99, "0,1")
-        node.epilog(99, "0,1")
-        node.seal()
+        node, drawn = lived(Path(directory), operations)
         random.shuffle(node.sealed)
         for gpu in range(2):
-            used, between = ledger([s for s in node.sealed if s.key.job_id != 99], uuid_of(gpu))
+            used, between = ledger(node.sealed, uuid_of(gpu))
             assert {gap.kind for gap in between} <= {GapKind.IDLE}
-            assert used + sum(gap.energy_millijoules or 0 for gap in between) == end[gpu] - begin[gpu]
+            assert used + sum(gap.energy_millijoules or 0 for gap in between) == drawn[gpu]
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(OPERATIONS, st.data())
+def test_so_they_are_in_the_tables_in_whatever_order_the_shards_come(operations, data) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        node, drawn = lived(Path(directory), operations)
+        shards = data.draw(st.permutations(node.sealed))
+        cut = data.draw(st.integers(0, len(shards)))
+        paths = StorePaths(Path(directory) / "store")
+        for part in (shards[:cut], shards[cut:]):
+            for shard in part:
+                put(paths, shard)
+            run_aggregate(paths)
+        begin, end = (from_utc_microseconds(NOON + days * 24 * HOUR) for days in (-30, 60))
+        found = ledgers_of(Tables(paths).snapshot(), begin, end)
+        for gpu in range(2):
+            mine = found["bench", "n1", uuid_of(gpu)]
+            assert mine.is_whole, mine
+            assert mine.counter_millijoules == drawn[gpu]
