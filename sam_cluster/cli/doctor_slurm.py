@@ -131,8 +131,8 @@ def _tres(settings: Mapping[str, str]) -> Finding:
         "AccountingStorageTRES",
         tracked.issuperset(wanted),
         text or "none",
-        f"AccountingStorageTRES={','.join(wanted)} in slurm.conf: without it accounting does not say how many "
-        "GPUs, or what part of one, a job was given",
+        f"AccountingStorageTRES={','.join(wanted)} in slurm.conf: without it accounting does not say how "
+        "many GPUs, or what part of one, a job was given",
     )
 
 

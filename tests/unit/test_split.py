@@ -218,3 +218,33 @@ def test_over_a_counter_that_restarted_between_runs_the_energy_is_null() -> None
     (gap,) = gaps([b], divide([b]))
     assert (gap.cause, gap.energy_millijoules) == (Cause.COUNTER_RESET, None)
     assert gap.from_uptime_microseconds is None
+
+
+def idle(at: int, energy: int, **more) -> Reading:
+    return replace(start(Holder("0.0", EPOCH), at, energy, **more), kind=Kind.IDLE)
+
+
+def chained(reading: Reading, before: Reading) -> Reading:
+    return replace(
+        reading,
+        previous_segment=before.segment,
+        previous_uptime_microseconds=before.uptime_microseconds,
+        previous_energy_millijoules=before.energy_millijoules,
+    )
+
+
+def test_a_reading_of_which_the_node_forgot_cuts_idle_time_and_says_nothing_of_who_held_the_gpu() -> None:
+    """The agent was killed when the reading was on disk, and that it was of this GPU was not."""
+    ended = then(start(A, 0, 100), Kind.END, 600 * SECOND, 200)
+    forgotten = chained(idle(1200 * SECOND, 250), ended)
+    begun = chained(start(B, 1800 * SECOND, 300), ended)
+    readings = [start(A, 0, 100), ended, forgotten, begun, then(begun, Kind.END, 2400 * SECOND, 900)]
+    found = gaps(readings, divide(readings))
+    assert [(gap.kind, gap.energy_millijoules) for gap in found] == [(GapKind.IDLE, 50), (GapKind.IDLE, 50)]
+
+
+def test_a_reading_whose_shard_has_not_come_leaves_the_time_before_it_unattributed() -> None:
+    ended = then(start(A, 0, 100), Kind.END, 600 * SECOND, 200)
+    begun = chained(start(B, 1800 * SECOND, 300), idle(1200 * SECOND, 250))
+    readings = [start(A, 0, 100), ended, begun, then(begun, Kind.END, 2400 * SECOND, 900)]
+    assert [gap.cause for gap in gaps(readings, divide(readings))] == [Cause.SHARD_MISSING]

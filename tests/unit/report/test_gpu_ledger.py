@@ -20,7 +20,18 @@ from sam_cluster.store.paths import StorePaths
 from sam_cluster.store.tables import Tables
 from tests.aggregating import ONE_GPU, accounting_of, put_all, rows, run_aggregate
 from tests.simulated import Simulation, put
-from tests.strategies import CLUSTER, DAY, EPOCH, HOUR, History, PlannedRun, gpu_uuid, histories, node_name
+from tests.strategies import (
+    CLUSTER,
+    DAY,
+    EPOCH,
+    HOUR,
+    MINUTE,
+    History,
+    PlannedRun,
+    gpu_uuid,
+    histories,
+    node_name,
+)
 from tests.unit.cli.stores import run
 
 BEGIN, END = EPOCH - 2 * DAY, EPOCH + 30 * DAY
@@ -98,6 +109,18 @@ def test_a_gap_over_the_border_of_a_period_is_apportioned_by_time_and_said_to_be
     assert abs(ledger.idle_millijoules - gap["energy_millijoules"] / 4) <= 1
     assert ledger.idle_millijoules == ledger.counter_millijoules
     assert ledgers(paths)[GPU].cut == 0
+
+
+@pytest.mark.parametrize("step", [37, -17, 90, -90])
+def test_a_clock_that_steps_under_a_run_over_the_border_changes_neither_side(tmp_path, step: int) -> None:
+    run_over_it = PlannedRun(100, 0, HOUR // 2, 5 * HOUR + HOUR // 3, ONE_GPU, unread=True)
+    history = History((run_over_it, GAP.runs[1]), clock_steps=((0, 2 * HOUR, step * MINUTE),), seed=4)
+    paths = StorePaths(tmp_path / "store")
+    put_all(paths, history)
+    run_aggregate(paths)
+    parts = [ledgers(paths, EPOCH + hour * HOUR, EPOCH + (hour + 1) * HOUR) for hour in range(-2, 40)]
+    assert sum(part[GPU].runs_millijoules > 0 for part in parts if GPU in part) >= 2
+    assert all(ledger.closes for part in parts for ledger in part.values())
 
 
 def test_what_a_run_has_twice_in_the_tables_does_not_close(paths) -> None:
