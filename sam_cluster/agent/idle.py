@@ -1,8 +1,8 @@
 """Readings of GPUs that no run holds, so that what they draw is known too: one an hour.
 
-A timer asks for them (`sam-agent publish`), or the full hour while an agent runs. They lie in a journal of
-their own, which is sealed together with the next run's, or when its UTC day is over: it is the shard of job
-0, which Slurm gives to nobody. A GPU without the energy counter is left out: what its power was while nobody
+A timer asks for them (`sam-agent publish --readings`), or the full hour while an agent runs. They lie in a
+journal of their own, which is sealed together with the next run's, or when its UTC day is over: it is the
+shard of job 0, which Slurm gives to nobody. A GPU without the energy counter is left out: what its power was while nobody
 looked nobody knows.
 """
 

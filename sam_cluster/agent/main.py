@@ -35,9 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("run", help="meter until no run is open (what the hooks and systemd start)")
     commands.add_parser("status", help="what is open, what waits, what went wrong")
-    commands.add_parser(
-        "publish",
-        help="bring to the store what is sealed and still here; read GPUs that nobody holds",
+    publish = commands.add_parser("publish", help="bring to the store what is sealed and still here")
+    publish.add_argument(
+        "--readings", action="store_true", help="also have the GPUs read that nobody holds (the timer does)"
     )
     release = commands.add_parser("release", help="let go of NVML, so that a GPU can be reset")
     release.add_argument("--gpu", metavar="UUID", help="the GPU that is meant; NVML is let go of whole")
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         if chosen.command == "status":
             return _status(config)
         if chosen.command == "publish":
-            return _publish(config)
+            return _publish(config, with_readings=chosen.readings)
         return _release(config, chosen.wait)
     except (SamClusterError, OSError) as error:
         sys.stderr.write(f"sam-agent: {error}\n")
@@ -104,15 +104,14 @@ def _status(config: Config) -> int:
     return EXIT_DONE
 
 
-def _publish(config: Config) -> int:
-    """What the timer does. GPUs are read by an agent, which alone knows what is held: where none runs, one
-    starts, reads, lets go of NVML and ends."""
+def _publish(config: Config, *, with_readings: bool) -> int:
     from .publish import publish
 
-    if os.path.isdir(str(config.events)):
-        _leave(config, "idle")
-        if holder(str(config.events)) is None and not _is_started_by_systemd():
-            _start_agent()
+    if with_readings and os.path.isdir(str(config.events)):
+        try:
+            _ask_for_readings(config)
+        except OSError as error:  # no reason to keep back what is sealed
+            sys.stderr.write(f"sam-agent: GPUs are not read this time: {error}\n")
     account = service_account(config.publish_as)
     if account.switch:
         os.setgroups([])
@@ -147,6 +146,14 @@ def _leave(config: Config, kind: str) -> None:
 def _is_started_by_systemd() -> bool:
     """Whether a path unit starts the agent where there is an event: as the hooks have it."""
     return os.path.isdir("/run/systemd/system") and os.path.exists(PATH_UNIT)
+
+
+def _ask_for_readings(config: Config) -> None:
+    """GPUs are read by an agent, which alone knows what is held: where none runs, one starts, reads, lets go
+    of NVML and ends."""
+    _leave(config, "idle")
+    if holder(str(config.events)) is None and not _is_started_by_systemd():
+        _start_agent()
 
 
 def _start_agent() -> None:

@@ -19,7 +19,7 @@ def test_the_timer_reads_what_nobody_holds_and_lets_go_of_nvml(agent_node: Agent
     node.epilog(7)
     node.wait_shards(1)
     node.wait_ended()
-    assert node.command("publish").returncode == 0
+    assert node.command("publish", "--readings").returncode == 0
     node.wait_ended()
     assert not node.waiting_events()
     begin = time.time_ns() // 1000
@@ -44,7 +44,7 @@ def test_the_timer_reads_what_nobody_holds_and_lets_go_of_nvml(agent_node: Agent
 
 def test_nothing_is_read_on_a_node_that_was_never_metered(agent_node: AgentNode) -> None:
     node = agent_node
-    done = node.command("publish")
+    done = node.command("publish", "--readings")
     assert (done.returncode, done.stdout) == (0, "published: 0\n")
     assert not node.agent()
     assert not node.idle_shards()
