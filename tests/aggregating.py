@@ -41,7 +41,7 @@ def record(number: int, start: int, end: int | None, **more) -> JobRecord:
         "partition": "gpu", "qos": "normal", "state": "COMPLETED" if end else "RUNNING", "exit_code": "0:0",
         "restart_count": 0, "sluid": None, "submit": start - MINUTE, "eligible": start - MINUTE,
         "start": start, "end": end, "suspended_seconds": 0, "node_count": 1, "nodes": ("gpu00",), "gpus": 1,
-        "gpu_shards": None, "alloc_tres": "gres/gpu=1",
+        "gpu_shards": None, "gpu_mps": None, "alloc_tres": "gres/gpu=1",
     }  # fmt: skip
     return JobRecord(**{**fields, **more})
 

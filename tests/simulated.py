@@ -137,6 +137,7 @@ class Simulation:
                     boundary = replace(
                         boundary,
                         previous_segment=chain.segment,
+                        previous_at_microseconds=chain.at_microseconds if run.job_id % 2 else None,
                         previous_uptime_microseconds=chain.uptime_microseconds,
                         previous_energy_millijoules=chain.energy_millijoules,
                     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sam_cluster.cli.ledger import LEDGER_KEYS
 from sam_cluster.cli.main import COMMANDS, build_parser
 from sam_cluster.core.model import Flag, Quality, Reason
 from sam_cluster.metrics import ProjectionFlag, Refusal
@@ -49,6 +50,7 @@ def test_every_command_and_flag_is_documented(command: str) -> None:
     ("command", "keys"),
     [
         ("jobs", JOB_KEYS),
+        ("ledger", LEDGER_KEYS),
         ("results", RESULT_KEYS),
         ("project", (*PROJECTION_KEYS, *Refusal, *ProjectionFlag)),
     ],

@@ -18,7 +18,7 @@ from .records import JobRecord
 from .source import EARLIER_RUNS
 
 _SINCE_25_11 = {
-    "allocated_tres": ("gpus", "gpu_shards", "alloc_tres", "suspended_seconds"),
+    "allocated_tres": ("gpus", "gpu_shards", "gpu_mps", "alloc_tres", "suspended_seconds"),
     "requeue_count": ("restart_count",),
     "heterogeneous_id": ("het_job_id", "het_offset"),
 }
@@ -69,6 +69,7 @@ def record(job: Any, lacking: frozenset[str]) -> JobRecord:
         nodes=nodes,
         gpus=None if "gpus" in lacking else tres.gpus(alloc_tres or "", started=start is not None),
         gpu_shards=tres.gpu_shards(alloc_tres or ""),
+        gpu_mps=tres.gpu_mps(alloc_tres or ""),
         alloc_tres=alloc_tres,
     )
 

@@ -46,13 +46,14 @@ class JobRecord:
     nodes: tuple[str, ...]
     gpus: int | None
     gpu_shards: int | None
+    gpu_mps: int | None
     alloc_tres: str | None
 
     def __post_init__(self) -> None:
         """Raises ValueError for a number that Slurm does not have: no table could hold it."""
         for largest, names in (
             (LARGEST_ID, ("raw_job_id", "array_job_id", "array_task_id", "het_job_id", "uid")),
-            (LARGEST_COUNT, ("het_offset", "restart_count", "node_count", "gpus", "gpu_shards")),
+            (LARGEST_COUNT, ("het_offset", "restart_count", "node_count", "gpus", "gpu_shards", "gpu_mps")),
             (LATEST_INSTANT, ("submit", "eligible", "start", "end", "suspended_seconds")),
         ):
             for name in names:

@@ -113,6 +113,7 @@ def _record(row: Mapping[str, str]) -> JobRecord:
         nodes=hostlist.expand(row["NodeList"]),
         gpus=tres.gpus(row["AllocTRES"], started=start is not None),
         gpu_shards=tres.gpu_shards(row["AllocTRES"]),
+        gpu_mps=tres.gpu_mps(row["AllocTRES"]),
         alloc_tres=row["AllocTRES"] or None,
     )
 

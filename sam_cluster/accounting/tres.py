@@ -24,6 +24,11 @@ def cpus(alloc_tres: str) -> int | None:
     return _count(alloc_tres, "cpu") if alloc_tres else None
 
 
+def gpu_mps(alloc_tres: str) -> int | None:
+    """Percentages of GPUs allocated through MPS; None without an entry. Raises ValueError."""
+    return _count(alloc_tres, "gres/mps") if alloc_tres else None
+
+
 def _count(alloc_tres: str, name: str) -> int | None:
     """A resource's own entry, of which those of its types are parts; else the sum over its types."""
     whole: int | None = None

@@ -20,7 +20,7 @@ from sam_cluster.core.errors import EventError
 
 from .facts import VARIABLES
 
-HEADER = re.compile(rb"sam-event 1 (prolog|epilog|release) ([0-9]{1,12})\.([0-9]{2}) ([0-9a-f-]{36})")
+HEADER = re.compile(rb"sam-event 1 (prolog|epilog|release|idle) ([0-9]{1,12})\.([0-9]{2}) ([0-9a-f-]{36})")
 #: Linux gives an environment 6 MiB at the most.
 LARGEST_EVENT_BYTES = 8 * 1024 * 1024
 SUFFIX = ".event"
@@ -31,7 +31,8 @@ UNFINISHED_MICROSECONDS = 60_000_000
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A run starts (`prolog`) or ends (`epilog`) on this node, or NVML is asked back (`release`)."""
+    """A run starts (`prolog`) or ends (`epilog`) on this node, NVML is asked back (`release`), or GPUs that
+    nobody holds are to be read (`idle`)."""
 
     name: str  # of its file
     kind: str

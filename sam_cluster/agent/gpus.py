@@ -156,17 +156,24 @@ class Gpus:
             return None
         return resolve(devices, self._inventory, self._config.gpus)
 
-    def poll(self, held: Iterable[tuple[str, ...]], *, is_awaited: bool) -> None:
+    @property
+    def inventory(self) -> Inventory | None:
+        """What there is; None while NVML is not open."""
+        return self._inventory
+
+    def poll(self, held: Iterable[tuple[str, ...]], *, is_awaited: bool, is_wanted: bool) -> None:
         """Read what is held, where it is due, and soon again where a boundary still waits for a reading; let
-        go of NVML where no run is open."""
+        go of NVML where no run is open, and nothing else is to be read (`is_wanted`)."""
         runs = list(held)
-        self._is_wanted = bool(runs)
-        if not runs:
+        self._is_wanted = bool(runs) or is_wanted
+        if not self._is_wanted:
             self.close()
             return
         uptime = self._clock.uptime_microseconds()
         self._let_go_if_due()
         self.open()
+        if not runs:
+            return
         interval = SERIES_MICROSECONDS if is_awaited else self._series_interval
         self._next_read = min(self._next_read, uptime + interval)
         if self._inventory is None or uptime < self._next_read:

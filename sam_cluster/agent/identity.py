@@ -38,14 +38,18 @@ def _resolve_one(word: str, inventory: Inventory, site_map: Mapping[int, str]) -
     return _by_assumed_index(word, index, inventory)
 
 
-def _held(word: str, gpu: GpuInfo, rung: Rung, mig_uuid: str | None = None) -> GpuHeld:
+def _held(
+    word: str, gpu: GpuInfo, rung: Rung, mig_uuid: str | None = None, mig_slices: int | None = None
+) -> GpuHeld:
     return GpuHeld(
         uuid=gpu.uuid,
         requested=word,
         rung=rung,
         name=gpu.name,
         mig_uuid=mig_uuid,
+        mig_slices=mig_slices,
         power_limit_milliwatts=gpu.power_limit_milliwatts,
+        is_module=gpu.is_module,
     )
 
 
@@ -72,7 +76,8 @@ def _by_mig_uuid(word: str, inventory: Inventory) -> GpuHeld:
     """The slice's parent. Drivers before 470 wrote MIG-GPU-UUID/GI/CI, which names it outright."""
     for gpu in inventory.gpus:
         if word in (gpu.mig_uuids or ()) or word.startswith(f"MIG-{gpu.uuid}/"):
-            return _held(word, gpu, Rung.MIG_UUID, mig_uuid=word)
+            slices = dict(zip(gpu.mig_uuids or (), gpu.mig_slices, strict=False)).get(word)
+            return _held(word, gpu, Rung.MIG_UUID, mig_uuid=word, mig_slices=slices)
     return _unresolved(word, _why_not_there(inventory, Reason.GPU_UNRESOLVED))
 
 

@@ -154,7 +154,7 @@ class Agent:
         return bool(events and events.names())
 
     def _is_done(self) -> bool:
-        if self._node.open_runs or self._taken:
+        if self._node.open_runs or self._node.is_reading_idle or self._taken:
             return False
         can_see = self._events is not None and not self._events.is_stuck
         if not can_see and self._clock.uptime_microseconds() - self._began < LINGER_MICROSECONDS:

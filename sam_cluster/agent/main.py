@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from .lock import AgentLock, holder
 from .spool import Spool, service_account
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
+PATH_UNIT = "/etc/systemd/system/multi-user.target.wants/sam-agent.path"
 MOST_INHERITED = 65_536
 
 
@@ -33,7 +35,10 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("run", help="meter until no run is open (what the hooks and systemd start)")
     commands.add_parser("status", help="what is open, what waits, what went wrong")
-    commands.add_parser("publish", help="bring to the store what is sealed and still here")
+    publish = commands.add_parser("publish", help="bring to the store what is sealed and still here")
+    publish.add_argument(
+        "--readings", action="store_true", help="also have the GPUs read that nobody holds (the timer does)"
+    )
     release = commands.add_parser("release", help="let go of NVML, so that a GPU can be reset")
     release.add_argument("--gpu", metavar="UUID", help="the GPU that is meant; NVML is let go of whole")
     release.add_argument(
@@ -47,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         if chosen.command == "status":
             return _status(config)
         if chosen.command == "publish":
-            return _publish(config)
+            return _publish(config, with_readings=chosen.readings)
         return _release(config, chosen.wait)
     except (SamClusterError, OSError) as error:
         sys.stderr.write(f"sam-agent: {error}\n")
@@ -101,9 +106,14 @@ def _status(config: Config) -> int:
     return EXIT_DONE
 
 
-def _publish(config: Config) -> int:
+def _publish(config: Config, *, with_readings: bool) -> int:
     from .publish import publish
 
+    if with_readings and os.path.isdir(str(config.events)):
+        try:
+            _ask_for_readings(config)
+        except OSError as error:  # no reason to keep back what is sealed
+            sys.stderr.write(f"sam-agent: GPUs are not read this time: {error}\n")
     account = service_account(config.publish_as)
     if account.switch:
         os.setgroups([])
@@ -130,9 +140,7 @@ def _release(config: Config, seconds: float) -> int:
     events = str(config.events)
     if holder(events) is None:
         return EXIT_DONE
-    with open("/proc/uptime", encoding="ascii") as file:
-        uptime = file.read().split()[0]
-    leave_event(events, "release", uptime, _boot_id())
+    uptime = _leave(config, "release")
     if not seconds:
         return EXIT_DONE
     asked = uptime_of(*uptime.split("."))
@@ -160,6 +168,38 @@ def _keeps_nvml(events: str, asked: int, journal: Journal) -> str | None:
         waits_for = ", ".join(release["waits_for"]) or "the driver"
         return f"a call of the agent, process {process}, has not come back: {waits_for}"
     return f"process {process} has a device file open" if _holds_devices(process) else None
+
+
+def _leave(config: Config, kind: str) -> str:
+    """Leave an event of this moment, and say which that is by /proc/uptime."""
+    with open("/proc/uptime", encoding="ascii") as file:
+        uptime = file.read().split()[0]
+    leave_event(str(config.events), kind, uptime, _boot_id())
+    return uptime
+
+
+def _is_started_by_systemd() -> bool:
+    """Whether a path unit starts the agent where there is an event: as the hooks have it."""
+    return os.path.isdir("/run/systemd/system") and os.path.exists(PATH_UNIT)
+
+
+def _ask_for_readings(config: Config) -> None:
+    """GPUs are read by an agent, which alone knows what is held: where none runs, one starts, reads, lets go
+    of NVML and ends."""
+    _leave(config, "idle")
+    if holder(str(config.events)) is None and not _is_started_by_systemd():
+        _start_agent()
+
+
+def _start_agent() -> None:
+    """As the hooks start it: in a session of its own, with nothing open that somebody waits for."""
+    subprocess.Popen(
+        [sys.executable, "-m", "sam_cluster.agent.main", "run"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def _boot_id() -> str:

@@ -28,6 +28,7 @@ class Mark:
     segment: str
     uptime_microseconds: int
     energy_millijoules: int
+    at_microseconds: int | None = None  # by the wall clock; None in what an earlier release kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +98,16 @@ class GpuMeter:
         """The last boundary, whoever's it was: what lies between it and the next start is idle."""
         chain = self._chain
         return chain if chain and chain.uptime_microseconds >= self.unfollowed_until else None
+
+    def chain_before(self, uptime: int) -> Mark | None:
+        """The last boundary that is no later than an instant (uptime): an event may have been on its way
+        while the GPU was read."""
+        chain = self.chain
+        if chain is None or chain.segment != self.segment or chain.uptime_microseconds <= uptime:
+            return chain
+        before = [mark for mark in self._marks if mark.uptime_microseconds <= uptime]
+        last = max(before, key=lambda mark: mark.uptime_microseconds, default=None)
+        return last if last and last.uptime_microseconds >= self.unfollowed_until else None
 
     @property
     def first(self) -> Reading | None:
@@ -281,10 +292,10 @@ class GpuMeter:
         after it, or shortly before the instant: some of what was drawn since may not have been counted."""
         return instant < self._unbroken_from
 
-    def mark(self, uptime: int, energy_millijoules: int) -> None:
-        """Remember a settled boundary of this segment."""
+    def mark(self, uptime: int, energy_millijoules: int, at_microseconds: int) -> None:
+        """Remember a settled boundary of this segment, on both clocks."""
         assert self.segment is not None
-        mark = Mark(self.segment, uptime, energy_millijoules)
+        mark = Mark(self.segment, uptime, energy_millijoules, at_microseconds)
         self._marks.append(mark)
         chain = self._chain
         if not chain or chain.segment != mark.segment or chain.uptime_microseconds <= uptime:

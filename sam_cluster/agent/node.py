@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from sam_cluster.core.config import Config
-from sam_cluster.core.model import AgentCost, Flag, GpuHeld, Kind, Reason, Rung, RunKey
+from sam_cluster.core.model import NO_JOB, AgentCost, Flag, GpuHeld, Kind, Reason, Rung, RunKey
 from sam_cluster.core.units import MICROSECONDS_PER_DAY, MICROSECONDS_PER_HOUR, MICROSECONDS_PER_SECOND
 
 from .beside import Beside
@@ -19,6 +19,7 @@ from .events import Event
 from .facts import RunFacts, run_facts
 from .gpus import Gpus
 from .host import HostMeter
+from .idle import IdleReadings
 from .journal import Journal, JournalPart
 from .liveness import MissingEnds
 from .memory import ClosedRuns
@@ -53,6 +54,7 @@ class NodeMeter:
         self._clock = clock
         self._journal = journal
         self._gpus = Gpus(config, boot_id, clock, readers, journal)
+        self._idle = IdleReadings(config.cluster_name, node, boot_id, journal)
         self._closed_runs = ClosedRuns(journal)
         self._beside = Beside(CostMeter(readers, process), host)
         self._missing_ends = MissingEnds(clock, live_jobs)
@@ -68,8 +70,14 @@ class NodeMeter:
         left = left_behind(self._journal, self._closed_runs.has)
         self._complete += left.complete
         for run, closed in left.closed:
+            if run.facts.key.job_id == NO_JOB:
+                continue
             self._closed_runs.remember(run, closed)
         for run in left.open:
+            if run.facts.key.job_id == NO_JOB:
+                self._complete += self._idle.close()
+                self._idle.take_up(run)
+                continue
             self._runs.append(run)
             self._beside.take_up(run)
             if run.boot_id == self._boot_id:
@@ -94,6 +102,10 @@ class NodeMeter:
         if event.kind == "release":
             held = {uuid for run in self._runs for uuid in run.uuids}
             self._gpus.release(event.uptime_microseconds, held)
+            self._idle.give_up()
+            return
+        if event.kind == "idle":
+            self._idle.ask(self._now().uptime_microseconds)
             return
         facts = run_facts(event.environ, self._config.cluster_name)
         instant = Instant(event.uptime_microseconds, event.at_microseconds)
@@ -110,6 +122,7 @@ class NodeMeter:
             settle_all(self._runs, self._gpus.meters)
         self._resolve_gpus()
         self._hour_marks()
+        self._complete += self._idle.step(self._gpus, self._runs, self._now())
         for run, ended in self._missing_ends.find(self._runs):
             if ended is None:
                 self._close(run, Flag.NO_END)
@@ -119,16 +132,19 @@ class NodeMeter:
         settle_all(self._runs, self._gpus.meters)
         self._complete_parts()
         is_awaited = any(run.waiting for run in self._runs)
-        self._gpus.poll([run.uuids for run in self._runs], is_awaited=is_awaited)
+        self._gpus.poll(
+            [run.uuids for run in self._runs], is_awaited=is_awaited, is_wanted=self.is_reading_idle
+        )
 
     def flush(self) -> bool:
         """Bring everything to disk, up to the first that cannot be written now; False where one cannot.
 
-        GPUs come first: the next agent then knows each boundary that is on disk as one of its GPU. What
+        GPUs come first: the next agent then knows each boundary of a run that is on disk as one of its GPU;
+        one of which nobody but its GPU would know again comes before them. What
         was closed comes last: an event that is in no journal must not be taken for one that is. A part
         that is complete comes before the next of its run.
         """
-        whole = self._gpus.save()
+        whole = self._idle.flush() and self._gpus.save()
         for part in self._complete:
             whole = whole and part.flush()
             part.close()
@@ -136,7 +152,7 @@ class NodeMeter:
 
     def journal_parts(self) -> list[JournalPart]:
         """The journals of all runs that are not sealed."""
-        return [*self._complete, *(run.log for run in self._runs)]
+        return [*self._complete, *self._idle.part, *(run.log for run in self._runs)]
 
     def sealable(self) -> list[str]:
         """The complete parts, by name; what they hold is on disk after a `flush` that returns True."""
@@ -166,6 +182,11 @@ class NodeMeter:
     def release_state(self) -> dict[str, Any] | None:
         """What came of the latest request to let go of NVML."""
         return self._gpus.release_state
+
+    @property
+    def is_reading_idle(self) -> bool:
+        """Whether a reading is waited for of a GPU that nobody holds."""
+        return self._idle.asked_at is not None
 
     def next_step_microseconds(self) -> int:
         """When to call `step` again at the latest (uptime), if nothing happens before."""
@@ -239,6 +260,7 @@ class NodeMeter:
         run.begin()
         self._runs.append(run)
         self._begin_part(run, instant)
+        self._idle.of_place(facts)
         return run
 
     def _begin_part(self, run: OpenRun, at: Instant) -> None:
@@ -285,6 +307,7 @@ class NodeMeter:
             follow_segment(run, meter, restart, offset)
             if sample:
                 run.sample(sample)
+        self._idle.read(answer.reading, at, meter, self._gpus.inventory, self._runs)
 
     # time
 
@@ -295,6 +318,8 @@ class NodeMeter:
             return
         self._hour = hour
         instant = now.later(-since)
+        if self._runs:
+            self._idle.ask(now.uptime_microseconds)
         for run in self._runs:
             if run.started < instant and not run.ended:
                 self._wait(run, Kind.HOUR, instant)
@@ -308,7 +333,7 @@ class NodeMeter:
             at = run.rotate_at
             if at and not any(item.instant <= at for item in run.waiting):
                 self._close_part(run, final=False, at=at, reasons={}, reason=None)
-                self._complete.append(run.next_part())
+                self._complete += [run.next_part(), *self._idle.close()]
                 self._begin_part(run, at)
             is_settled = run.gpus is not None or self._is_hopeless(run, None, uptime)
             if run.ended and not run.waiting and is_settled:
@@ -342,5 +367,5 @@ class NodeMeter:
             reason = next(iter(reasons.values()), Reason.NO_READING)
         self._close_part(run, final=True, at=last, reasons=reasons, reason=reason)
         self._runs.remove(run)
-        self._complete.append(run.log)
+        self._complete += [run.log, *self._idle.close()]
         self._closed_runs.remember(run, last)

@@ -49,6 +49,7 @@ class Nvml:
         self._rings: dict[str, Ring] = {}
         self._no_ring: set[str] = set()
         self._refusals: dict[str, int] = {}  # of GPUs that have the counter: times in a row that they had not
+        self._modules: set[str] = set()  # GPUs of which NVML reads the whole module
         self._looks = Looks(self._describe)
 
     def open(self) -> Inventory:
@@ -63,6 +64,7 @@ class Nvml:
     def _list(self) -> Inventory:
         found, missing = self._looks.at(int(self._call(pynvml.nvmlDeviceGetCount)))
         self._handles = {info.uuid: handle for info, handle in found}
+        self._modules = {info.uuid for info, _ in found if info.is_module}
         return Inventory(
             driver_version=self._ask(pynvml.nvmlSystemGetDriverVersion),
             gpus=tuple(info for info, _ in found),
@@ -71,26 +73,37 @@ class Nvml:
 
     def _describe(self, index: int) -> tuple[GpuInfo, Any]:
         handle = self._call(pynvml.nvmlDeviceGetHandleByIndex, index)
+        slices = self._mig_slices(handle)
         info = GpuInfo(
             uuid=self._call(pynvml.nvmlDeviceGetUUID, handle),
             index=index,
             name=self._call(pynvml.nvmlDeviceGetName, handle),
             minor=self._ask(pynvml.nvmlDeviceGetMinorNumber, handle),
             power_limit_milliwatts=self._ask(pynvml.nvmlDeviceGetEnforcedPowerLimit, handle),
-            mig_uuids=self._mig_uuids(handle),
+            mig_uuids=None if slices is None else tuple(slices),
+            mig_slices=tuple((slices or {}).values()),
+            is_module=self._is_module(handle),
         )
         return info, handle
 
-    def _mig_uuids(self, handle: Any) -> tuple[str, ...] | None:
+    def _is_module(self, handle: Any) -> bool:
+        """Whether its readings are of a module with a CPU in it (GH200): it answers for that scope."""
+        wanted = [(pynvml.NVML_FI_DEV_POWER_INSTANT, pynvml.NVML_POWER_SCOPE_MODULE)]
+        values = self._ask(pynvml.nvmlDeviceGetFieldValues, handle, wanted)
+        return values is not None and values[0].nvmlReturn == pynvml.NVML_SUCCESS
+
+    def _mig_slices(self, handle: Any) -> dict[str, int | None] | None:
+        """The UUIDs of its MIG devices, each with its compute slices; None where MIG is off."""
         mode = self._ask(pynvml.nvmlDeviceGetMigMode, handle)
         if not mode or mode[0] != pynvml.NVML_DEVICE_MIG_ENABLE:
             return None
-        uuids = []
+        slices: dict[str, int | None] = {}
         for index in range(self._ask(pynvml.nvmlDeviceGetMaxMigDeviceCount, handle) or 0):
             slice_handle = self._ask(pynvml.nvmlDeviceGetMigDeviceHandleByIndex, handle, index)
             if slice_handle is not None and (uuid := self._ask(pynvml.nvmlDeviceGetUUID, slice_handle)):
-                uuids.append(uuid)
-        return tuple(uuids)
+                attributes = self._ask(pynvml.nvmlDeviceGetAttributes_v2, slice_handle)
+                slices[uuid] = int(attributes.computeInstanceSliceCount) or None if attributes else None
+        return slices
 
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """A call that must succeed; what may go well at once is tried at once. Raises DriverError."""
@@ -165,10 +178,11 @@ class Nvml:
         if ring.last > self._clock.now_microseconds():
             ring.last = 0  # the wall clock was set back
         since = ring.last
+        of_what = (
+            pynvml.NVML_MODULE_POWER_SAMPLES if uuid in self._modules else pynvml.NVML_TOTAL_POWER_SAMPLES
+        )
         try:
-            kind, samples = self._log.call(
-                pynvml.nvmlDeviceGetSamples, handle, pynvml.NVML_TOTAL_POWER_SAMPLES, since
-            )
+            kind, samples = self._log.call(pynvml.nvmlDeviceGetSamples, handle, of_what, since)
         except pynvml.NVMLError as error:
             remedy = policy(error.value).remedy
             if remedy in (Remedy.CLOSE, Remedy.REOPEN):

@@ -44,6 +44,8 @@ class GpuInfo:
     minor: int | None = None
     power_limit_milliwatts: int | None = None
     mig_uuids: tuple[str, ...] | None = None  # None where MIG is off
+    mig_slices: tuple[int | None, ...] = ()  # compute slices of each, where the driver says it
+    is_module: bool = False  # readings are of a module with a CPU in it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,6 +129,8 @@ class OpenRun:
         self.log.add({"r": "gpus", "gpus": [asdict(gpu) for gpu in gpus], "driver": driver_version})
         if any(gpu.rung is Rung.ASSUMED_INDEX for gpu in gpus):
             self.flag(Flag.ASSUMED_GPU)
+        if any(gpu.is_module for gpu in gpus):
+            self.flag(Flag.MODULE_SCOPE)
 
     def end(self, ended: Instant, restart: int | None) -> None:
         """Its epilog came."""
@@ -143,9 +145,11 @@ class OpenRun:
         the power series has up to it, counted from wherever that begins."""
         uuid = boundary.gpu_uuid
         since = self.since.get(uuid)
-        if since and since.segment == boundary.segment and boundary.kind is not Kind.START:
+        is_opening = boundary.kind in (Kind.START, Kind.IDLE)
+        if since and since.segment == boundary.segment and not is_opening:
             boundary = replace(
                 boundary,
+                since_at_microseconds=since.at_microseconds,
                 since_uptime_microseconds=since.uptime_microseconds,
                 since_energy_millijoules=since.energy_millijoules,
             )
@@ -155,9 +159,7 @@ class OpenRun:
         self._drawn[uuid] = drawn
         self._sampled[uuid] = 0
         if boundary.energy_millijoules is not None:
-            self.since[uuid] = Mark(
-                boundary.segment, boundary.uptime_microseconds, boundary.energy_millijoules
-            )
+            self.since[uuid] = _mark(boundary, boundary.energy_millijoules)
         if boundary.kind is Kind.END:
             self.finished.add(uuid)
         self.log.add({"r": "boundary", **asdict(boundary)})
@@ -246,9 +248,7 @@ class OpenRun:
                 boundary = _boundary(record)
                 run._sampled[boundary.gpu_uuid] = 0
                 if boundary.energy_millijoules is not None:
-                    run.since[boundary.gpu_uuid] = Mark(
-                        boundary.segment, boundary.uptime_microseconds, boundary.energy_millijoules
-                    )
+                    run.since[boundary.gpu_uuid] = _mark(boundary, boundary.energy_millijoules)
                 if boundary.kind is Kind.END:
                     run.finished.add(boundary.gpu_uuid)
         return run, record
@@ -304,6 +304,10 @@ def shard_from_records(records: Iterable[Record]) -> Shard:
         agent_cost=AgentCost(**close["cost"]) if close.get("cost") else None,
         host=_host(close["host"]) if close.get("host") else None,
     )
+
+
+def _mark(boundary: Boundary, energy_millijoules: int) -> Mark:
+    return Mark(boundary.segment, boundary.uptime_microseconds, energy_millijoules, boundary.at_microseconds)
 
 
 def _without_kind(record: Record) -> dict[str, Any]:

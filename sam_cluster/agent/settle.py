@@ -32,7 +32,7 @@ def _is_settled(run: OpenRun, item: Waiting, meter: GpuMeter, *, is_held: bool) 
     if meter.segment is None or last is None or last.uptime_microseconds < item.instant.uptime_microseconds:
         return False
     if item.kind is Kind.START:
-        _start(run, item, meter, None if is_held else meter.chain)
+        _start(run, item, meter, None if is_held else meter.chain_before(item.instant.uptime_microseconds))
         return True
     since = run.since.get(item.gpu_uuid)
     if since is None:  # its start comes first; where that gave nothing, nothing is to be ended
@@ -91,6 +91,7 @@ def _settle(
             lag_microseconds=brought.lag_microseconds,
             uncertainty_millijoules=brought.uncertainty_millijoules,
             previous_segment=chain.segment if chain else None,
+            previous_at_microseconds=chain.at_microseconds if chain else None,
             previous_uptime_microseconds=chain.uptime_microseconds if chain else None,
             previous_energy_millijoules=chain.energy_millijoules if chain else None,
             flags=tuple(sorted(found)),
@@ -98,7 +99,7 @@ def _settle(
         meter.series.until(instant.uptime_microseconds),
         meter.limit_milliwatts,
     )
-    meter.mark(instant.uptime_microseconds, energy)
+    meter.mark(instant.uptime_microseconds, energy, instant.at_microseconds)
 
 
 def _brought(run: OpenRun, meter: GpuMeter, uptime: int) -> Brought | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from sam_cluster.core.config import Config
 from sam_cluster.core.errors import UsageError
-from sam_cluster.core.model import Shard
+from sam_cluster.core.model import NO_JOB, Shard
 
 from .events import Event
 from .journal import Journal
@@ -67,7 +67,8 @@ class MeteredCommand:
             signal.signal(signal.SIGINT, before)
         self._hook("epilog", job)
         self._wait(lambda: not self._meter.open_runs, 2 * PATIENCE_MICROSECONDS)
-        shards = [shard_from_records(self._journal.read(name)) for name in self._meter.sealable()]
+        sealable = [shard_from_records(self._journal.read(name)) for name in self._meter.sealable()]
+        shards = [shard for shard in sealable if shard.key.job_id != NO_JOB]
         self._meter.close()
         code = child.returncode
         return (code if code >= 0 else EXIT_SIGNAL_BASE - code), shards

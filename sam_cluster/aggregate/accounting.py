@@ -135,5 +135,6 @@ def _row(record: JobRecord, lacks: frozenset[str]) -> Row:
         "nodes": list(record.nodes),
         "gpus": record.gpus,
         "gpu_shards": record.gpu_shards,
+        "gpu_mps": record.gpu_mps,
         "alloc_tres": record.alloc_tres,
     }

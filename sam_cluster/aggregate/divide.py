@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
 import pyarrow as pa
 
+from sam_cluster.energy.claims import Accounted, divider
 from sam_cluster.energy.gaps import Gap, gaps
 from sam_cluster.energy.hours import Usage, usage
 from sam_cluster.energy.split import Holder, Reading, divide, segments
@@ -15,11 +16,14 @@ from sam_cluster.store.commit import Transaction
 from sam_cluster.store.rows import day_of, from_rows, once, to_rows
 
 from . import neighbours
+from .accounting import Asked
+from .claims import accounted_runs, shared_days
 from .fold import Row, readings_by_gpu
 from .neighbours import Wanted
 from .touched import GPU_COLUMNS, Gpu, Stretch, of_gpus, read_touching, stretches, touched_days
 
 Job = tuple[str, int]  # cluster and Slurm's own number
+Run = tuple[str, str, int]  # cluster, run id, start on the node
 
 
 @dataclass(slots=True)
@@ -37,18 +41,30 @@ class Unit:
         by_segment = segments(self.readings)
         for segment, booted in self.segments.items():
             instants = sorted(each for reading in by_segment.get(segment, ()) for each in _instants(reading))
-            _, edge = instants[-1 if latest else 0] if instants else (0, self.stretch.start)
+            uptime, edge = instants[-1 if latest else 0] if instants else (None, self.stretch.start)
             if self.stretch.start <= edge <= self.stretch.end:
-                found.append(Wanted(self.gpu, segment, self.stretch, booted))
+                found.append(Wanted(self.gpu, segment, self.stretch, booted, uptime))
         return found
 
-    def divided(self) -> tuple[list[Usage], list[Gap]]:
+    @property
+    def sharers(self) -> set[Run]:
+        """The runs that may have to share the GPU: all that held it, where there are several."""
+        held = {(self.gpu[0], *_named(reading.holder)) for reading in self.readings if reading.has_interval}
+        return held if len(held) > 1 else set()
+
+    def divided(self, accounted: Mapping[Run, Accounted]) -> tuple[list[Usage], list[Gap]]:
         """The hours of the stretch, and the gaps that touch it."""
+        told = {
+            holder: accounted[run]
+            for holder in {reading.holder for reading in self.readings}
+            if (run := (self.gpu[0], *_named(holder))) in accounted
+        }
+        divide_between = divider(self.readings, told)
         hours: dict[tuple[Holder, int], Usage] = {}
         between: list[Gap] = []
         for readings in segments(self.readings).values():
             pieces = divide(readings)
-            for each in usage(readings, pieces):
+            for each in usage(readings, pieces, divide_between):
                 if not self.stretch.start <= each.hour_microseconds < self.stretch.end:
                     continue
                 if found := hours.get((each.holder, each.hour_microseconds)):
@@ -59,10 +75,13 @@ class Unit:
         return list(hours.values()), between
 
 
-def redivide(transaction: Transaction, changed: pa.Table) -> set[Job]:
+def redivide(transaction: Transaction, changed: pa.Table, jobs: Collection[Job], asked: Asked) -> set[Job]:
     """Bring `usage` and `gaps` up to date with readings that came or went (`changed`), and say whose
-    figures that touches. The readings themselves are in the transaction already."""
-    days = touched_days(transaction, changed)
+    figures that touches. The readings themselves are in the transaction already.
+
+    What was given of a shared GPU accounting knows, which may come later, or change: where runs of `jobs`, of
+    which shards or accounting are new, share a GPU, it is divided anew."""
+    days = touched_days(transaction, changed, shared_days(transaction, jobs))
     if not days:
         return set()
     windows = stretches(day for each in days.values() for day in each)
@@ -74,8 +93,12 @@ def redivide(transaction: Transaction, changed: pa.Table) -> set[Job]:
     _add_neighbours(transaction, units)
     new_usage: list[Row] = []
     new_gaps: list[Row] = []
+    sharers = set().union(*(unit.sharers for unit in units))
+    accounted = accounted_runs(
+        transaction, {(run[0], job_of[run]) for run in sharers if run in job_of}, asked
+    )
     for unit in units:
-        hours, between = unit.divided()
+        hours, between = unit.divided(accounted)
         new_usage += [_usage_row(unit.gpu, each, job_of) for each in hours]
         new_gaps += [_gap_row(unit.gpu, gap) for gap in between]
     old_usage = _old_usage(transaction, windows, days)
@@ -194,6 +217,7 @@ def _usage_row(gpu: Gpu, each: Usage, job_of: dict[tuple[str, str, int], int]) -
         "energy_millijoules": each.energy_millijoules,
         "uncertainty_millijoules": each.uncertainty_millijoules,
         "holders": each.holders,
+        "share_rule": each.share_rule,
         "bridged_millijoules": each.bridged_millijoules,
         "power_energy_millijoules": each.power_energy_millijoules,
         "covered_microseconds": each.covered_microseconds,
@@ -217,6 +241,10 @@ def _gap_row(gpu: Gpu, gap: Gap) -> Row:
         "cause": gap.cause,
         "energy_millijoules": gap.energy_millijoules,
     }
+
+
+def _named(holder: Holder) -> tuple[str, int]:
+    return holder.run_id, holder.started_at_microseconds
 
 
 def _jobs(rows: pa.Table) -> Iterable[tuple[tuple[str, str, int], int]]:

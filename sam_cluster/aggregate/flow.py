@@ -166,9 +166,10 @@ class _Work:
         merged.apply(transaction)
         transaction.folded(merged.new)
         changed = pa.concat_tables([merged.readings_removed, merged.readings_added])
-        touched = redivide(transaction, changed) | merged.jobs
+        told = keep(transaction, asked) if is_last else set()
+        touched = redivide(transaction, changed, merged.jobs | told, asked) | merged.jobs
         if is_last:
-            touched |= unlooked(transaction, asked, keep(transaction, asked), self.now)
+            touched |= unlooked(transaction, asked, told, self.now)
         runs, jobs = resummarise(transaction, touched, asked, self.now, self.config.calibration)
         collected = Collected()
         if is_last:

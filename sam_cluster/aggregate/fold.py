@@ -27,7 +27,8 @@ READING_COLUMNS = (
     "energy_millijoules", "uncertainty_millijoules", "since_at", "since_uptime_microseconds",
     "since_energy_millijoules", "previous_at", "previous_segment", "previous_uptime_microseconds",
     "previous_energy_millijoules", "since_power_millijoules", "since_power_uncertainty_millijoules",
-    "gap_microseconds", "bridged_millijoules", "gpu_model", "flags",
+    "gap_microseconds", "bridged_millijoules", "gpu_model",
+    "mig_slices", "gpus_held", "flags",
 )  # fmt: skip
 GPU_FIELDS = tuple(each.name for each in fields(GpuHeld))
 
@@ -132,10 +133,23 @@ def reading_rows(shard: Shard, digest: str) -> list[Row]:
     boundaries = {key_of(boundary): boundary for boundary in shard.boundaries}.values()
     at = {(b.gpu_uuid, b.segment, b.uptime_microseconds): b.at_microseconds for b in boundaries}
     models = {gpu.uuid: gpu.name for gpu in shard.gpus}
+    held = len({gpu.uuid or gpu.requested for gpu in shard.gpus})
     return [
-        {**_reading_row(shard, boundary, at, digest), "gpu_model": models.get(boundary.gpu_uuid)}
+        {
+            **_reading_row(shard, boundary, at, digest),
+            "gpu_model": models.get(boundary.gpu_uuid),
+            "mig_slices": _slices(shard, boundary.gpu_uuid),
+            "gpus_held": held,
+        }
         for boundary in boundaries
     ]
+
+
+def _slices(shard: Shard, uuid: str) -> int | None:
+    """The compute slices that a run holds of a GPU; None where it is not known of all it holds there."""
+    told = [gpu.mig_slices for gpu in shard.gpus if gpu.uuid == uuid]
+    known = [slices for slices in told if slices is not None]
+    return sum(known) if known and len(known) == len(told) else None
 
 
 def _reading_row(
@@ -207,6 +221,8 @@ def readings_by_gpu(rows: pa.Table) -> dict[tuple[str, str, str], list[Reading]]
                 gap_microseconds=row["gap_microseconds"],
                 bridged_millijoules=row["bridged_millijoules"],
                 gpu_model=row["gpu_model"],
+                mig_slices=row["mig_slices"],
+                gpus_held=row["gpus_held"],
                 flags=frozenset(map(Flag, row["flags"])),
             )
         )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa
 
+from sam_cluster.core.model import NO_JOB
 from sam_cluster.store.commit import Transaction
 from sam_cluster.store.rows import among, from_rows, to_rows
 
 from .accounting import Asked, merged
 from .fold import Row
-from .join import attempts, group_jobs, group_shards
+from .join import Attempt, attempts, group_jobs, group_shards
 from .summarise import SHARD_MARGIN_MICROSECONDS, had_gpus, job_row, outline, run_row
 
 Job = tuple[str, int]  # cluster and Slurm's own number
@@ -36,12 +37,12 @@ def resummarise(
     """Bring `runs` and `jobs` up to date for these jobs, also with accounting that is not stored yet.
     `calibration`: the error of the gain of GPU models that the site has calibrated. Returns how many rows of
     each they have now."""
-    jobs = set(touched)
+    jobs = {job for job in touched if job[1] != NO_JOB}
     if not jobs:
         return 0, 0
-    shards = _by_job(_of(transaction, "shards", jobs))
-    hours = _by_run(_of(transaction, "usage", jobs, USAGE_COLUMNS))
-    stored = _by_job(_of(transaction, "accounting", jobs))
+    shards = by_job(of_jobs(transaction, "shards", jobs))
+    hours = _by_run(of_jobs(transaction, "usage", jobs, USAGE_COLUMNS))
+    stored = by_job(of_jobs(transaction, "accounting", jobs))
     fresh = asked.by_job
     new_runs: list[Row] = []
     new_jobs: list[Row] = []
@@ -51,7 +52,7 @@ def resummarise(
         new_runs += runs
         new_jobs += rows
     for table, rows in (("runs", new_runs), ("jobs", new_jobs)):
-        transaction.exchange(table, removed=_of(transaction, table, jobs), added=from_rows(table, rows))
+        transaction.exchange(table, removed=of_jobs(transaction, table, jobs), added=from_rows(table, rows))
     return len(new_runs), len(new_jobs)
 
 
@@ -63,10 +64,7 @@ def summary(
     calibration: Mapping[str, float],
 ) -> tuple[list[Row], list[Row]]:
     """The rows of `runs` and of `jobs` of one job number."""
-    groups = group_shards(shards)
-    outlines = [outline(group) for group in groups]
-    group_of = {id(each): group for each, group in zip(outlines, groups, strict=True)}
-    found = attempts(outlines, [group[0]["sluid"] for group in groups], records)
+    found, group_of = matched(shards, records)
     for attempt in found:
         attempt.runs = [
             run_row(group_of[id(each)], _hours_of(group_of[id(each)], hours), attempt.record, calibration)
@@ -74,6 +72,14 @@ def summary(
         ]
     rows = [job_row(job, now_microseconds, calibration) for job in group_jobs(found)]
     return [run for attempt in found for run in attempt.runs], [row for row in rows if row]
+
+
+def matched(shards: Iterable[Row], records: Sequence[Row]) -> tuple[list[Attempt], dict[int, list[Row]]]:
+    """The attempts of one job number, whose runs are outlines, and of each run (by `id`) its shards."""
+    groups = group_shards(shards)
+    outlines = [outline(group) for group in groups]
+    found = attempts(outlines, [group[0]["sluid"] for group in groups], records)
+    return found, {id(each): group for each, group in zip(outlines, groups, strict=True)}
 
 
 def unlooked(transaction: Transaction, asked: Asked, changed: set[Job], now_microseconds: int) -> set[Job]:
@@ -89,14 +95,16 @@ def unlooked(transaction: Transaction, asked: Asked, changed: set[Job], now_micr
     return changed | {(row["cluster"], row["raw_job_id"]) for row in due}
 
 
-def _of(
+def of_jobs(
     transaction: Transaction, table: str, jobs: set[Job], columns: tuple[str, ...] | None = None
 ) -> pa.Table:
+    """The rows of some jobs."""
     rows = transaction.read(table, raw_job_ids={number for _, number in jobs}, columns=columns)
     return rows.filter(among(rows, ["cluster", "raw_job_id"], jobs))
 
 
-def _by_job(rows: pa.Table) -> dict[Job, list[Row]]:
+def by_job(rows: pa.Table) -> dict[Job, list[Row]]:
+    """Rows by job."""
     found: dict[Job, list[Row]] = {}
     for row in to_rows(rows):
         found.setdefault((row["cluster"], row["raw_job_id"]), []).append(row)

@@ -22,6 +22,8 @@ LATE_EPILOG_MICROSECONDS = 7 * MICROSECONDS_PER_DAY
 REQUEUE_MICROSECONDS = 30 * MICROSECONDS_PER_DAY
 
 FOREVER = 1 << 62
+#: The state of a row of accounting that ends where its job is given other nodes.
+RESIZING = "RESIZING"
 
 
 def group_shards(shards: Iterable[Row]) -> list[list[Row]]:
@@ -138,7 +140,7 @@ def group_jobs(found: Sequence[Attempt]) -> list[list[Attempt]]:
 
 def _continues(before: Attempt, after: Attempt) -> bool:
     """Whether the second attempt is of the same job: a requeue, or what follows a resize."""
-    if before.record and before.record["state"] == "RESIZING":
+    if before.record and before.record["state"] == RESIZING:
         return True
     if after.start - before.end > REQUEUE_MICROSECONDS:
         return False

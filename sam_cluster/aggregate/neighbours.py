@@ -6,7 +6,7 @@ looked for day by day, no further back than the node's boot, and forward where a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -24,12 +24,15 @@ SEGMENT_COLUMNS = (*GPU_COLUMNS, "segment")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A segment of a GPU whose boundary beside a stretch is looked for, and when its node booted."""
+    """A segment of a GPU whose boundary beside a stretch is looked for, and when its node booted. `edge` is
+    the uptime of what is known at that side: a boundary at midnight is filed under the day that begins then,
+    and is none of its own neighbours."""
 
     gpu: Gpu
     segment: str
     stretch: Stretch
     booted_microseconds: int
+    edge: int | None = None
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -64,10 +67,11 @@ def after(transaction: Transaction, wanted: Iterable[Wanted]) -> dict[Stretch, p
     found: dict[Stretch, list[pa.Table]] = {}
     for stretch, group in _by_stretch(wanted):
         sought = {each.key for each in group}
+        edges = {each.key: each.edge for each in group if each.edge is not None}
         for day in transaction.days("readings", after=stretch.last):
             if not sought:
                 break
-            first = _nearest(_rows_of(transaction, day, sought), latest=False)
+            first = _nearest(_later(_rows_of(transaction, day, sought), edges), latest=False)
             if not len(first):
                 continue
             latest = pc.max(first["at"].cast(pa.int64())).as_py()
@@ -90,6 +94,13 @@ def _rows_of(transaction: Transaction, day: date, sought: Collection[tuple[str, 
 
 def _have_value(rows: pa.Table, sought: Collection[tuple[str, ...]]) -> pa.ChunkedArray:
     return pc.and_(among(rows, SEGMENT_COLUMNS, sought), pc.is_valid(rows["energy_millijoules"]))
+
+
+def _later(rows: pa.Table, edges: Mapping[tuple[str, ...], int]) -> pa.Table:
+    """The rows that come after what is known of their segment."""
+    uptimes = rows["uptime_microseconds"].to_pylist()
+    is_later = [uptime > edges.get(key, uptime - 1) for key, uptime in zip(_keys(rows), uptimes, strict=True)]
+    return rows.filter(pa.array(is_later, pa.bool_()))
 
 
 def _nearest(rows: pa.Table, *, latest: bool) -> pa.Table:

@@ -26,7 +26,9 @@ def hidden_accounting(
 ) -> str | None:
     """That accounting shows none of the jobs whose shards came: sacct then gives no error, and no rows."""
     jobs = {
-        (row["cluster"], row["raw_job_id"]) for row in shards if cluster is None or row["cluster"] == cluster
+        (row["cluster"], row["raw_job_id"])
+        for row in shards
+        if row["raw_job_id"] and cluster in (None, row["cluster"])
     }
     if asked.problems or not jobs or jobs & asked.by_job.keys():
         return None

@@ -136,7 +136,7 @@ def job_row(
 
 def had_gpus(record: Row) -> bool:
     """Whether accounting says that a job had GPUs, or shares of one, for any time."""
-    held = (record["gpus"] or 0) > 0 or (record["gpu_shards"] or 0) > 0
+    held = any((record[name] or 0) > 0 for name in ("gpus", "gpu_shards", "gpu_mps"))
     start, end = record["started_at"], record["ended_at"]
     return held and start is not None and end is not None and end > start
 

@@ -7,7 +7,7 @@ rule none does, since every run has a boundary at midnight.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -20,6 +20,7 @@ from sam_cluster.store.rows import among, day_of, day_start, empty, extents, onc
 
 Gpu = tuple[str, str, str]  # cluster, node, UUID
 GPU_COLUMNS = ("cluster", "node", "gpu_uuid")
+NOTHING: Mapping[Gpu, Iterable[date]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,12 @@ def read_touching(transaction: Transaction, table: str, windows: Iterable[Stretc
     return once(table, rows)
 
 
-def touched_days(transaction: Transaction, changed: pa.Table) -> dict[Gpu, set[date]]:
-    """For each GPU of the changed readings, the days to divide anew."""
-    days: dict[Gpu, set[date]] = {}
+def touched_days(
+    transaction: Transaction, changed: pa.Table, shared: Mapping[Gpu, Iterable[date]] = NOTHING
+) -> dict[Gpu, set[date]]:
+    """For each GPU of the changed readings, the days to divide anew; also of those that are `shared` on days
+    on which accounting now says something else of who held them."""
+    days = {gpu: set(each) for gpu, each in shared.items()}
     for gpu, first, last in _spans(changed):
         days.setdefault(gpu, set()).update(_days(first, last))
     if not days:

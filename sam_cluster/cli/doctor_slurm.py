@@ -144,12 +144,14 @@ def _timeout(settings: Mapping[str, str]) -> Finding:
 def _tres(settings: Mapping[str, str]) -> Finding:
     text = settings.get("AccountingStorageTRES", "")
     tracked = {tres.strip().lower() for tres in text.split(",")}
+    shared = {kind.strip().lower() for kind in settings.get("GresTypes", "").split(",")} & {"shard", "mps"}
+    wanted = ["gres/gpu", *(f"gres/{kind}" for kind in sorted(shared))]
     return judged(
         "AccountingStorageTRES",
-        "gres/gpu" in tracked,
+        tracked.issuperset(wanted),
         text or "none",
-        "AccountingStorageTRES=gres/gpu in slurm.conf (add gres/shard where GPUs are shared): without it "
-        "accounting does not say how many GPUs a job was given",
+        f"AccountingStorageTRES={','.join(wanted)} in slurm.conf: without it accounting does not say how "
+        "many GPUs, or what part of one, a job was given",
     )
 
 

@@ -18,8 +18,8 @@ from sam_cluster import __version__
 from sam_cluster.core.errors import EXIT_FAILED, EXIT_USAGE, SamClusterError
 
 COMMANDS = (
-    "demo", "run", "aggregate", "jobs", "submit", "confirm", "results", "report", "score", "project",
-    "doctor", "selftest",
+    "demo", "run", "aggregate", "jobs", "ledger", "submit", "confirm", "results", "report", "score",
+    "project", "doctor", "selftest",
 )  # fmt: skip
 
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it

@@ -11,6 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+#: Under this number, which Slurm gives to no job, nodes send their readings of GPUs that no run holds.
+NO_JOB = 0
+
 
 class Quality(StrEnum):
     """How good an energy figure is, best first."""
@@ -47,8 +50,11 @@ class Flag(StrEnum):
     BRIDGED = "bridged"  # the counter restarted inside the run; what it did not count is taken from power
     METERS_DISAGREE = "meters_disagree"  # counter and power differ by more than sampling explains
     POWER_ONLY = "power_only"  # no counter; the integral of power
+    MODULE_SCOPE = "module_scope"  # a counter is of a whole module, CPU and memory included
     ASSUMED_GPU = "assumed_gpu"  # which GPU it was is an assumption
     SHARED = "shared"  # a GPU was held by several runs at once, and split
+    SHARED_EQUALLY = "shared_equally"  # and nothing says how much of it each was given
+    AFTER_END = "after_end"  # over by accounting while others held the GPU: that time is theirs
     CLOCK_STEPPED = "clock_stepped"  # the node's wall clock jumped inside the run
     GPU_MISSING = "gpu_missing"  # a GPU of the run has no figure
     NODE_MISSING = "node_missing"  # a node of the run has sent nothing
@@ -83,6 +89,16 @@ class GapKind(StrEnum):
 
     IDLE = "idle"  # the chain of readings is unbroken: nobody held the GPU
     UNATTRIBUTED = "unattributed"
+
+
+class ShareRule(StrEnum):
+    """By what the energy of a GPU is split between those who hold it, the surest first."""
+
+    WHOLE = "whole"  # one run held it: the device's energy, its idle floor too, is that run's
+    MIG_SLICES = "mig_slices"  # compute slices of the MIG devices that each holds
+    SHARDS = "shards"  # Slurm's shards that each was given, by accounting
+    MPS = "mps"  # percentages of MPS that each was given, by accounting
+    EQUAL = "equal"  # nothing of that is known of all of them
 
 
 class Cause(StrEnum):
@@ -138,7 +154,9 @@ class GpuHeld:
     rung: Rung
     name: str | None = None
     mig_uuid: str | None = None
+    mig_slices: int | None = None  # compute slices of it
     power_limit_milliwatts: int | None = None
+    is_module: bool = False  # its counter is of a module with a CPU in it
     reason: Reason | None = None  # why it has no figure, where it has none
 
 

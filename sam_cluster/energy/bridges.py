@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from sam_cluster.core.units import apportion
 
-from .shares import Share, Weight
+from .claims import Divider, Division
+from .shares import Share
 from .split import Holder, Reading
 
 
@@ -19,14 +20,16 @@ class Bridge:
     at_microseconds: int
     device_energy_millijoules: int
     energy_millijoules: int
+    weight: int
+    division: Division
     holders: int
 
 
-def bridges(readings: Iterable[Reading], weight: Weight) -> list[Bridge]:
+def bridges(readings: Iterable[Reading], divide_between: Divider) -> list[Bridge]:
     """The bridged energy before one segment of one GPU.
 
     Each run that held the GPU tells of the whole device; of two that tell different things the smaller
-    counts. It is shared by weight, in the order of the holders.
+    counts. It is shared as the device is, in the order of the holders.
     """
     told: dict[int, list[tuple[int, Holder, int]]] = {}
     for reading in readings:
@@ -37,9 +40,10 @@ def bridges(readings: Iterable[Reading], weight: Weight) -> list[Bridge]:
     for claims in told.values():
         device, _, at = min(claims)
         holders = sorted({holder for _, holder, _ in claims})
-        parts = apportion(device, [weight(holder) for holder in holders])
-        for holder, part in zip(holders, parts, strict=True):
-            found.append(Bridge(holder, at, device, part, len(holders)))
+        division = divide_between(holders, at)
+        parts = apportion(device, division.weights)
+        for holder, part, weight in zip(holders, parts, division.weights, strict=True):
+            found.append(Bridge(holder, at, device if weight else 0, part, weight, division, len(holders)))
     return found
 
 

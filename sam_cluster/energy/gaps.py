@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sam_cluster.core.model import Cause, GapKind
+from sam_cluster.core.model import Cause, GapKind, Kind
 
 from .split import Piece, Reading, counted_back
 
@@ -40,9 +40,10 @@ def gaps(readings: Sequence[Reading], pieces: Sequence[Piece]) -> list[Gap]:
     if known:
         for gap in _before_all(openings.get(min(known), ()), pieces):
             found[gap.to_uptime_microseconds] = gap
+    cuts = known - {reading.uptime_microseconds for reading in readings if reading.kind is not Kind.IDLE}
     for piece in pieces:
         if not piece.holders:
-            cause = _cause(piece, known, openings.get(piece.to_uptime_microseconds, ()))
+            cause = _cause(piece, known, cuts, openings.get(piece.to_uptime_microseconds, ()))
             found[piece.to_uptime_microseconds] = Gap(
                 segment=readings[0].segment,
                 from_at_microseconds=piece.from_at_microseconds,
@@ -59,17 +60,21 @@ def gaps(readings: Sequence[Reading], pieces: Sequence[Piece]) -> list[Gap]:
     return [found[uptime] for uptime in sorted(found)]
 
 
-def _cause(piece: Piece, known: set[int], openings: Sequence[Reading]) -> Cause | None:
-    """Why a piece that nobody held is unattributed; None where it is idle."""
+def _cause(piece: Piece, known: set[int], cuts: set[int], openings: Sequence[Reading]) -> Cause | None:
+    """Why a piece that nobody held is unattributed; None where it is idle. `cuts` are readings of the GPU
+    while nobody held it: one more or less between two boundaries says nothing of who held it."""
     if piece.to_uptime_microseconds not in known:
         return Cause.SHARD_MISSING
     claims = {
-        opening.previous_uptime_microseconds or 0
+        before
         for opening in openings
         if opening.previous_segment == opening.segment
+        and (before := opening.previous_uptime_microseconds or 0) < opening.uptime_microseconds
     }
-    start = piece.from_uptime_microseconds
-    if start in claims and start in known:
+    start = since = piece.from_uptime_microseconds
+    while since in cuts and since not in claims:
+        since = max((at for at in known if at < since), default=-1)
+    if since in claims and since in known:
         return None
     # Where no later boundary is spoken of, the node had let go of the GPU after the one that is known.
     return Cause.SHARD_MISSING if max(claims, default=-1) >= start else Cause.NOT_METERED

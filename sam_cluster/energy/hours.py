@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from sam_cluster.core.model import Flag, Quality
+from sam_cluster.core.model import Flag, Quality, ShareRule
 from sam_cluster.core.units import MICROSECONDS_PER_HOUR, apportion
 
 from .bridges import bridges, uncovered
+from .claims import RULES, Divider, Division, equally
 from .quality import OUTER_KINDS, quality
-from .shares import Second, Share, Weight, second_meter
+from .shares import Second, Share, second_meter
 from .split import Holder, Piece, Reading
-
-
-def equal_weight(holder: Holder) -> int:
-    """Every holder counts the same."""
-    return 1
 
 
 @dataclass(slots=True)
@@ -32,6 +28,7 @@ class Usage:
     bridged_millijoules: int = 0
     covered_microseconds: int = 0
     holders: int = 1
+    share_rule: ShareRule | None = None
     gpu_model: str | None = None
     second: Second = field(default_factory=Second)
     flags: set[Flag] = field(default_factory=set)
@@ -49,7 +46,8 @@ class Usage:
     def join(self, other: Usage) -> None:
         """Add what the run used of the GPU in the same hour on another segment of its counter."""
         if other.energy_millijoules is not None and other.device_energy_millijoules is not None:
-            self.add(0, other.device_energy_millijoules, other.energy_millijoules, other.holders, ())
+            self.add(0, other.device_energy_millijoules, other.energy_millijoules, ())
+        self.shared_by(other.share_rule, other.holders)
         self.held_microseconds += other.held_microseconds
         self.covered_microseconds += other.covered_microseconds
         self.bridged_millijoules += other.bridged_millijoules
@@ -58,25 +56,32 @@ class Usage:
         self.name(other.gpu_model)
         self.flags |= other.flags
 
-    def add(self, held: int, device: int, part: int, holders: int, flags: Iterable[Flag]) -> None:
+    def add(self, held: int, device: int, part: int, flags: Iterable[Flag]) -> None:
         """Add a piece of the hour, or a piece's part in it."""
         self.held_microseconds += held
         self.covered_microseconds += held
         self.device_energy_millijoules = (self.device_energy_millijoules or 0) + device
         self.energy_millijoules = (self.energy_millijoules or 0) + part
-        self.holders = max(self.holders, holders)
         self.flags.update(flags)
+
+    def shared_by(self, rule: ShareRule | None, holders: int) -> None:
+        """By what a part was split, and between how many; of several rules the least sure is told."""
+        self.holders = max(self.holders, holders)
+        self.share_rule = max(filter(None, (self.share_rule, rule)), key=RULES.index, default=None)
 
     def name(self, gpu_model: str | None) -> None:
         """What the GPU is; of two that are told the first by the alphabet, whichever came first."""
         self.gpu_model = min(filter(None, (self.gpu_model, gpu_model)), default=None)
 
 
-def usage(readings: Sequence[Reading], pieces: Iterable[Piece], weight: Weight = equal_weight) -> list[Usage]:
+def usage(
+    readings: Sequence[Reading], pieces: Iterable[Piece], divide_between: Divider = equally
+) -> list[Usage]:
     """The hours of all runs on one segment of one GPU, by run and hour.
 
     A piece over the border of an hour is apportioned by time and flagged; within each hour its energy is
-    shared by weight, in the order of the holders: the parts add up to the piece, to the millijoule. An
+    shared as `divide_between` says, in the order of the holders: the parts add up to the piece, to the
+    millijoule. A holder that has no part of a piece, for its job was over, keeps a row that says so. An
     interval without a figure gives hours without energy, and flags those that it shares with others. What was
     bridged over a restart of the counter before the segment counts in the hour in which it began.
     """
@@ -91,18 +96,17 @@ def usage(readings: Sequence[Reading], pieces: Iterable[Piece], weight: Weight =
     for piece in pieces:
         if not piece.holders:
             continue
-        weights = [weight(holder) for holder in piece.holders]
+        division = divide_between(piece.holders, piece.from_at_microseconds)
         for hour, held, device, flags in _by_hour(piece):
-            for holder, part in zip(piece.holders, apportion(device, weights), strict=True):
-                at(holder, hour).add(held, device, part, len(piece.holders), flags)
-                shares.setdefault(holder, []).append(
-                    Share(piece, hour, held, device, part, at(holder, hour).second)
-                )
-    for bridge in bridges(readings, weight):
+            for holder, share in _parts(piece, division, hour, held, device, at):
+                at(holder, hour).flags.update(flags)
+                shares.setdefault(holder, []).append(share)
+    for bridge in bridges(readings, divide_between):
         bridged = at(bridge.holder, _hour_of(bridge.at_microseconds))
-        device, part = bridge.device_energy_millijoules, bridge.energy_millijoules
-        bridged.add(0, device, part, bridge.holders, (Flag.BRIDGED,))
-        bridged.bridged_millijoules += part
+        told = bridge.division.flags(bridge.weight) | ({Flag.BRIDGED} if bridge.weight else set())
+        bridged.add(0, bridge.device_energy_millijoules, bridge.energy_millijoules, told)
+        bridged.shared_by(bridge.division.rule, bridge.holders)
+        bridged.bridged_millijoules += bridge.energy_millijoules
     for reading in readings:
         mine = shares.get(reading.holder, [])
         for share, missed in uncovered(reading, mine):
@@ -120,6 +124,18 @@ def usage(readings: Sequence[Reading], pieces: Iterable[Piece], weight: Weight =
     _flag(readings, hours)
     _add_uncertainties(readings, hours)
     return [hours[key] for key in sorted(hours)]
+
+
+def _parts(
+    piece: Piece, division: Division, hour: int, held: int, device: int, at: Callable[[Holder, int], Usage]
+) -> Iterator[tuple[Holder, Share]]:
+    """A piece's energy in one hour, given to its holders."""
+    parts = apportion(device, division.weights)
+    for holder, part, weight in zip(piece.holders, parts, division.weights, strict=True):
+        mine = at(holder, hour)
+        mine.add(held if weight else 0, device if weight else 0, part, division.flags(weight))
+        mine.shared_by(division.rule, len(piece.holders))
+        yield holder, Share(piece, hour, held if weight else 0, device, part, division.sharers, mine.second)
 
 
 def _by_hour(piece: Piece) -> Iterator[tuple[int, int, int, frozenset[Flag]]]:

@@ -15,12 +15,15 @@ BEST_WITH: Mapping[Flag, Quality] = {
     # The figure is whole; what is flagged is not the energy.
     Flag.CLOCK_STEPPED: Quality.MEASURED,  # durations are the other clock's; only the hours are in doubt
     Flag.NO_ACCOUNTING: Quality.MEASURED,
+    Flag.MODULE_SCOPE: Quality.MEASURED,  # of more than the GPU, and said to be
     Flag.SIMULATED: Quality.MEASURED,
     # The figure is whole, and a part of it was inferred.
     Flag.INTERPOLATED: Quality.ESTIMATED,
     Flag.POWER_ONLY: Quality.ESTIMATED,
     Flag.ASSUMED_GPU: Quality.ESTIMATED,
     Flag.SHARED: Quality.ESTIMATED,  # the device was measured, the run's share of it is a convention
+    Flag.SHARED_EQUALLY: Quality.ESTIMATED,
+    Flag.AFTER_END: Quality.ESTIMATED,
     Flag.CONFLICT: Quality.ESTIMATED,
     Flag.BRIDGED: Quality.ESTIMATED,
     Flag.METERS_DISAGREE: Quality.ESTIMATED,  # the counter's figure counts, and one of the two is wrong

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sam_cluster.core.model import Flag
 from sam_cluster.core.units import apportion
 
-from .split import Holder, Piece, Reading
-
-Weight = Callable[[Holder], int]
+from .split import Piece, Reading
 
 
 @dataclass(slots=True)
@@ -29,13 +27,15 @@ class Second:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What a holder has of a piece in one hour, and where the second meter of that hour is kept."""
+    """What a holder has of a piece in one hour, with how many it shares it, and where the second meter of
+    that hour is kept."""
 
     piece: Piece
     hour_microseconds: int
     held_microseconds: int
     device_energy_millijoules: int
     energy_millijoules: int
+    sharers: int
     second: Second
 
 
@@ -66,7 +66,7 @@ def second_meter(reading: Reading, shares: Sequence[Share]) -> None:
             share.second.is_whole = False
         return
     if device == 0:
-        parts = [share.held_microseconds // len(share.piece.holders) for share in mine]
+        parts = [share.held_microseconds // share.sharers for share in mine]
         device = sum(share.held_microseconds for share in mine)
     if not mine or device == 0:
         return

@@ -50,6 +50,8 @@ class Reading:
     gap_microseconds: int | None = None
     bridged_millijoules: int | None = None
     gpu_model: str | None = None
+    mig_slices: int | None = None
+    gpus_held: int | None = None
     flags: frozenset[Flag] = field(default=frozenset())
 
     @property
@@ -167,8 +169,6 @@ def _piece(start: int, first: _Instant, end: int, last: _Instant, holders: tuple
     flags = set()
     if energy < 0 or len(first.energies) > 1 or len(last.energies) > 1:
         flags.add(Flag.CONFLICT)
-    if len(holders) > 1:
-        flags.add(Flag.SHARED)
     from_at = first.at
     if has_stepped(from_at, last.at, end - start):
         flags.add(Flag.CLOCK_STEPPED)

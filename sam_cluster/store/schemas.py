@@ -148,7 +148,10 @@ READINGS = _schema("readings", [
     _column("since_covered_microseconds", pa.int64(), "how much of that time has samples of power", since=2),
     _column("gap_microseconds", pa.int64(), "of a segment's begin: within it the counter restarted", since=2),
     _column("bridged_millijoules", pa.int64(), "drawn in it and not counted, by samples of power", since=2),
-    GPU_MODEL, FLAGS, DIGEST,
+    GPU_MODEL,
+    _column("mig_slices", pa.int32(), "compute slices that the run holds of it; null without MIG", since=2),
+    _column("gpus_held", pa.int32(), "GPUs that the run holds on the node", since=2),
+    FLAGS, DIGEST,
 ])  # fmt: skip
 
 SAMPLES = _schema("samples", [
@@ -167,7 +170,12 @@ USAGE = _schema("usage", [
     _column("device_energy_millijoules", pa.int64(), "energy of the whole GPU while the run held it"),
     _column("energy_millijoules", pa.int64(), "the run's part of it"),
     _column("uncertainty_millijoules", pa.int64(), "of the run's boundaries in that hour"),
-    _column("holders", pa.int32(), "most runs that held the GPU at once"),
+    _column("holders", pa.int32(), "most runs that held the GPU at once, by their readings"),
+    _column(
+        "share_rule", pa.string(),
+        "by what the device's energy is split: whole, mig_slices, shards, mps, equal; of several in the hour "
+        "the last of these; null without a figure", since=2,
+    ),
     BRIDGED, POWER_ENERGY, COVERED, GPU_MODEL, QUALITY, FLAGS,
 ])  # fmt: skip
 
@@ -255,6 +263,7 @@ ACCOUNTING = _schema("accounting", [
     _column("nodes", WORDS, "their names"),
     _column("gpus", pa.int32(), "GPUs allocated; null where the source cannot say"),
     _column("gpu_shards", pa.int32(), "shards of GPUs allocated"),
+    _column("gpu_mps", pa.int32(), "percentages of GPUs allocated through MPS", since=2),
     _column("alloc_tres", pa.string(), "AllocTRES as it was"),
 ])  # fmt: skip
 

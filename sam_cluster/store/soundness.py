@@ -25,6 +25,8 @@ INT64 = 2**63 - 1
 LARGEST_MILLIJOULES = 10**15
 #: No run goes on for so long between two of its boundaries, and each hour of one is a row.
 LONGEST_INTERVAL = 366 * MICROSECONDS_PER_DAY
+#: A GPU has seven compute slices; more than this no weight is made of.
+MOST_SLICES = 1024
 RUN_ID = re.compile(r"[A-Za-z0-9.]{1,128}")
 DEVICE = re.compile(r"[A-Za-z0-9./_-]{1,128}")
 
@@ -60,6 +62,8 @@ def _complaints(shard: Shard, node: str, file_name: str) -> Iterator[str]:
             yield f"its {domain.name!a:.80} has an energy that no counter shows"
     if shard.agent_cost and not _within(INT64, *astuple(shard.agent_cost)):
         yield "what its agent cost is below zero"
+    if any(gpu.mig_slices is not None and not 0 < gpu.mig_slices <= MOST_SLICES for gpu in shard.gpus):
+        yield "it holds more slices of a GPU than there are, or none"
     seen: dict[tuple[object, ...], Boundary] = {}
     for boundary in shard.boundaries:
         yield from _boundary_complaints(boundary)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from sam_cluster.agent.lock import began, holder
-from sam_cluster.core.model import Shard
+from sam_cluster.core.model import NO_JOB, Shard
 from sam_cluster.resources import directory
 from sam_cluster.standin.standin import Standin
 from sam_cluster.store.shards import read_summary
@@ -178,9 +178,16 @@ class AgentNode:
     # ---- what came of it ----
 
     def shards(self) -> list[Shard]:
-        """What lies in the store, by job, restart count and part."""
-        found = [read_summary(path)[0] for path in self.inbox.glob("*/[!.]*.parquet")]
+        """What lies in the store of runs, by job, restart count and part."""
+        found = [shard for shard in self._in_store() if shard.key.job_id != NO_JOB]
         return sorted(found, key=lambda shard: (shard.key.job_id, shard.key.restart, shard.part))
+
+    def idle_shards(self) -> list[Shard]:
+        """What lies in the store of GPUs that no run held."""
+        return [shard for shard in self._in_store() if shard.key.job_id == NO_JOB]
+
+    def _in_store(self) -> list[Shard]:
+        return [read_summary(path)[0] for path in self.inbox.glob("*/[!.]*.parquet")]
 
     def wait_shards(self, count: int) -> list[Shard]:
         """So many, and no more."""

@@ -103,13 +103,14 @@ def test_the_uuids_of_slurm_25_11_name_the_gpus(make_node: Callable[..., AgentNo
 
 def test_two_slices_of_a_gpu_are_its_parent_once(agent_node: AgentNode) -> None:
     node = agent_node
-    slices = node.standin.set_mig(2, [3, 3])
+    slices = node.standin.set_mig(2, [3, 4])
     node.standin.constant(2, 500_000)
     prolog = node.prolog(7, "0,1", CUDA_VISIBLE_DEVICES=",".join(slices))
     time.sleep(1)
     epilog = node.epilog(7, "0,1", CUDA_VISIBLE_DEVICES=",".join(slices))
     shard = node.wait_shard()
     assert [(gpu.uuid, gpu.mig_uuid) for gpu in shard.gpus] == [(node.standin.uuid(2), s) for s in slices]
+    assert [gpu.mig_slices for gpu in shard.gpus] == [3, 4]
     assert_true_energy(shard, node, [2], prolog, epilog)
 
 

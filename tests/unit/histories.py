@@ -13,7 +13,7 @@ from sam_cluster.agent.journal import Journal
 from sam_cluster.agent.node import NodeMeter
 from sam_cluster.agent.ports import GpuInfo
 from sam_cluster.core.config import Config
-from sam_cluster.core.model import Boundary, Flag, Kind, Shard
+from sam_cluster.core.model import NO_JOB, Boundary, Flag, Kind, Shard
 from sam_cluster.simulation.gpus import SimulatedGpu, SimulatedReaders
 
 from .simulated_node import SECOND, SimulatedNode, uuid_of
@@ -92,6 +92,7 @@ class HistoryNode(SimulatedNode):
         self.readers = SimulatedReaders(self.gpus)
         self.alive = False
         self.sealed: list[Shard] = []
+        self.idle: list[Shard] = []  # readings of GPUs that no run held
         self.revive()
 
     def let_counters_grow(self) -> None:
@@ -186,8 +187,8 @@ class HistoryNode(SimulatedNode):
         """What the sealing child does, with what is on disk."""
         self.look()
         if self.alive and self.is_on_disk:
-            for name, shard in zip(self.meter.sealable(), self.shards(), strict=True):
-                self.sealed.append(shard)
+            for name, shard in zip(self.meter.sealable(), self.sealable(), strict=True):
+                (self.idle if shard.key.job_id == NO_JOB else self.sealed).append(shard)
                 self.meter.sealed(name)
 
 
@@ -201,7 +202,9 @@ def check(node: HistoryNode, first: dict[int, int], last: dict[int, int]) -> Non
     for key, run in runs.items():
         _check_run(run, [shard for shard in node.sealed if (shard.key.job_id, shard.key.restart) == key])
     for gpu in first:
-        boundaries = [b for shard in node.sealed for b in shard.boundaries if b.gpu_uuid == uuid_of(gpu)]
+        boundaries = [
+            b for shard in [*node.sealed, *node.idle] for b in shard.boundaries if b.gpu_uuid == uuid_of(gpu)
+        ]
         segments = {b.segment for b in boundaries}
         for segment in segments:
             of_segment = [b for b in boundaries if b.segment == segment]

@@ -13,7 +13,7 @@ from sam_cluster.agent.node import NodeMeter
 from sam_cluster.agent.ports import GpuInfo
 from sam_cluster.agent.run import shard_from_records
 from sam_cluster.core.config import Config
-from sam_cluster.core.model import Shard
+from sam_cluster.core.model import NO_JOB, Shard
 from sam_cluster.simulation.clock import SimulatedClock
 from sam_cluster.simulation.gpus import SimulatedGpu, SimulatedReaders
 
@@ -119,7 +119,11 @@ class SimulatedNode:
         self.clock.advance(round(seconds * SECOND))
 
     def shards(self) -> list[Shard]:
-        """What would be sealed."""
+        """What would be sealed of runs."""
+        return [shard for shard in self.sealable() if shard.key.job_id != NO_JOB]
+
+    def sealable(self) -> list[Shard]:
+        """All that would be sealed, also readings of GPUs that no run held."""
         journal = Journal(str(self.directory / "journal"))
         return [shard_from_records(journal.read(name)) for name in self.meter.sealable()]
 

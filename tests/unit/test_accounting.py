@@ -20,7 +20,7 @@ ROW = JobRecord(
     het_offset=None, job_name="train", user="alice", uid=1000, account="vision", partition="gpu",
     qos="normal", state="COMPLETED", exit_code="0:0", restart_count=None, sluid=None, submit=100 * SECOND,
     eligible=100 * SECOND, start=110 * SECOND, end=200 * SECOND, suspended_seconds=0, node_count=1,
-    nodes=("n1",), gpus=1, gpu_shards=None, alloc_tres="gres/gpu=1",
+    nodes=("n1",), gpus=1, gpu_shards=None, gpu_mps=None, alloc_tres="gres/gpu=1",
 )  # fmt: skip
 
 
@@ -119,6 +119,12 @@ def test_gpus_are_the_whole_entry_or_the_sum_of_its_types(
 ) -> None:
     assert tres.gpus(alloc_tres, started=True) == gpus
     assert tres.gpu_shards(alloc_tres) == shards
+
+
+def test_percentages_of_mps_are_read_as_shards_are() -> None:
+    assert tres.gpu_mps("billing=1,gres/mps=50,gres/mps:a100=50") == 50
+    assert tres.gpu_mps("gres/shard=3") is None
+    assert tres.gpu_mps("") is None
 
 
 def test_without_allocated_resources_gpus_are_none_before_a_start_and_unknown_after_one() -> None:

@@ -135,11 +135,12 @@ def test_a_job_of_pyslurm_24_11_says_unknown_where_its_release_says_nothing_or_t
     row = as_record(Job24(name="requeued", state="PREEMPTED"))
     assert row == replace(
         FROM_SACCT["500", "PREEMPTED"],
-        restart_count=None, sluid=None, suspended_seconds=None, gpus=None, gpu_shards=None, alloc_tres=None,
+        restart_count=None, sluid=None, suspended_seconds=None, gpus=None, gpu_shards=None, gpu_mps=None,
+        alloc_tres=None,
     )  # fmt: skip
     assert lacks(Job24) == {
-        "alloc_tres", "gpus", "gpu_shards", "suspended_seconds", "restart_count", "het_job_id", "het_offset",
-        "earlier_runs",
+        "alloc_tres", "gpus", "gpu_shards", "gpu_mps", "suspended_seconds", "restart_count",
+        "het_job_id", "het_offset", "earlier_runs",
     }  # fmt: skip
     assert lacks(Job25) == {"earlier_runs"}
 

@@ -252,3 +252,29 @@ def test_accounting_that_fails_keeps_no_energy_back_and_is_made_up_for_later(pat
     assert run_aggregate(paths, accounting=accounting_of(HISTORY)).complete
     assert [job["flags"] for job in rows(paths, "jobs")] == [[], []]
     assert [job["job_name"] for job in rows(paths, "jobs")] == ["train101", "train102"]
+
+
+def test_a_gap_from_midnight_on_stays_when_the_day_before_is_divided_anew(tmp_path) -> None:
+    """A run's part of one day is lost; then something comes that touches the day before it alone."""
+    history = History(
+        (
+            PlannedRun(100, 0, 20 * HOUR, 26 * HOUR, ONE_GPU),
+            PlannedRun(101, 0, 30 * HOUR, 31 * HOUR, ONE_GPU),
+            PlannedRun(102, 0, 21 * HOUR, 22 * HOUR, ONE_GPU),
+        )
+    )
+    shards = [s for s in Simulation(history).shards() if (s.key.job_id, s.part) != (100, 1)]
+    late = [shard for shard in shards if shard.key.job_id == 102]
+    at_once, in_turn = StorePaths(tmp_path / "at once"), StorePaths(tmp_path / "in turn")
+    for shard in shards:
+        put(at_once, shard)
+    for shard in shards:
+        if shard not in late:
+            put(in_turn, shard)
+    run_aggregate(in_turn)
+    for shard in late:
+        put(in_turn, shard)
+    run_aggregate(at_once)
+    run_aggregate(in_turn)
+    assert [row["cause"] for row in rows(at_once, "gaps")] == ["shard_missing"]
+    assert digests(in_turn) == digests(at_once)

@@ -47,7 +47,7 @@ def test_boundaries_asked_for_in_any_order_never_contradict_one_another(
         brought = gpu.at(instant)
         assert brought is not None
         assert settled.setdefault(instant, brought.energy_millijoules) == brought.energy_millijoules
-        gpu.mark(instant, brought.energy_millijoules)
+        gpu.mark(instant, brought.energy_millijoules, instant)
     energies = [settled[instant] for instant in sorted(settled)]
     assert energies == sorted(energies)
     assert all(10**12 <= energy <= counter for energy in energies)
@@ -101,7 +101,7 @@ def test_a_segment_goes_on_under_the_next_agent_while_boot_and_driver_are_the_sa
 ) -> None:
     gpu = meter()
     take(gpu, 10 * SECOND, 10**12)
-    gpu.mark(10 * SECOND, 10**12)
+    gpu.mark(10 * SECOND, 10**12, 10 * SECOND)
     assert gpu.state
     state = MeterState.from_json(gpu.state.to_json())
     assert state == gpu.state

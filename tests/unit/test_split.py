@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sam_cluster.aggregate.fold import reading_rows, readings_by_gpu
-from sam_cluster.core.model import Cause, Flag, GapKind, Kind, Quality
+from sam_cluster.core.model import Cause, Flag, GapKind, Kind, Quality, ShareRule
 from sam_cluster.energy.gaps import gaps
 from sam_cluster.energy.hours import Usage, usage
 from sam_cluster.energy.split import Holder, Reading, counted_back, divide, segments, total_millijoules
@@ -111,14 +111,9 @@ def test_two_runs_on_a_gpu_share_what_they_both_held_and_no_more() -> None:
     assert found[B].energy_millijoules == 301
     assert found[A].device_energy_millijoules == 1400
     assert found[B].device_energy_millijoules == 601
-    assert (found[A].holders, found[A].flags, found[A].quality) == (2, {Flag.SHARED}, Quality.ESTIMATED)
-
-
-def test_weights_share_in_proportion_and_lose_nothing() -> None:
-    a, b = start(A, 0, 0), start(B, 0, 0)
-    readings = [a, b, then(a, Kind.END, HOUR // 2, 1000), then(b, Kind.END, HOUR // 2, 1000)]
-    found = usage(readings, divide(readings), weight=lambda holder: 3 if holder == A else 1)
-    assert [each.energy_millijoules for each in found] == [750, 250]
+    assert (found[A].holders, found[A].quality) == (2, Quality.ESTIMATED)
+    assert found[A].flags == {Flag.SHARED, Flag.SHARED_EQUALLY}
+    assert (found[A].share_rule, found[B].share_rule) == (ShareRule.EQUAL, ShareRule.EQUAL)
 
 
 def test_a_piece_over_a_full_hour_is_apportioned_by_time_and_flagged() -> None:
@@ -223,3 +218,33 @@ def test_over_a_counter_that_restarted_between_runs_the_energy_is_null() -> None
     (gap,) = gaps([b], divide([b]))
     assert (gap.cause, gap.energy_millijoules) == (Cause.COUNTER_RESET, None)
     assert gap.from_uptime_microseconds is None
+
+
+def idle(at: int, energy: int, **more) -> Reading:
+    return replace(start(Holder("0.0", EPOCH), at, energy, **more), kind=Kind.IDLE)
+
+
+def chained(reading: Reading, before: Reading) -> Reading:
+    return replace(
+        reading,
+        previous_segment=before.segment,
+        previous_uptime_microseconds=before.uptime_microseconds,
+        previous_energy_millijoules=before.energy_millijoules,
+    )
+
+
+def test_a_reading_of_which_the_node_forgot_cuts_idle_time_and_says_nothing_of_who_held_the_gpu() -> None:
+    """The agent was killed when the reading was on disk, and that it was of this GPU was not."""
+    ended = then(start(A, 0, 100), Kind.END, 600 * SECOND, 200)
+    forgotten = chained(idle(1200 * SECOND, 250), ended)
+    begun = chained(start(B, 1800 * SECOND, 300), ended)
+    readings = [start(A, 0, 100), ended, forgotten, begun, then(begun, Kind.END, 2400 * SECOND, 900)]
+    found = gaps(readings, divide(readings))
+    assert [(gap.kind, gap.energy_millijoules) for gap in found] == [(GapKind.IDLE, 50), (GapKind.IDLE, 50)]
+
+
+def test_a_reading_whose_shard_has_not_come_leaves_the_time_before_it_unattributed() -> None:
+    ended = then(start(A, 0, 100), Kind.END, 600 * SECOND, 200)
+    begun = chained(start(B, 1800 * SECOND, 300), idle(1200 * SECOND, 250))
+    readings = [start(A, 0, 100), ended, begun, then(begun, Kind.END, 2400 * SECOND, 900)]
+    assert [gap.cause for gap in gaps(readings, divide(readings))] == [Cause.SHARD_MISSING]

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sam_cluster.core.model import Shard
+from sam_cluster.core.model import NO_JOB, Shard
 from sam_cluster.standin.standin import build
 from sam_cluster.store.shards import read_summary
 from tests.bench.metered.figures import Figure, figure
@@ -97,11 +97,12 @@ class MeteredCluster:
         wait_until(closed, timeout_seconds, lambda: f"an epilog has not come: {hooks}")
 
     def shards(self) -> dict[tuple[int, int, str], list[Shard]]:
-        """What lies in the inbox, by raw job id, restart count and node."""
+        """What lies in the inbox of runs, by raw job id, restart count and node."""
         found: dict[tuple[int, int, str], list[Shard]] = {}
         for path in sorted(self.inbox.glob("*/[!.]*.parquet")):
             shard, _ = read_summary(path)
-            found.setdefault((shard.key.job_id, shard.key.restart, shard.node), []).append(shard)
+            if shard.key.job_id != NO_JOB:
+                found.setdefault((shard.key.job_id, shard.key.restart, shard.node), []).append(shard)
         return found
 
     def wait_sealed(self, runs: Iterable[NodeRun] | None = None, *, timeout_seconds: float = 90.0) -> None:

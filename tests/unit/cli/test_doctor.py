@@ -73,6 +73,7 @@ def test_a_right_slurm_conf_has_nothing_to_mend() -> None:
         ("PrologEpilogTimeout", "PrologEpilogTimeout", "65534", ADVICE, "PrologEpilogTimeout=60"),
         ("PrologEpilogTimeout", "PrologEpilogTimeout", None, ADVICE, "PrologEpilogTimeout=60"),
         ("AccountingStorageTRES", "AccountingStorageTRES", "cpu,mem", WRONG, "gres/gpu"),
+        ("AccountingStorageTRES", "GresTypes", "gpu,mps,shard", WRONG, "gres/gpu,gres/mps,gres/shard"),
         ("PrivateData", "PrivateData", "jobs,usage", ADVICE, "operator"),
         ("cluster name", "ClusterName", "other", WRONG, "ClusterName"),
     ],

@@ -1,0 +1,60 @@
+"""What accounting says of runs that share a GPU, and which days of which GPUs hang on it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date
+
+import pyarrow.compute as pc
+
+from sam_cluster.energy.claims import Accounted
+from sam_cluster.store.commit import Transaction
+from sam_cluster.store.rows import among, day_of, to_rows
+
+from .accounting import Asked, merged
+from .jobs import Job, by_job, matched, of_jobs
+from .join import RESIZING
+from .touched import GPU_COLUMNS, Gpu
+
+
+def accounted_runs(
+    transaction: Transaction, jobs: Collection[Job], asked: Asked
+) -> dict[tuple[str, str, int], Accounted]:
+    """What accounting says of the runs of some jobs, by cluster, run id and start on a node: as `runs` has
+    it, a run is the row of accounting that its shards make it."""
+    if not jobs:
+        return {}
+    shards = by_job(of_jobs(transaction, "shards", set(jobs)))
+    stored = by_job(of_jobs(transaction, "accounting", set(jobs)))
+    fresh = asked.by_job
+    found = {}
+    for job in sorted(jobs):
+        attempts, shards_of = matched(shards.get(job, ()), merged(stored.get(job, ()), fresh.get(job, ())))
+        for attempt in attempts:
+            record = attempt.record
+            if record is None:
+                continue
+            told = Accounted(
+                gpu_shards=record["gpu_shards"],
+                gpu_mps=record["gpu_mps"],
+                nodes=record["node_count"],
+                # A run goes on over a resize, of which accounting makes the end of a row.
+                ended_at_microseconds=None if record["state"] == RESIZING else record["ended_at"],
+            )
+            for run in attempt.runs:
+                for shard in shards_of[id(run)]:
+                    found[job[0], shard["run_id"], shard["started_at"]] = told
+    return found
+
+
+def shared_days(transaction: Transaction, jobs: Collection[Job]) -> dict[Gpu, set[date]]:
+    """The GPUs, and the days, on which runs of these jobs held one together with others."""
+    if not jobs:
+        return {}
+    columns = (*GPU_COLUMNS, "raw_job_id", "hour", "holders")
+    rows = transaction.read("usage", raw_job_ids={number for _, number in jobs}, columns=columns)
+    rows = rows.filter(pc.and_(pc.greater(rows["holders"], 1), among(rows, ["cluster", "raw_job_id"], jobs)))
+    days: dict[Gpu, set[date]] = {}
+    for row in to_rows(rows):
+        days.setdefault((row["cluster"], row["node"], row["gpu_uuid"]), set()).add(day_of(row["hour"]))
+    return days

@@ -1,0 +1,178 @@
+"""The ledger of each GPU closes, in whatever periods it is asked for, whatever came of what was sent."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime
+from itertools import pairwise
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sam_cluster.core.model import Cause, GapKind
+from sam_cluster.core.times import from_utc_microseconds
+from sam_cluster.report.gpu_ledger import Ledger, ledgers_of, total_of
+from sam_cluster.store.commit import Transaction
+from sam_cluster.store.paths import StorePaths
+from sam_cluster.store.tables import Tables
+from tests.aggregating import ONE_GPU, accounting_of, put_all, rows, run_aggregate
+from tests.simulated import Simulation, put
+from tests.strategies import (
+    CLUSTER,
+    DAY,
+    EPOCH,
+    HOUR,
+    MINUTE,
+    History,
+    PlannedRun,
+    gpu_uuid,
+    histories,
+    node_name,
+)
+from tests.unit.cli.stores import run
+
+BEGIN, END = EPOCH - 2 * DAY, EPOCH + 30 * DAY
+Key = tuple[str, str, str]
+
+
+def ledgers(paths: StorePaths, begin: int = BEGIN, end: int = END, **where: str) -> dict[Key, Ledger]:
+    return ledgers_of(Tables(paths).snapshot(), instant(begin), instant(end), **where)
+
+
+def instant(microseconds: int) -> datetime:
+    return from_utc_microseconds(microseconds)
+
+
+@given(histories(max_runs=6, clock_steps=True), st.data())
+@settings(max_examples=15, deadline=None)
+def test_each_gpus_ledger_closes_in_every_period_and_periods_add_up(tmp_path_factory, history, data) -> None:
+    """Counters that restart, clocks that step, shards that are lost or come twice, GPUs that are shared with
+    weights: both sides are the same."""
+    shards = Simulation(history).shards()
+    lost = data.draw(st.lists(st.sampled_from(shards), max_size=2, unique_by=id))
+    kept = [shard for shard in shards if not any(shard is each for each in lost)]
+    paths = StorePaths(tmp_path_factory.mktemp("store"))
+    for shard in [*kept, *data.draw(st.lists(st.sampled_from(kept or shards), max_size=2))]:
+        put(paths, shard)
+    accounting = accounting_of(history)
+    accounting.records = [
+        replace(each, gpu_shards=data.draw(st.none() | st.integers(1, 4))) for each in accounting.records
+    ]
+    run_aggregate(paths, accounting=accounting)
+
+    cuts = sorted(data.draw(st.lists(st.integers(0, 5 * 24), max_size=4)))
+    edges = [BEGIN, *(EPOCH + cut * HOUR for cut in cuts), END]
+    parts = [ledgers(paths, begin, end) for begin, end in pairwise(edges) if begin < end]
+    for part in parts:
+        assert all(ledger.closes for ledger in part.values()), part
+        assert all(ledger.runs_millijoules >= 0 and ledger.idle_millijoules >= 0 for ledger in part.values())
+    whole = ledgers(paths)
+    for gpu, ledger in whole.items():
+        mine = [part[gpu] for part in parts if gpu in part]
+        assert sum(each.runs_millijoules for each in mine) == ledger.runs_millijoules
+        assert sum(each.idle_millijoules for each in mine) == ledger.idle_millijoules
+        assert sum(each.counter_millijoules for each in mine) == ledger.counter_millijoules
+        assert (
+            sum((each.unattributed for each in mine), start=type(ledger.unattributed)())
+            == +ledger.unattributed
+        )
+    if not lost:
+        simulation = Simulation(history)
+        simulation.shards()
+        for node, gpu in {gpu for run in history.runs for gpu in run.gpus}:
+            ledger = whole[CLUSTER, node_name(node), gpu_uuid(node, gpu)]
+            assert ledger.counter_millijoules == sum(simulation.total(node, gpu).values())
+            assert not ledger.unattributed_millijoules
+
+
+GAP = History(
+    (PlannedRun(100, 0, HOUR, 2 * HOUR, ONE_GPU), PlannedRun(101, 0, 30 * HOUR, 31 * HOUR, ONE_GPU)), seed=5
+)
+GPU = (CLUSTER, node_name(0), gpu_uuid(0, 0))
+
+
+@pytest.fixture
+def paths(tmp_path) -> StorePaths:
+    found = StorePaths(tmp_path / "store")
+    put_all(found, GAP)
+    run_aggregate(found)
+    return found
+
+
+def test_a_gap_over_the_border_of_a_period_is_apportioned_by_time_and_said_to_be(paths) -> None:
+    (gap,) = rows(paths, "gaps")
+    ledger = ledgers(paths, EPOCH + 9 * HOUR, EPOCH + 16 * HOUR)[GPU]
+    assert (gap["kind"], ledger.cut) == (GapKind.IDLE, 1)
+    assert abs(ledger.idle_millijoules - gap["energy_millijoules"] / 4) <= 1
+    assert ledger.idle_millijoules == ledger.counter_millijoules
+    assert ledgers(paths)[GPU].cut == 0
+
+
+@pytest.mark.parametrize("step", [37, -17, 90, -90])
+def test_a_clock_that_steps_under_a_run_over_the_border_changes_neither_side(tmp_path, step: int) -> None:
+    run_over_it = PlannedRun(100, 0, HOUR // 2, 5 * HOUR + HOUR // 3, ONE_GPU, unread=True)
+    history = History((run_over_it, GAP.runs[1]), clock_steps=((0, 2 * HOUR, step * MINUTE),), seed=4)
+    paths = StorePaths(tmp_path / "store")
+    put_all(paths, history)
+    run_aggregate(paths)
+    parts = [ledgers(paths, EPOCH + hour * HOUR, EPOCH + (hour + 1) * HOUR) for hour in range(-2, 40)]
+    assert sum(part[GPU].runs_millijoules > 0 for part in parts if GPU in part) >= 2
+    assert all(ledger.closes for part in parts for ledger in part.values())
+
+
+def test_what_a_run_has_twice_in_the_tables_does_not_close(paths) -> None:
+    """The two sides are counted from different tables: an hour too many in one is seen."""
+    transaction = Transaction(Tables(paths).snapshot(), now_microseconds=END)
+    used = transaction.read("usage")
+    more = used.slice(0, 1).set_column(
+        used.schema.get_field_index("run_id"), used.schema.field("run_id"), pa.array(["999.0"])
+    )
+    transaction.exchange("usage", removed=used.slice(0, 0), added=more)
+    transaction.commit()
+    assert not ledgers(paths)[GPU].closes
+
+
+def test_a_lost_shard_is_unattributed_by_its_cause_and_the_ledger_closes(tmp_path) -> None:
+    paths = StorePaths(tmp_path / "store")
+    history = History((*GAP.runs, PlannedRun(102, 0, 5 * HOUR, 6 * HOUR, ONE_GPU)))
+    for shard in Simulation(history).shards():
+        if shard.key.job_id != 102:
+            put(paths, shard)
+    run_aggregate(paths)
+    ledger = ledgers(paths)[GPU]
+    assert ledger.closes
+    assert not ledger.is_whole
+    assert set(ledger.unattributed) == {Cause.SHARD_MISSING}
+
+
+def test_a_total_is_the_sum_of_its_parts_from_the_first_reading_to_the_last() -> None:
+    one = Ledger(runs_millijoules=3, idle_millijoules=2, counter_millijoules=5, first_at=10, last_at=20)
+    two = Ledger(runs_millijoules=1, counter_millijoules=1, first_at=5, last_at=7)
+    total = total_of([one, two])
+    assert (total.runs_millijoules, total.counter_millijoules, total.closes) == (4, 6, True)
+    assert (total.first_at, total.last_at) == (5, 20)
+
+
+def test_the_command_has_a_row_a_gpu_and_one_of_all_and_says_when_something_is_missing(paths, capsys) -> None:
+    words = ("ledger", "--store", str(paths.root), "--period", "2026-03", "--format", "json")
+    assert run(*words) == 0
+    one, total = json.loads(capsys.readouterr().out)
+    assert (one["node"], one["gpu_uuid"], one["closes"]) == (node_name(0), gpu_uuid(0, 0), True)
+    assert one["runs_millijoules"] + one["idle_millijoules"] == one["counter_millijoules"] > 0
+    assert (total["node"], total["counter_millijoules"]) == ("total", one["counter_millijoules"])
+    assert run(*words, "--node", "elsewhere") == 0
+    assert [row["node"] for row in json.loads(capsys.readouterr().out)] == ["total"]
+
+
+def test_the_command_ends_with_3_where_energy_is_unattributed(tmp_path, capsys) -> None:
+    paths = StorePaths(tmp_path / "store")
+    history = History((*GAP.runs, PlannedRun(102, 0, 5 * HOUR, 6 * HOUR, ONE_GPU)), seed=5)
+    for shard in Simulation(history).shards():
+        if shard.key.job_id != 102:
+            put(paths, shard)
+    run_aggregate(paths)
+    assert run("ledger", "--store", str(paths.root), "--period", "2026-03") == 3
+    assert "total" in capsys.readouterr().out
