@@ -2,8 +2,8 @@
 
 A timer asks for them (`sam-agent publish --readings`), or the full hour while an agent runs. They lie in a
 journal of their own, which is sealed together with the next run's, or when its UTC day is over: it is the
-shard of job 0, which Slurm gives to nobody. A GPU without the energy counter is left out: what its power was while nobody
-looked nobody knows.
+shard of job 0, which Slurm gives to nobody. A GPU without the energy counter is left out: what its power
+was while nobody looked nobody knows.
 """
 
 from __future__ import annotations
