@@ -11,7 +11,7 @@ import pyarrow as pa
 from sam_cluster.energy.claims import Accounted, divider
 from sam_cluster.energy.gaps import Gap, gaps
 from sam_cluster.energy.hours import Usage, usage
-from sam_cluster.energy.split import Holder, Reading, divide, segments
+from sam_cluster.energy.split import Holder, Piece, Reading, divide, segments
 from sam_cluster.store.commit import Transaction
 from sam_cluster.store.rows import day_of, from_rows, once, to_rows
 
@@ -34,6 +34,7 @@ class Unit:
     stretch: Stretch
     readings: list[Reading]
     segments: dict[str, int] = field(default_factory=dict)  # segment: when its node booted
+    pieces: dict[str, list[Piece]] = field(default_factory=dict)  # by segment, once it is `cut`
 
     def wanted(self, *, latest: bool) -> list[Wanted]:
         """The segments whose neighbour after (latest), or before, decides what a gap at the edge is."""
@@ -46,11 +47,15 @@ class Unit:
                 found.append(Wanted(self.gpu, segment, self.stretch, booted, uptime))
         return found
 
+    def cut(self) -> None:
+        """Divide the energy of each segment at all that is known."""
+        self.pieces = {segment: divide(mine) for segment, mine in segments(self.readings).items()}
+
     @property
     def sharers(self) -> set[Run]:
-        """The runs that may have to share the GPU: all that held it, where there are several."""
-        held = {(self.gpu[0], *_named(reading.holder)) for reading in self.readings if reading.has_interval}
-        return held if len(held) > 1 else set()
+        """The runs that held the GPU together with others."""
+        every = (piece.holders for pieces in self.pieces.values() for piece in pieces)
+        return {(self.gpu[0], *_named(holder)) for holders in every if len(holders) > 1 for holder in holders}
 
     def divided(self, accounted: Mapping[Run, Accounted]) -> tuple[list[Usage], list[Gap]]:
         """The hours of the stretch, and the gaps that touch it."""
@@ -62,8 +67,8 @@ class Unit:
         divide_between = divider(self.readings, told)
         hours: dict[tuple[Holder, int], Usage] = {}
         between: list[Gap] = []
-        for readings in segments(self.readings).values():
-            pieces = divide(readings)
+        for segment, readings in segments(self.readings).items():
+            pieces = self.pieces[segment]
             for each in usage(readings, pieces, divide_between):
                 if not self.stretch.start <= each.hour_microseconds < self.stretch.end:
                     continue
@@ -93,6 +98,8 @@ def redivide(transaction: Transaction, changed: pa.Table, jobs: Collection[Job],
     _add_neighbours(transaction, units)
     new_usage: list[Row] = []
     new_gaps: list[Row] = []
+    for unit in units:
+        unit.cut()
     sharers = set().union(*(unit.sharers for unit in units))
     accounted = accounted_runs(
         transaction, {(run[0], job_of[run]) for run in sharers if run in job_of}, asked
