@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from sam_cluster.core.model import Flag, Kind
-from tests.bench.nvml import profiles
+from sam_cluster.standin import profiles
 
 from .node import AgentNode
 
