@@ -94,8 +94,10 @@ def ledgers_of(
     """The ledger of each GPU of which anything is known in the period; of one node's, or of one, alone."""
     first, last = (_full_hour(utc_microseconds(at)) for at in (start, end))
 
-    def rows(table: str, columns: tuple[str, ...]) -> Iterator[tuple[Gpu, Row]]:
-        found = tables.read(table, start_microseconds=first, end_microseconds=last + 1, columns=columns)
+    def rows(
+        table: str, columns: tuple[str, ...], begin: int = first, end: int = last
+    ) -> Iterator[tuple[Gpu, Row]]:
+        found = tables.read(table, start_microseconds=begin, end_microseconds=end + 1, columns=columns)
         for row in to_rows(found):
             if node in (None, row["node"]) and gpu in (None, row["gpu_uuid"]):
                 yield (row["cluster"], row["node"], row["gpu_uuid"]), row
@@ -105,10 +107,17 @@ def ledgers_of(
     for key, row in rows("usage", USAGE_COLUMNS):
         if first <= row["hour"] < last:
             _add_hour(found.setdefault(key, Ledger()), row)
+    earliest, latest = first, last
     for key, row in rows("readings", READING_COLUMNS):
         counters.setdefault((key, row["segment"]), _Segment()).see(row)
+        earliest = min(earliest, row["at"], row["since_at"] or earliest)
+        latest = max(latest, row["at"], row["since_at"] or latest)
         if first <= row["at"] <= last:
             found.setdefault(key, Ledger()).see(row["at"])
+    # What a run has over a border may be cut, outside of the period, by boundaries of others.
+    for since, until in ((earliest, first), (last, latest)):
+        for key, row in rows("readings", READING_COLUMNS, since, until) if since < until else ():
+            counters.setdefault((key, row["segment"]), _Segment()).see(row)
     for key, row in rows("gaps", GAP_COLUMNS):
         if row["from_uptime_microseconds"] is not None and row["energy_millijoules"] is not None:
             counters.setdefault((key, row["segment"]), _Segment()).span(row)

@@ -123,6 +123,20 @@ def test_a_clock_that_steps_under_a_run_over_the_border_changes_neither_side(tmp
     assert all(ledger.closes for part in parts for ledger in part.values())
 
 
+def test_what_a_run_has_over_a_border_is_cut_by_boundaries_that_lie_outside_of_the_period(tmp_path) -> None:
+    long = PlannedRun(102, 0, 7 * HOUR, 34 * HOUR, ONE_GPU, unread=True)
+    history = History((long, PlannedRun(101, 0, 19 * HOUR, 20 * HOUR, ONE_GPU)), seed=47)
+    paths = StorePaths(tmp_path / "store")
+    put_all(paths, history)
+    run_aggregate(paths)
+    whole = ledgers(paths)[GPU]
+    for border in range(8, 34):
+        edges = (BEGIN, EPOCH + border * HOUR, END)
+        parts = [ledgers(paths, begin, end)[GPU] for begin, end in pairwise(edges)]
+        assert all(part.closes for part in parts)
+        assert sum(part.counter_millijoules for part in parts) == whole.counter_millijoules
+
+
 def test_what_a_run_has_twice_in_the_tables_does_not_close(paths) -> None:
     """The two sides are counted from different tables: an hour too many in one is seen."""
     transaction = Transaction(Tables(paths).snapshot(), now_microseconds=END)
