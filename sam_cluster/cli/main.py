@@ -50,7 +50,7 @@ def build_parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
         module.configure(subparser)
-        subparser.set_defaults(run=module.run)
+        subparser.set_defaults(run=module.run, complain=subparser.error)
     return parser
 
 
@@ -66,7 +66,9 @@ def main(
     try:
         named = next((word for word in words if not word.startswith("-")), None)
         parser = build_parser((named,) if named in COMMANDS else COMMANDS)
-        args = parser.parse_args(words)
+        args, unknown = parser.parse_known_args(words)
+        if unknown:  # said with the usage of the command, not of sam-cluster
+            args.complain(f"unrecognized arguments: {' '.join(unknown)}")
         args.environ = os.environ if environ is None else environ
         args.now = datetime.now(UTC) if now is None else now
         code = int(args.run(args))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sam_cluster import __version__
 from sam_cluster.cli import options
-from sam_cluster.cli.report_files import Access, access_of_lab, write
+from sam_cluster.cli.report_files import Access, access_of_lab, remarks, write
 from sam_cluster.cli.report_pages import Page, all_pages, page_of_cluster, page_of_lab, view_of_cluster
 from sam_cluster.core.config import Config
 from sam_cluster.core.errors import EXIT_DONE, EXIT_INCOMPLETE, StoreError, UsageError
@@ -66,11 +66,14 @@ def run(args: argparse.Namespace) -> int:
     warm_up()
     shown = period_view(period, config, data)
     is_partial = False
+    accesses: dict[str, Access] = {}
     for page in _pages(args, tables, config, period, shown, data, pdf):
-        access = Access() if page.lab is None else access_of_lab(page.lab)
+        access = Access() if page.lab is None else accesses.setdefault(page.lab, access_of_lab(page.lab))
         for path in write(page.files, args.out, access):
             print(path)
         is_partial |= page.is_partial
+    for line in remarks(accesses):
+        print(line, file=sys.stderr)
     if shown.is_preliminary:
         print("preliminary: the tables do not yet reach to the end of the period", file=sys.stderr)
     if is_partial:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import grp
 import os
 import secrets
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from sam_cluster.report.text import shortened
+
+#: On a line of the terminal.
+MOST_NAMED = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,24 +26,40 @@ class Access:
 def access_of_lab(lab: str) -> Access:
     """Of a lab with a unix group of its name its files belong to that group, and no one else reads them.
 
-    Says on stderr what cannot be so: without such a group the umask decides, and where the caller may not
-    give files to it they stay the caller's own.
+    Without such a group the umask decides, and where the caller may not give files to it they stay the
+    caller's own.
     """
     try:
         group = grp.getgrnam(lab)
     except (KeyError, ValueError):
-        print(
-            f"there is no unix group {lab!r}: who may read the files is left to the umask and the directory",
-            file=sys.stderr,
-        )
         return Access()
     if os.geteuid() == 0 or group.gr_gid in {os.getegid(), *os.getgroups()}:
         return Access(gid=group.gr_gid, mode=0o640)
-    print(
-        f"the files stay yours alone: only root and members may give files to the unix group {lab!r}",
-        file=sys.stderr,
-    )
     return Access(mode=0o600)
+
+
+def remarks(accesses: Mapping[str, Access]) -> list[str]:
+    """A line for what is not as a lab's files should be, with the labs that it is so for."""
+    open_to = [lab for lab, access in accesses.items() if access.mode is None]
+    kept = [lab for lab, access in accesses.items() if access.mode is not None and access.gid is None]
+    lines = []
+    if open_to:
+        lines.append(
+            f"there is no unix group {_named(open_to)}: "
+            "who may read the files is left to the umask and the directory"
+        )
+    if kept:
+        lines.append(
+            "the files stay yours alone: only root and members may give files to the unix group "
+            f"{_named(kept)}"
+        )
+    return lines
+
+
+def _named(labs: Sequence[str]) -> str:
+    more = len(labs) - MOST_NAMED
+    named = ", ".join(repr(shortened(lab)) for lab in labs[:MOST_NAMED])
+    return f"{named} and {more} more" if more > 0 else named
 
 
 def write(files: Mapping[str, bytes], directory: Path, access: Access) -> list[Path]:

@@ -5,6 +5,7 @@ The share that was in force when the period ended counts. A lab that changed wit
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -89,12 +90,12 @@ def from_sshare(
     begun = [day for day in days if day <= utc_microseconds(start)]
 
     def by_lab(day: int) -> dict[str, float]:
-        shares: dict[str, float] = defaultdict(float)
+        shares: dict[str, list[float]] = defaultdict(list)
         for row in by_day[day]:
             lab = config.group_of(row["account"], on=last_day)
             if row["own_share"] is not None and lab is not None:
-                shares[lab] += row["own_share"]
-        return dict(shares)
+                shares[lab].append(row["own_share"])
+        return {lab: math.fsum(parts) for lab, parts in shares.items()}
 
     return Snapshot(
         day=day_of(days[-1]), at_end=by_lab(days[-1]), at_begin=by_lab(begun[-1] if begun else days[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -33,7 +34,7 @@ def lab_lines(spending: Spending, facts: LabFacts) -> tuple[LabLine, ...]:
     time = sum(each.gpu_microseconds for each in sums.values())
     # As among siblings in Slurm: of the labs with a share, parts of their sums.
     sharing = {lab: granted.share for lab, granted in facts.granted.items() if granted.share is not None}
-    granted_sum = sum(sharing.values())
+    granted_sum = math.fsum(sharing.values())  # rounded once, so that the order of the labs is of no account
     sharing_energy = sum(sums[lab].amount.known_millijoules for lab in sharing)
     sharing_time = sum(sums[lab].gpu_microseconds for lab in sharing)
     lines = []

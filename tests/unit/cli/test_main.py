@@ -48,6 +48,14 @@ def test_what_is_no_command_line_is_told_on_stderr_with_exit_code_2(
     assert "usage:" in printed.err
 
 
+def test_an_unknown_flag_is_told_with_the_usage_of_its_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("jobs", "--nonsense") == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith("usage: sam-cluster jobs")
+    assert "--starttime" not in printed and "-S TIME" in printed
+    assert printed.endswith("sam-cluster jobs: error: unrecognized arguments: --nonsense\n")
+
+
 @pytest.mark.parametrize(
     "words",
     [

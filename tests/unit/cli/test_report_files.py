@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sam_cluster.cli.report_files import Access, access_of_lab, write
+from sam_cluster.cli.report_files import MOST_NAMED, Access, access_of_lab, remarks, write
 
 NOBODY = 65534
 
@@ -32,24 +32,34 @@ def test_files_of_a_lab_with_a_unix_group_are_the_groups_and_nobody_elses(tmp_pa
 
 
 @pytest.mark.parametrize("lab", ["no such lab", "", "../x", "a:b", "\x00", "x" * 10_000, "é\u202e"])
-def test_without_such_a_group_the_umask_decides_and_it_is_said(
-    tmp_path: Path, lab: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_such_a_group_the_umask_decides_and_it_is_said(tmp_path: Path, lab: str) -> None:
     before = os.umask(0o027)
+    access = access_of_lab(lab)
     try:
-        (path,) = write({"page.html": b"x"}, tmp_path, access_of_lab(lab))
+        (path,) = write({"page.html": b"x"}, tmp_path, access)
     finally:
         os.umask(before)
     assert mode_of(path) == 0o640
-    assert "no unix group" in capsys.readouterr().err
+    (said,) = remarks({lab: access})
+    assert said.startswith("there is no unix group ") and said.isprintable() and len(said) < 300
+
+
+def test_one_line_says_it_for_any_number_of_labs() -> None:
+    labs = {f"lab{number}": Access() for number in range(MOST_NAMED + 5)}
+    open_to, kept = remarks({**labs, "own": Access(mode=0o600), "given": Access(gid=7, mode=0o640)})
+    assert "'lab0', 'lab1'" in open_to and f"'lab{MOST_NAMED - 1}' and 5 more: " in open_to
+    assert kept.endswith("'own'")
+    assert remarks({}) == remarks({"given": Access(gid=7, mode=0o640)}) == []
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_files_that_the_caller_may_not_give_away_stay_the_callers_alone(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     code = (
-        "import sys; from pathlib import Path; from sam_cluster.cli.report_files import access_of_lab, write;"
-        f"write({{'page.html': b'x'}}, Path({str(tmp_path / 'out')!r}), access_of_lab(sys.argv[1]))"
+        "import sys; from pathlib import Path;"
+        "from sam_cluster.cli.report_files import access_of_lab, remarks, write;"
+        "access = access_of_lab(sys.argv[1]); print(*remarks({sys.argv[1]: access}));"
+        f"write({{'page.html': b'x'}}, Path({str(tmp_path / 'out')!r}), access)"
     )
     for parent in tmp_path.parents:
         if parent.is_relative_to("/tmp/") and parent.stat().st_uid == 0:
@@ -63,7 +73,7 @@ def test_files_that_the_caller_may_not_give_away_stay_the_callers_alone(tmp_path
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert mode_of(out / "page.html") == 0o600
-    assert "the files stay yours alone" in done.stderr
+    assert "the files stay yours alone" in done.stdout
 
 
 def test_a_file_has_never_more_readers_than_it_will_have(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
@@ -19,6 +20,10 @@ from sam_cluster.report.bundle import cluster_files
 from sam_cluster.report.cluster.balance import balance_of
 from sam_cluster.report.cluster.document import cluster_object
 from sam_cluster.report.cluster.evenness import Weighting
+from sam_cluster.report.cluster.granted import Granted
+from sam_cluster.report.cluster.labs import LabFacts, lab_lines
+from sam_cluster.report.cluster.spent import spending_of
+from sam_cluster.report.cluster.view import LabLine
 from sam_cluster.report.group.build import group_view
 from sam_cluster.report.ledger import usage_of
 from tests.unit.report import month
@@ -118,6 +123,20 @@ def test_level_fs_is_share_granted_over_share_used_of_energy_and_of_gpu_time() -
     assert line.level_fs_energy == pytest.approx(0.5 / (64 / 94))
     assert line.level_fs_gpu_time == pytest.approx(0.5 / (5 / 10))
     assert lab("away", VIEW).level_fs_energy == Undefined(UndefinedReason.NOTHING_USED)
+
+
+@given(st.permutations(("vision", "speech", "bio", "nlp", "robots", "chem")))
+def test_shares_are_to_the_last_bit_the_same_in_whatever_order_labs_come(order: list[str]) -> None:
+    shares = {"vision": 0.4, "speech": 0.3, "bio": 0.2, "nlp": 0.1, "robots": 0.7, "chem": 1 / 3}
+
+    def told(labs: Iterable[str]) -> tuple[LabLine, ...]:
+        facts = LabFacts(
+            granted={name: Granted(share=shares[name]) for name in labs},
+            results={}, waiting={}, least_people=3,
+        )  # fmt: skip
+        return lab_lines(spending_of(MemoryTables(ROWS), CONFIG, OCTOBER, DATA.committed_at), facts)
+
+    assert told(order) == told(shares)
 
 
 def test_shares_are_parts_of_their_sum_over_the_labs_that_have_one() -> None:
