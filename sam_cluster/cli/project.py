@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     if isinstance(outcome, Refused):
         raise ProjectionError(f"no projection: {_reason(outcome, runs)}")
     if args.out is not None:
-        from sam_cluster.cli.report import provenance_of
+        from sam_cluster.cli.page_data import provenance_of
         from sam_cluster.cli.report_files import Access, write
         from sam_cluster.report.projection_page import ProjectionView, projection_page
 

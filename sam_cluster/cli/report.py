@@ -4,19 +4,19 @@ one is still right."""
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sam_cluster import __version__
 from sam_cluster.cli import options
+from sam_cluster.cli.many_pages import all_pages
+from sam_cluster.cli.page_data import period_view, provenance_of
 from sam_cluster.cli.report_files import Access, access_of_lab, remarks, write
-from sam_cluster.cli.report_pages import Page, all_pages, page_of_cluster, page_of_lab, view_of_cluster
+from sam_cluster.cli.report_pages import Page, page_of_cluster, page_of_lab, view_of_cluster
 from sam_cluster.core.config import Config
-from sam_cluster.core.errors import EXIT_DONE, EXIT_INCOMPLETE, StoreError, UsageError
-from sam_cluster.core.times import Period, from_utc_microseconds, parse_period
+from sam_cluster.core.errors import EXIT_DONE, EXIT_INCOMPLETE, UsageError
+from sam_cluster.core.times import Period, parse_period
 
 if TYPE_CHECKING:
     from sam_cluster.report.bundle import Printer
@@ -100,35 +100,6 @@ def _pages(
     if not view.jobs and not view.results.tasks:
         _check_name(args.group, tables, config, period)
     return [page_of_lab(view, pdf)]
-
-
-def provenance_of(tables: Snapshot) -> Provenance:
-    """What the figures are made from. Raises StoreError where nothing is there yet."""
-    from sam_cluster.report.view import Provenance
-
-    if tables.number == 0:
-        raise StoreError(
-            f"nothing was aggregated into {tables.paths.root} yet; run sam-cluster aggregate first"
-        )
-    return Provenance(
-        commit=tables.number,
-        committed_at=from_utc_microseconds(tables.committed_at_microseconds),
-        digest=hashlib.sha256(tables.manifest.to_json()).hexdigest(),
-        version=__version__,
-    )
-
-
-def period_view(period: Period, config: Config, data: Provenance) -> PeriodView:
-    """The period as a page shows it: preliminary where the data do not reach to its end."""
-    from sam_cluster.report.view import PeriodView
-
-    return PeriodView(
-        label=period.name,
-        start=period.start,
-        end=period.end,
-        timezone=config.timezone,
-        is_preliminary=period.open_at(data.committed_at),
-    )
 
 
 def _check_name(group: str, tables: Snapshot, config: Config, period: Period) -> None:

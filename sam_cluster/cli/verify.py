@@ -20,7 +20,7 @@ def verify(args: argparse.Namespace) -> int:
 
     The tables are read only where the files are as the manifest says.
     """
-    from sam_cluster.cli.report import period_view, provenance_of
+    from sam_cluster.cli.page_data import period_view, provenance_of
     from sam_cluster.cli.report_pages import page_of_cluster, page_of_lab, view_of_cluster
     from sam_cluster.report.group.build import group_view
     from sam_cluster.report.manifest import read

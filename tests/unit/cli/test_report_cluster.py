@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import pytest
 
+from sam_cluster.cli import many_pages
 from sam_cluster.core.config import parse
 from sam_cluster.report.reading import read_jobs
 from sam_cluster.report.records import Selection
@@ -16,7 +18,7 @@ from sam_cluster.store.paths import StorePaths
 from sam_cluster.store.tables import Tables
 from tests.unit.cli.stores import make_store, run
 from tests.unit.report.cluster import ROWS, of, share_row
-from tests.unit.report.tables import together
+from tests.unit.report.tables import job_rows, together
 
 CONFIG = """
 [groups.vision]
@@ -69,6 +71,24 @@ def test_all_writes_the_cluster_and_every_lab_just_as_each_alone(
         {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("all", "each")
     )
     assert len(together) == 20 and together == alone
+
+
+def test_pages_made_by_several_processes_are_those_of_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labs = [f"lab{number}" for number in range(many_pages.LABS_A_PROCESS * 2)]
+    jobs = (job_rows(n, "2026-10-05 09:00", 2, 1.0, account=lab) for n, lab in enumerate(labs, 1))
+    root = make_store(tmp_path / "store", together(*jobs))
+    (root / "config.toml").write_text("")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1})
+    assert report(root, tmp_path / "two", "--all") == 0
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0})
+    assert report(root, tmp_path / "one", "--all") == 0
+    two, one = (
+        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("two", "one")
+    )
+    assert len(one) == 4 * (1 + len(labs))
+    assert two == one
 
 
 def test_one_page_with_a_part_missing_makes_all_incomplete(tmp_path: Path) -> None:

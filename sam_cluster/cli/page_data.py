@@ -1,0 +1,44 @@
+"""What stands on every page of the data it is made from."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from sam_cluster import __version__
+from sam_cluster.core.config import Config
+from sam_cluster.core.errors import StoreError
+from sam_cluster.core.times import Period, from_utc_microseconds
+
+if TYPE_CHECKING:
+    from sam_cluster.report.view import PeriodView, Provenance
+    from sam_cluster.store.tables import Snapshot
+
+
+def provenance_of(tables: Snapshot) -> Provenance:
+    """What the figures are made from. Raises StoreError where nothing is there yet."""
+    from sam_cluster.report.view import Provenance
+
+    if tables.number == 0:
+        raise StoreError(
+            f"nothing was aggregated into {tables.paths.root} yet; run sam-cluster aggregate first"
+        )
+    return Provenance(
+        commit=tables.number,
+        committed_at=from_utc_microseconds(tables.committed_at_microseconds),
+        digest=hashlib.sha256(tables.manifest.to_json()).hexdigest(),
+        version=__version__,
+    )
+
+
+def period_view(period: Period, config: Config, data: Provenance) -> PeriodView:
+    """The period as a page shows it: preliminary where the data do not reach to its end."""
+    from sam_cluster.report.view import PeriodView
+
+    return PeriodView(
+        label=period.name,
+        start=period.start,
+        end=period.end,
+        timezone=config.timezone,
+        is_preliminary=period.open_at(data.committed_at),
+    )
