@@ -87,8 +87,8 @@ def _days(period: PeriodView, until: datetime) -> tuple[date, ...]:
 
 
 def _settings(config: Config, group: str, period: PeriodView) -> Settings:
-    ours = [g for g in config.groups if g.name == group and (g.since is None or g.since < period.end.date())]
-    latest = max(ours, key=lambda g: g.since or date.min, default=None)
+    last = days_of(period.start, period.end, ZoneInfo(period.timezone))[-1]
+    latest = config.group_as_of(group, last)
     return Settings(
         alpha=config.alpha,
         beta=config.beta,
