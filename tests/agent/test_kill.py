@@ -164,7 +164,7 @@ def _journals(node: AgentNode) -> bytes:
 
 def _assert_nothing_left(node: AgentNode) -> None:
     files = {path.name for path in node.spool.rglob("*") if path.is_file()}
-    assert files <= {"gpus.json", "closed.json", "status.json", ".lock"}
+    assert files <= {"gpus.json", "closed.json", "place.json", "status.json", ".lock"}
     assert not list(node.events.iterdir())
 
 

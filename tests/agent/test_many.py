@@ -38,7 +38,7 @@ def test_500_short_runs_leave_no_descriptor_process_or_file(agent_node: AgentNod
     assert not any(shard.reason for shard in shards)
     assert not list(node.events.iterdir())
     left = {path.name for path in node.spool.rglob("*") if path.is_file()}
-    assert left == {"gpus.json", "closed.json", "status.json", ".lock"}
+    assert left == {"gpus.json", "closed.json", "place.json", "status.json", ".lock"}
     assert not node.standin.clients()
     _assert_chained(node)
 
