@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     tables = options.snapshot_of(config)
     data = provenance_of(tables)
     warm_up()
-    shown = period_view(period, config, data)
+    shown = period_view(period, config, data, tables)
     is_partial = False
     accesses: dict[str, Access] = {}
     for page in _pages(args, tables, config, period, shown, data, pdf):
@@ -74,6 +74,12 @@ def run(args: argparse.Namespace) -> int:
         is_partial |= page.is_partial
     for line in remarks(accesses):
         print(line, file=sys.stderr)
+    if not shown.is_begun:
+        print(
+            "nothing was metered around the beginning of the period: what ran before metering began is in "
+            "no figure",
+            file=sys.stderr,
+        )
     if shown.is_preliminary:
         print("preliminary: the tables do not yet reach to the end of the period", file=sys.stderr)
     if is_partial:
@@ -118,8 +124,10 @@ def provenance_of(tables: Snapshot) -> Provenance:
     )
 
 
-def period_view(period: Period, config: Config, data: Provenance) -> PeriodView:
-    """The period as a page shows it: preliminary where the data do not reach to its end."""
+def period_view(period: Period, config: Config, data: Provenance, tables: Snapshot) -> PeriodView:
+    """The period as a page shows it: preliminary where the data do not reach to its end, and not begun
+    where they do not reach back to its beginning."""
+    from sam_cluster.report.before import DAY, reaches_back
     from sam_cluster.report.view import PeriodView
 
     return PeriodView(
@@ -128,6 +136,8 @@ def period_view(period: Period, config: Config, data: Provenance) -> PeriodView:
         end=period.end,
         timezone=config.timezone,
         is_preliminary=period.open_at(data.committed_at),
+        # What is of the last day may still be on its way.
+        is_begun=period.start > data.committed_at - DAY or reaches_back(tables, period.start),
     )
 
 
