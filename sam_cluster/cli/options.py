@@ -118,7 +118,7 @@ def selection_of(args: argparse.Namespace, period: Period | None) -> Selection:
 
 
 def say_none(what: str, period: Period | None) -> None:
-    """Says on stderr that nothing was found, and where it was looked for: a period may not be the one meant."""
+    """Says on stderr that nothing was found, and in which period it was looked for."""
     when = f" ({period.name})" if period else ""
     other = "; -S or --period names another time" if period else ""
     print(f"there is no such {what}{when}{other}", file=sys.stderr)
