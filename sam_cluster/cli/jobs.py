@@ -67,6 +67,8 @@ def run(args: argparse.Namespace) -> int:
     absent = [wanted for wanted in selection.job_ids if not any(names(wanted, job.job_id) for job in jobs)]
     if absent:
         print(f"not in the tables (as selected): {', '.join(absent)}", file=sys.stderr)
+    elif not jobs:
+        options.say_none("job", period)
     return EXIT_INCOMPLETE if absent else EXIT_DONE
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -114,6 +115,13 @@ def selection_of(args: argparse.Namespace, period: Period | None) -> Selection:
         start=period.start if period else None,
         end=period.end if period else None,
     )
+
+
+def say_none(what: str, period: Period | None) -> None:
+    """Says on stderr that nothing was found, and in which period it was looked for."""
+    when = f" ({period.name})" if period else ""
+    other = "; -S or --period names another time" if period else ""
+    print(f"there is no such {what}{when}{other}", file=sys.stderr)
 
 
 def _list(text: str | None) -> tuple[str, ...]:

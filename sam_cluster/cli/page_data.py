@@ -31,8 +31,10 @@ def provenance_of(tables: Snapshot) -> Provenance:
     )
 
 
-def period_view(period: Period, config: Config, data: Provenance) -> PeriodView:
-    """The period as a page shows it: preliminary where the data do not reach to its end."""
+def period_view(period: Period, config: Config, data: Provenance, tables: Snapshot) -> PeriodView:
+    """The period as a page shows it: preliminary where the data do not reach to its end, and not begun
+    where they do not reach back to its beginning."""
+    from sam_cluster.report.before import DAY, reaches_back
     from sam_cluster.report.view import PeriodView
 
     return PeriodView(
@@ -41,4 +43,6 @@ def period_view(period: Period, config: Config, data: Provenance) -> PeriodView:
         end=period.end,
         timezone=config.timezone,
         is_preliminary=period.open_at(data.committed_at),
+        # What is of the last day may still be on its way.
+        is_begun=period.start > data.committed_at - DAY or reaches_back(tables, period.start),
     )

@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     tables = options.snapshot_of(config)
     data = provenance_of(tables)
     warm_up()
-    shown = period_view(period, config, data)
+    shown = period_view(period, config, data, tables)
     is_partial = False
     accesses: dict[str, Access] = {}
     for page in _pages(args, tables, config, period, shown, data, pdf):
@@ -74,6 +74,12 @@ def run(args: argparse.Namespace) -> int:
         is_partial |= page.is_partial
     for line in remarks(accesses):
         print(line, file=sys.stderr)
+    if not shown.is_begun:
+        print(
+            "nothing was metered around the beginning of the period: what ran before metering began is in "
+            "no figure",
+            file=sys.stderr,
+        )
     if shown.is_preliminary:
         print("preliminary: the tables do not yet reach to the end of the period", file=sys.stderr)
     if is_partial:

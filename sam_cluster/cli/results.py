@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Any
 
 from sam_cluster.cli import options
 from sam_cluster.cli.show import Column, show, words
@@ -46,7 +47,19 @@ def run(args: argparse.Namespace) -> int:
 
     config = options.config_of(args)
     zone = options.zone_of(config)
-    selection = options.selection_of(args, options.period_of(args, config, None))
+    period = options.period_of(args, config, None)
+    selection = options.selection_of(args, period)
     results = choose(read_results(options.snapshot_of(config), config), selection)
-    show([result_object(result, zone) for result in results], RESULT_KEYS, COLUMNS, args.format, sys.stdout)
+    rows = [result_object(result, zone) for result in results]
+    shown = [_as_it_stands(row) for row in rows] if args.format == "table" else rows
+    show(shown, RESULT_KEYS, COLUMNS, args.format, sys.stdout)
+    if not rows:
+        options.say_none("result", period)
     return EXIT_DONE
+
+
+def _as_it_stands(row: dict[str, Any]) -> dict[str, Any]:
+    """What another has taken the place of is not shown as if it counted."""
+    if row["superseded_by"] is None:
+        return row
+    return {**row, "verdict": "superseded", "reason": f"by {row['superseded_by']}"}

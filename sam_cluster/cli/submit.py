@@ -104,8 +104,8 @@ def run(args: argparse.Namespace) -> int:
         submission = replace(submission, checkpoint_sha256=sha256_of(args.checkpoint))
     drop(submission, StorePaths(config.store).submissions, Munge.installed())
     print(submission.id)
-    for_jobs = f"job{'s' if len(jobs) > 1 else ''} {', '.join(jobs)}"
-    told = f"handed in for {for_jobs}; it counts when sam-cluster aggregate has run"
+    named = f"job{'s' if len(jobs) > 1 else ''} {', '.join(jobs)}"
+    told = f"handed in for {named}; it counts when sam-cluster aggregate has run"
     if verdict.status is Status.PENDING:
         told += f" and nothing stands against it any more ({verdict.text})"
     print(told, file=sys.stderr)

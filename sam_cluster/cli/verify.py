@@ -39,7 +39,7 @@ def verify(args: argparse.Namespace) -> int:
     def remake(made_from: Provenance | None) -> Mapping[str, bytes]:
         tables = options.snapshot_of(config)
         data = made_from or provenance_of(tables)
-        shown = period_view(period, config, data)
+        shown = period_view(period, config, data, tables)
         if isinstance(group, str):
             return page_of_lab(group_view(tables, config, group, shown, data)).files
         return page_of_cluster(view_of_cluster(tables, config, shown, data)).files

@@ -72,7 +72,9 @@ def _reason(now: Figure, before: Figure | None, is_preliminary: bool) -> NotComp
 def period_before(period: PeriodView) -> PeriodView:
     """The period before a page's, of the same kind. Raises UsageError where the calendar has none."""
     earlier = previous(Period(period.start, period.end, period.label), ZoneInfo(period.timezone))
-    return replace(period, label=earlier.name, start=earlier.start, end=earlier.end, is_preliminary=False)
+    return replace(
+        period, label=earlier.name, start=earlier.start, end=earlier.end, is_preliminary=False, is_begun=True
+    )
 
 
 def reaches_back(tables: TableReader, start: datetime) -> bool:

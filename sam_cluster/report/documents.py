@@ -144,6 +144,7 @@ def period_object(period: PeriodView) -> dict[str, Any]:
         "end": iso(period.end, zone),
         "timezone": period.timezone,
         "preliminary": period.is_preliminary,
+        "metered_from_start": period.is_begun,
     }
 
 

@@ -39,11 +39,21 @@ def environment() -> jinja2.Environment:
     return found
 
 
+_TIME = re.compile(r"T([0-9]{2})([0-9]{2})([0-9]{2})")
+
+
 def period_title(period: PeriodView) -> str:
-    """What a period is called in a heading: `October 2026`; its label where that is no month."""
+    """What a period is called in a heading: `October 2026`, `2026-10-05 09:00 to 10:00`; its label where it
+    is neither a month nor from a time of day to another."""
+    zone = ZoneInfo(period.timezone)
     if re.fullmatch(r"[0-9]{4}-[0-9]{2}", period.label):
-        return f"{period.start.astimezone(ZoneInfo(period.timezone)):%B %Y}"
-    return period.label.replace("--", " to ")
+        return f"{period.start.astimezone(zone):%B %Y}"
+    first, _, last = _TIME.sub(r" \1:\2:\3", period.label).partition("--")
+    first, last = first.removesuffix(":00"), last.removesuffix(":00")
+    day, _, time = last.partition(" ")
+    if time and first.startswith(f"{day} "):
+        last = time
+    return f"{first} to {last}" if last else first
 
 
 def page(template: str, view: View, *, csv_name: str, json_name: str, pictures: object) -> str:

@@ -131,7 +131,7 @@ def judge_jobs(submission: Submission, author: str, known: Known) -> Verdict:
         text = f"{_jobs(declined)}: declined by {', '.join(users)}" + (f" ({why})" if why else "")
         return Verdict(Status.REJECTED, Ground.OWNER_DECLINED, text)
     if unknown := [job for job in submission.jobs if job not in owners]:
-        text = f"{_jobs(unknown)}: not yet in Slurm's accounting"
+        text = f"{_jobs(unknown)}: not known from Slurm's accounting yet"
         return Verdict(Status.PENDING, Ground.JOB_NOT_KNOWN_YET, text)
     if waiting := [job for job in foreign if owners[job] not in known.words]:
         users = sorted({owners[job] for job in waiting})

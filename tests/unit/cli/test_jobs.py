@@ -100,6 +100,13 @@ def test_a_job_that_is_not_there_is_told_and_gives_exit_code_3(
     assert printed.err == "not in the tables (as selected): 999\n"
 
 
+def test_that_there_is_none_is_said_with_the_time_that_was_looked_at(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("jobs", "--store", str(store), "-A", "nobody") == 0
+    assert capsys.readouterr().err == "there is no such job (today); -S or --period names another time\n"
+
+
 def test_the_table_shows_the_runs_of_a_requeued_job_below_it(
     store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -62,6 +62,21 @@ def test_results_are_shown_as_a_table_too(store: Path, capsys: pytest.CaptureFix
     assert "of another lab" in shown[2]
 
 
+def test_a_table_shows_what_is_superseded_as_such(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = objects(capsys, "results", "--store", str(store))
+    (old,) = (row for row in found if row["superseded_by"] is not None)
+    assert run("results", "--store", str(store)) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if f" {old['submission_id']} " in line)
+    assert " superseded " in line and line.endswith(f"by {old['superseded_by']}")
+    assert " accepted " not in line
+
+
+def test_that_there_is_none_is_said(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert objects(capsys, "results", "--store", str(store), "-u", "nobody", "--period", "2026-10") == []
+    assert run("results", "--store", str(store), "-u", "nobody", "--period", "2026-10") == 0
+    assert capsys.readouterr().err == "there is no such result (2026-10); -S or --period names another time\n"
+
+
 def test_a_score_is_the_formula_of_what_was_given(capsys: pytest.CaptureFixture[str]) -> None:
     found = objects(capsys, "score", "--accuracy", "80%", "--kwh", "10")
     assert set(found[0]) == SCORE_CONTRACT

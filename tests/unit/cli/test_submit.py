@@ -152,7 +152,7 @@ def test_where_it_cannot_be_known_the_aggregator_judges(
     store: Path, slurm: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert submit(store, "--jobs", "999", environ=inside(), slurm=slurm) == 0
-    assert "job 999: not yet in Slurm's accounting" in capsys.readouterr().err
+    assert "job 999: not known from Slurm's accounting yet" in capsys.readouterr().err
 
 
 def test_without_slurm_the_tables_hold_every_job(store: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -171,6 +171,12 @@ def test_a_page_of_an_open_period_says_so() -> None:
     assert "preliminary" in Elements(page(view(period=replace(OCTOBER, is_preliminary=True)))).text
 
 
+def test_a_page_of_a_period_in_which_metering_began_says_so() -> None:
+    said = "what ran before metering began is in no figure"
+    assert said not in Elements(page()).text
+    assert said in Elements(page(view(period=replace(OCTOBER, is_begun=False)))).text
+
+
 def test_a_lab_without_jobs_has_a_page_that_says_so() -> None:
     assert "had no GPU job in this period" in Elements(page(view({}))).text
 
@@ -271,6 +277,10 @@ def test_what_a_template_asks_for_and_is_not_there_is_an_error() -> None:
         ("2026-10", "October 2026"),
         ("2026Q4", "2026Q4"),
         ("2026-10-03--2026-10-05", "2026-10-03 to 2026-10-05"),
+        ("2026-10-05T090000--2026-10-05T103000", "2026-10-05 09:00 to 10:30"),
+        ("2026-10-05T090000--2026-10-05T090001", "2026-10-05 09:00 to 09:00:01"),
+        ("2026-10-05T233000--2026-10-06", "2026-10-05 23:30 to 2026-10-06"),
+        ("2026-10-05--2026-10-05T103000", "2026-10-05 to 2026-10-05 10:30"),
     ],
 )
 def test_a_period_is_called_by_what_people_call_it(label: str, title: str) -> None:
