@@ -206,8 +206,10 @@ class Node:
                 gpu_uuid=gpu.uuid, kind=Kind.START, at_microseconds=run.start,
                 uptime_microseconds=run.start - self.booted, segment=self.segment,
                 energy_millijoules=values[0], counter_millijoules=values[0], lag_microseconds=4_000,
-                uncertainty_millijoules=400, previous_segment=self.segment, previous_at_microseconds=before_at,
-                previous_uptime_microseconds=before_at - self.booted, previous_energy_millijoules=before,
+                uncertainty_millijoules=400, previous_segment=self.segment,
+                previous_at_microseconds=before_at,
+                previous_uptime_microseconds=before_at - self.booted,
+                previous_energy_millijoules=before,
             )
         )  # fmt: skip
         for (since, since_value), (at, value) in pairwise(zip(instants, values, strict=True)):
