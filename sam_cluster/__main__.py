@@ -2,6 +2,6 @@
 
 import sys
 
-from sam_cluster.cli.main import main
+from sam_cluster.cli.program import program
 
-sys.exit(main())
+sys.exit(program())

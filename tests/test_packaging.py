@@ -91,7 +91,7 @@ def test_the_wheel_has_both_commands(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         entry_points = next(name for name in archive.namelist() if name.endswith("entry_points.txt"))
         text = archive.read(entry_points).decode()
-    assert "sam-cluster = sam_cluster.cli.main:main" in text
+    assert "sam-cluster = sam_cluster.cli.program:program" in text
     assert "sam-agent = sam_cluster.agent.main:main" in text
 
 

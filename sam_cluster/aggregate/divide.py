@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from datetime import date
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sam_cluster.energy.claims import Accounted, divider
 from sam_cluster.energy.gaps import Gap, gaps
 from sam_cluster.energy.hours import Usage, usage
 from sam_cluster.energy.split import Holder, Piece, Reading, divide, segments
 from sam_cluster.store.commit import Transaction
-from sam_cluster.store.rows import day_of, from_rows, once, to_rows
+from sam_cluster.store.rows import day_of, extents, from_rows, once, to_rows
 
 from . import neighbours
 from .accounting import Asked
@@ -94,7 +95,7 @@ def redivide(transaction: Transaction, changed: pa.Table, jobs: Collection[Job],
     job_of = dict(_jobs(rows))
     units = _units(rows, days)
     old_gaps = _old_gaps(transaction, windows, units)
-    _add_segments(units, readings_by_gpu(changed), old_gaps)
+    _add_segments(units, changed, old_gaps)
     _add_neighbours(transaction, units)
     new_usage: list[Row] = []
     new_gaps: list[Row] = []
@@ -126,18 +127,36 @@ def _units(rows: pa.Table, days: dict[Gpu, set[date]]) -> list[Unit]:
     return units
 
 
-def _add_segments(units: list[Unit], changed: dict[Gpu, list[Reading]], old_gaps: pa.Table) -> None:
+def _add_segments(units: list[Unit], changed: pa.Table, old_gaps: pa.Table) -> None:
     """Every segment that has, had, or is said to have something in a unit."""
     told: dict[Gpu, dict[str, int]] = {}
     for row in to_rows(old_gaps):
         booted = row["to_at"] - row["to_uptime_microseconds"]
         told.setdefault((row["cluster"], row["node"], row["gpu_uuid"]), {})[row["segment"]] = booted
+    gone = _segments_of(changed)
     for unit in units:
         unit.segments.update(told.get(unit.gpu, {}))
-        gone = [reading for reading in changed.get(unit.gpu, ()) if _overlaps(reading, unit.stretch)]
-        for reading in [*gone, *unit.readings]:
-            booted = reading.at_microseconds - reading.uptime_microseconds
-            unit.segments[reading.segment] = min(unit.segments.get(reading.segment, booted), booted)
+        found = [(each.segment, each.at_microseconds - each.uptime_microseconds) for each in unit.readings]
+        found += [
+            (segment, booted)
+            for segment, booted, first, last in gone.get(unit.gpu, ())
+            if first <= unit.stretch.end and last >= unit.stretch.start
+        ]
+        for segment, booted in found:
+            unit.segments[segment] = min(unit.segments.get(segment, booted), booted)
+
+
+def _segments_of(readings: pa.Table) -> dict[Gpu, set[tuple[str, int, int, int]]]:
+    """Of each reading by GPU: its segment, when its node booted, its first and its last instant."""
+    found: dict[Gpu, set[tuple[str, int, int, int]]] = {}
+    if not len(readings):
+        return found
+    names = [readings[name].to_pylist() for name in (*GPU_COLUMNS, "segment")]
+    booted = pc.subtract(readings["at"].cast(pa.int64()), readings["uptime_microseconds"])
+    instants = [each.to_pylist() for each in (booted, *extents("readings", readings))]
+    for cluster, node, uuid, *rest in zip(*names, *instants, strict=True):
+        found.setdefault((cluster, node, uuid), set()).add(tuple(rest))
+    return found
 
 
 def _add_neighbours(transaction: Transaction, units: list[Unit]) -> None:

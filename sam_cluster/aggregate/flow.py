@@ -8,7 +8,9 @@ the commit that holds it, and folding it again changes nothing: at any point all
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import gc
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -94,8 +96,23 @@ def aggregate(
     work.outcome.problems += [f"not read this time: {each}" for each in unread]
     chunks = batches(files, SHARDS_AT_ONCE) or [()]
     for number, chunk in enumerate(chunks, 1):
-        work.fold(chunk, is_last=number == len(chunks))
+        with _no_search_for_cycles():
+            work.fold(chunk, is_last=number == len(chunks))
     return work.outcome
+
+
+@contextmanager
+def _no_search_for_cycles() -> Iterator[None]:
+    """Rows refer to nothing in a circle, and Python looks through millions of them for one again and again:
+    a fifth of the time of a fold. It looks once, at the end."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+            gc.collect()
 
 
 @dataclass(slots=True)

@@ -167,12 +167,16 @@ def _host(document: dict[str, Any]) -> HostEnergy:
 
 def _made(kind: type[T], values: dict[str, Any]) -> T:
     """A dataclass whose fields have the types they say: a footer can hold anything."""
+    types = FIELD_TYPES[kind]
+    least, largest = INT64
     for name, value in values.items():
-        if type(value) not in FIELD_TYPES[kind][name]:
+        its_type = type(value)
+        if its_type not in types[name]:
             raise TypeError(f"{name} is {value!r:.60}")
-        if type(value) is int and not INT64[0] <= value <= INT64[1]:
-            raise ValueError(f"{name} is {value!r:.60}")
-        if isinstance(value, str):
+        if its_type is int:
+            if not least <= value <= largest:
+                raise ValueError(f"{name} is {value!r:.60}")
+        elif isinstance(value, str) and not value.isascii():
             value.encode("utf-8")  # a lone surrogate could not be written to a table
     return kind(**values)
 

@@ -83,12 +83,18 @@ def key_of(boundary: Boundary) -> tuple[object, ...]:
 
 
 def _boundary_complaints(boundary: Boundary) -> Iterator[str]:
-    what = f"its {boundary.kind} at uptime {boundary.uptime_microseconds} of {boundary.gpu_uuid!a:.80}"
+    for wrong in _wrongs(boundary):
+        kind, uptime = boundary.kind, boundary.uptime_microseconds
+        yield f"its {kind} at uptime {uptime} of {boundary.gpu_uuid!a:.80} {wrong}"
+
+
+def _wrongs(boundary: Boundary) -> Iterator[str]:
+    """What cannot be believed of a boundary."""
     if not DEVICE.fullmatch(boundary.gpu_uuid) or not DEVICE.fullmatch(boundary.segment):
-        yield f"{what} has no GPU's or segment's name"
+        yield "has no GPU's or segment's name"
     instants = (boundary.at_microseconds, boundary.since_at_microseconds, boundary.previous_at_microseconds)
     if any(instant is not None and not 0 <= instant <= LAST_INSTANT for instant in instants):
-        yield f"{what} is outside the years 1970 to 2099"
+        yield "is outside the years 1970 to 2099"
     since, energy = boundary.since_uptime_microseconds, boundary.energy_millijoules
     if not _within(
         LAST_INSTANT,
@@ -98,7 +104,7 @@ def _boundary_complaints(boundary: Boundary) -> Iterator[str]:
         abs(boundary.lag_microseconds),
         boundary.since_covered_microseconds,
     ):
-        yield f"{what} has an uptime or a lag that no clock shows"
+        yield "has an uptime or a lag that no clock shows"
     if not _within(
         LARGEST_MILLIJOULES,
         energy,
@@ -110,24 +116,25 @@ def _boundary_complaints(boundary: Boundary) -> Iterator[str]:
         boundary.since_power_uncertainty_millijoules,
         boundary.bridged_millijoules,
     ):
-        yield f"{what} has an energy that no counter shows"
+        yield "has an energy that no counter shows"
     if since is not None and since > boundary.uptime_microseconds:
-        yield f"{what} comes before the run's boundary before it"
+        yield "comes before the run's boundary before it"
     if since is not None and boundary.uptime_microseconds - since > LONGEST_INTERVAL:
-        yield f"{what} comes more than a year after the run's boundary before it"
+        yield "comes more than a year after the run's boundary before it"
     if since is not None and boundary.kind is Kind.START:
-        yield f"{what} has a boundary of the run before it"
+        yield "has a boundary of the run before it"
     if not _within(LONGEST_INTERVAL, boundary.gap_microseconds):
-        yield f"{what} follows a gap of more than a year"
+        yield "follows a gap of more than a year"
     if boundary.bridged_millijoules is not None and not (
         boundary.opens_segment and boundary.gap_microseconds
     ):
-        yield f"{what} bridges a gap that is not there"
+        yield "bridges a gap that is not there"
     before = boundary.since_energy_millijoules
     if energy is not None and before is not None and energy < before:
-        yield f"{what} has less energy than the run's boundary before it"
+        yield "has less energy than the run's boundary before it"
 
 
 def _within(largest: int, *numbers: int | None) -> bool:
     """Whether the numbers that are known are from 0 to the largest."""
-    return all(number is None or 0 <= number <= largest for number in numbers)
+    known = [number for number in numbers if number is not None]
+    return not known or (min(known) >= 0 and max(known) <= largest)

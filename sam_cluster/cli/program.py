@@ -1,0 +1,35 @@
+"""sam-cluster as a program of its own: the command line in a process that nobody shares.
+
+pyarrow imports pandas, where that is installed, with the first `pa.array` of a list, to see whether the
+list is one of its series: a third of the time that `sam-cluster jobs` takes. Nothing here hands pyarrow
+anything of pandas, so that in this process there is none: a finder on `sys.meta_path` says so, and pyarrow
+does without, as where it is not installed. (None in `sys.modules` is no way: compiled modules import it.)
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+from sam_cluster.cli.main import main
+
+
+class WithoutPandas(MetaPathFinder):
+    """Says of pandas that it is not installed."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """As MetaPathFinder says; of all other modules it knows nothing."""
+        if fullname == "pandas":
+            raise ModuleNotFoundError("sam-cluster does without pandas", name=fullname)
+        return None
+
+
+def program() -> int:
+    """Runs the command line of this process, and returns its exit code."""
+    sys.meta_path.insert(0, WithoutPandas())
+    return main()
