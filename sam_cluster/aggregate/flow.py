@@ -202,7 +202,9 @@ class _Work:
         rows = {row["shard_digest"]: row for row in batch.shards}
         shards = [(file, rows[digest]) for file, digest in batch.files]
         read = self._map("samples", read_samples, shards)
-        self._commit(lambda transaction: fold_samples(transaction, read))
+        self._commit(
+            lambda transaction: fold_samples(transaction, read, self.now, self.config.keep_samples_days)
+        )
         unread = {path for each in read for path in each.unread}
         batch.files = [(file, digest) for file, digest in batch.files if file.path not in unread]
         self.outcome.problems += [f"its samples were not read this time: {path}" for path in sorted(unread)]

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from sam_cluster.cli import options
 from sam_cluster.cli.show import Column, show, words
 from sam_cluster.core.config import Config
 from sam_cluster.core.errors import EXIT_DONE, EXIT_INCOMPLETE
-from sam_cluster.core.times import Period
+from sam_cluster.core.times import Period, from_utc_microseconds
 from sam_cluster.report import numbers
+
+if TYPE_CHECKING:
+    from sam_cluster.report.records import Job
 
 HELP = "energy per job, like sacct: the jobs that overlap a period, or those named"
 
@@ -60,16 +64,32 @@ def run(args: argparse.Namespace) -> int:
     zone = options.zone_of(config)
     period = options.period_of(args, config, None if args.jobs else _today(args, config))
     selection = options.selection_of(args, period)
-    jobs = read_jobs(options.snapshot_of(config), config, selection)
+    tables = options.snapshot_of(config)
+    jobs = read_jobs(tables, config, selection)
     rows = [job_object(job, zone) for job in jobs]
     shown = list(_with_runs(rows)) if args.format == "table" else rows
     show(shown, JOB_KEYS, COLUMNS, args.format, sys.stdout)
     absent = [wanted for wanted in selection.job_ids if not any(names(wanted, job.job_id) for job in jobs)]
+    if selection.job_ids:
+        _tell_of_samples(jobs, tables.samples_kept_from_microseconds, zone)
     if absent:
         print(f"not in the tables (as selected): {', '.join(absent)}", file=sys.stderr)
     elif not jobs:
         options.say_none("job", period)
     return EXIT_INCOMPLETE if absent else EXIT_DONE
+
+
+def _tell_of_samples(jobs: Sequence[Job], kept_from_microseconds: int | None, zone: ZoneInfo) -> None:
+    """Whoever looks a job up may want its time series: says where that is over."""
+    if kept_from_microseconds is None:
+        return
+    kept_from = from_utc_microseconds(kept_from_microseconds)
+    if any(job.started_at and job.started_at < kept_from for job in jobs):
+        print(
+            f"samples before {numbers.minute(kept_from, zone)} are no longer kept; "
+            "energy is made from readings, which are",
+            file=sys.stderr,
+        )
 
 
 def _today(args: argparse.Namespace, config: Config) -> Period:

@@ -23,11 +23,13 @@ def provenance_of(tables: Snapshot) -> Provenance:
         raise StoreError(
             f"nothing was aggregated into {tables.paths.root} yet; run sam-cluster aggregate first"
         )
+    kept = tables.samples_kept_from_microseconds
     return Provenance(
         commit=tables.number,
         committed_at=from_utc_microseconds(tables.committed_at_microseconds),
         digest=hashlib.sha256(tables.manifest.to_json()).hexdigest(),
         version=__version__,
+        samples_kept_from=None if kept is None else from_utc_microseconds(kept),
     )
 
 

@@ -2,6 +2,7 @@
 
 [cluster]  name
 [paths]    spool, events, store, powercap
+[store]    keep_samples_days
 [agent]    interval_seconds, publish_as, host_energy
 [gpus]     GRES index = "GPU-UUID" or "/dev/nvidiaN"        (of one node)
 [calibration]   "MODEL" = error of its sensors, a fraction  (default 0.05)
@@ -52,6 +53,7 @@ class Config:
     events: Path = Path("/run/sam-cluster/events")
     store: Path = Path("/shared/sam-cluster")
     powercap: Path = Path("/sys/class/powercap")
+    keep_samples_days: int | None = None  # None: for ever
     interval_seconds: float = 10.0
     publish_as: str = "samcluster"
     host_energy: bool = False

@@ -117,6 +117,7 @@ Reader = Callable[[Any], Any]
 SECTIONS: dict[str, dict[str, tuple[str, Reader]]] = {
     "cluster": {"name": ("cluster_name", _text)},
     "paths": {name: (name, absolute_path) for name in ("spool", "events", "store", "powercap")},
+    "store": {"keep_samples_days": ("keep_samples_days", _count)},
     "agent": {
         "interval_seconds": ("interval_seconds", _above_zero),
         "publish_as": ("publish_as", _text),

@@ -149,11 +149,12 @@ def period_object(period: PeriodView) -> dict[str, Any]:
 
 
 def tables_object(provenance: Provenance, zone: ZoneInfo) -> dict[str, Any]:
-    """The commit of the tables that a page was made from."""
+    """The commit of the tables that a page was made from; from when on samples were kept, if not for ever."""
     return {
         "commit": provenance.commit,
         "committed_at": iso(provenance.committed_at, zone),
         "digest": provenance.digest,
+        **({"samples_kept_from": iso(kept, zone)} if (kept := provenance.samples_kept_from) else {}),
     }
 
 

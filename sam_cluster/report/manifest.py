@@ -133,6 +133,7 @@ def read(path: Path) -> Manifest:
                 committed_at=_instant(tables["committed_at"]),
                 digest=str(tables["digest"]),
                 version=str(content["versions"]["sam-cluster"]),
+                samples_kept_from=_instant(kept) if (kept := tables.get("samples_kept_from")) else None,
             ),
             versions={str(key): str(value) for key, value in content["versions"].items()},
             figures=str(content["figures"]),

@@ -22,6 +22,7 @@ class Provenance:
     committed_at: datetime
     digest: str
     version: str
+    samples_kept_from: datetime | None = None  # of what is earlier there are none; None where all are kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,8 @@ from .schemas import KEYS, TABLES
 from .upgrade import read_columns
 
 NUMBER_DIGITS = 8
+#: Among the properties of a commit: from when on samples are kept, where they are not for ever.
+SAMPLES_KEPT_FROM = "samples_kept_from_microseconds"
 
 
 def commit_path(tables: Path, number: int) -> Path:
@@ -103,6 +105,11 @@ class Snapshot:
     def properties(self) -> Mapping[str, Any]:
         """What is known of the tables as a whole, such as up to when accounting was asked."""
         return self.manifest.properties
+
+    @property
+    def samples_kept_from_microseconds(self) -> int | None:
+        """Of what is earlier (UTC) there are no samples any more; None where all are kept."""
+        return self.properties.get(SAMPLES_KEPT_FROM)
 
     def months(self, table: str) -> dict[str, Month]:
         """The months of a table, as its index has them."""

@@ -75,6 +75,7 @@ def test_every_key_of_the_design_is_read() -> None:
         ("[agent]\ninterval_seconds = 0", 2, "interval_seconds"),
         ('[agent]\nhost_energy = "yes"', 2, "host_energy"),
         ('[paths]\npowercap = "sys"', 2, "powercap"),
+        ("[store]\nkeep_samples_days = 0", 2, "keep_samples_days"),
         ("[agent]\ninterval_seconds = inf", 2, "interval_seconds"),
         ("[report]\n\npue = 0.9", 3, "pue"),
         ("[sam]\nunit = 'BTU'", 2, "unit"),
