@@ -76,8 +76,7 @@ def run(args: argparse.Namespace) -> int:
         print(line, file=sys.stderr)
     if not shown.is_begun:
         print(
-            "nothing was metered around the beginning of the period: what ran before metering began is in "
-            "no figure",
+            "nothing was metered around the beginning of the period: what ran unmetered is in no figure",
             file=sys.stderr,
         )
     if shown.is_preliminary:
@@ -126,7 +125,7 @@ def provenance_of(tables: Snapshot) -> Provenance:
 
 def period_view(period: Period, config: Config, data: Provenance, tables: Snapshot) -> PeriodView:
     """The period as a page shows it: preliminary where the data do not reach to its end, and not begun
-    where they do not reach back to its beginning."""
+    where nothing was metered within a day of its beginning."""
     from sam_cluster.report.before import DAY, reaches_back
     from sam_cluster.report.view import PeriodView
 
