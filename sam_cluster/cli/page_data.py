@@ -35,7 +35,7 @@ def provenance_of(tables: Snapshot) -> Provenance:
 
 def period_view(period: Period, config: Config, data: Provenance, tables: Snapshot) -> PeriodView:
     """The period as a page shows it: preliminary where the data do not reach to its end, and not begun
-    where they do not reach back to its beginning."""
+    where nothing was metered within a day of its beginning."""
     from sam_cluster.report.before import DAY, reaches_back
     from sam_cluster.report.view import PeriodView
 

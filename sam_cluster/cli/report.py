@@ -76,8 +76,7 @@ def run(args: argparse.Namespace) -> int:
         print(line, file=sys.stderr)
     if not shown.is_begun:
         print(
-            "nothing was metered around the beginning of the period: what ran before metering began is in "
-            "no figure",
+            "nothing was metered around the beginning of the period: what ran unmetered is in no figure",
             file=sys.stderr,
         )
     if shown.is_preliminary:

@@ -34,7 +34,7 @@ class PeriodView:
     end: datetime
     timezone: str
     is_preliminary: bool
-    is_begun: bool = True  # metering had, when the period did: else what ran before it did is in no figure
+    is_begun: bool = True  # it was metered from its beginning; else what ran unmetered is in no figure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

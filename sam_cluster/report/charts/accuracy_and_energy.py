@@ -28,6 +28,8 @@ from .result_points import LABEL, NAMED, ResultPoint, areas_of, front_of, named_
 
 __all__ = ["ResultPoint", "accuracy_and_energy"]
 
+LEAST_RANKED = 3  # fewer scores are no order
+
 #: More points than these are counted in squares: 5,000 symbols are a picture of 1.8 MB, and a blot.
 MOST_POINTS = 300
 
@@ -194,10 +196,10 @@ def _description(
     worst, best = (numbers.accuracy(end(p.accuracy for p in drawn)) for end in (min, max))
     text = (
         f"{numbers.count(len(drawn))} results from {least} to {most} and from {worst} to {best} accuracy; "
-        f"{numbers.count(len(scored))} have a score"
+        f"{numbers.count(len(scored))} {'has' if len(scored) == 1 else 'have'} a score"
     )
     text += f", {bounds} used at least what is shown." if bounds else "."
-    if scored:
+    if len(scored) >= LEAST_RANKED:
         first = scored[0]
         text += f" First by SAM: {shortened(first.label, LABEL)} ({numbers.number(first.sam)})."
     if front:

@@ -86,7 +86,8 @@ def _drawing(paths: Sequence[RankPath], settings: _Settings, size: Size) -> Draw
     column = size.width * (0.36 if size.is_narrow else 0.27)
     x = Axis(low=settings.places[0], high=settings.places[-1], length=size.width - 2 * column)
     rows = last + (max(unscored, 1) + 0.6 if unscored else 0)
-    y = Axis(low=rows + 0.5, high=0.5, length=rows * row, is_vertical=True)
+    # Results that share a rank are named below one another all the same.
+    y = Axis(low=rows + 0.5, high=0.5, length=max(rows, len(paths)) * row, is_vertical=True)
     ticks = list(zip(settings.places, settings.texts, strict=True))
     bottom_rank = last + 1.6  # where those without a score stand
     return Drawing(

@@ -26,6 +26,20 @@ EPOCH_START = np.iinfo(np.int64).min
 def jobs_of(tables: TableReader, config: Config, start: datetime, end: datetime) -> pa.Table:
     """The GPU jobs of a period with their `lab`, and whether each `overlaps` the period; beside them those
     that began in the hour in which a period ends that ends inside one, for that hour is the period's."""
+    rows = _gpu_jobs(tables, start, end)
+    return rows.append_column("lab", groups_of(rows, config)).append_column(
+        "overlaps", _overlaps(rows, start, end)
+    )
+
+
+def gpu_time_of_all(tables: TableReader, start: datetime, end: datetime, until: datetime) -> int:
+    """GPU-microseconds of all labs inside a period, as allocated; of jobs of which it is known."""
+    rows = _gpu_jobs(tables, start, end)
+    inside = gpu_time_inside(rows.filter(_overlaps(rows, start, end)), start, end, until)
+    return pc.sum(inside).as_py() or 0
+
+
+def _gpu_jobs(tables: TableReader, start: datetime, end: datetime) -> pa.Table:
     rows = tables.read(
         "jobs",
         start_microseconds=utc_microseconds(start),
@@ -34,10 +48,7 @@ def jobs_of(tables: TableReader, config: Config, start: datetime, end: datetime)
     )
     # A job without GPUs is nothing that could be metered.
     held = pc.or_(pc.fill_null(pc.not_equal(rows["gpus"], 0), True), _has_words(rows["run_ids"]))
-    rows = rows.filter(held)
-    return rows.append_column("lab", groups_of(rows, config)).append_column(
-        "overlaps", _overlaps(rows, start, end)
-    )
+    return rows.filter(held)
 
 
 def _has_words(lists: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -30,8 +30,8 @@ class LabFacts:
 def lab_lines(spending: Spending, facts: LabFacts) -> tuple[LabLine, ...]:
     """A line for each lab, the most energy first."""
     sums = {lab: spending.labs.get(lab, LabSum()) for lab in facts.granted}
-    energy = sum(each.amount.known_millijoules for each in sums.values())
-    time = sum(each.gpu_microseconds for each in sums.values())
+    # Of all jobs, also those of no known lab: a lab's own page has the same shares.
+    energy, time = spending.whole.amount.known_millijoules, spending.whole.gpu_microseconds
     # As among siblings in Slurm: of the labs with a share, parts of their sums.
     sharing = {lab: granted.share for lab, granted in facts.granted.items() if granted.share is not None}
     granted_sum = math.fsum(sharing.values())  # rounded once, so that the order of the labs is of no account

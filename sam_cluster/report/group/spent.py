@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from ...core.config import Config
 from ...core.units import MICROSECONDS_PER_HOUR, kwh_from_millijoules
+from ..cluster.columns import gpu_time_of_all
 from ..idle import idle_powers, judged
 from ..ledger import Amount, entries_of, total_of, usage_of
 from ..reading import read_jobs
@@ -55,7 +56,13 @@ def group_spending(
         spent=spent,
         usage=usage,
         whole=whole,
-        totals=_totals(listed, whole, total_of(usage), config),
+        totals=_totals(
+            listed,
+            whole,
+            total_of(usage),
+            gpu_time_of_all(tables, period.start, period.end, until),
+            config,
+        ),
     )
 
 
@@ -84,18 +91,21 @@ def idle_spending(tables: TableReader, spending: GroupSpending, period: PeriodVi
     )
 
 
-def _totals(listed: Sequence[JobLine], whole: Amount, cluster: Amount, config: Config) -> Totals:
+def _totals(
+    listed: Sequence[JobLine], whole: Amount, cluster: Amount, cluster_gpu_microseconds: int, config: Config
+) -> Totals:
     known = whole.energy_millijoules
     facility_kwh = None if known is None else kwh_from_millijoules(known) * (config.pue or 1.0)
+    gpu_microseconds = sum(line.gpu_microseconds or 0 for line in listed)
     gpu_hours = whole.held_microseconds / MICROSECONDS_PER_HOUR
     return Totals(
         amount=whole,
         jobs=len(listed),
-        gpu_microseconds=sum(line.gpu_microseconds or 0 for line in listed),
+        gpu_microseconds=gpu_microseconds,
         jobs_without_gpu_time=sum(line.gpu_microseconds is None for line in listed),
         energy_share=part(whole, cluster),
         is_share_partial=whole.is_partial or cluster.is_partial,
-        gpu_share=whole.held_microseconds / cluster.held_microseconds if cluster.held_microseconds else None,
+        gpu_share=gpu_microseconds / cluster_gpu_microseconds if cluster_gpu_microseconds else None,
         kwh_per_gpu_hour=kwh_from_millijoules(known) / gpu_hours if known is not None and gpu_hours else None,
         cost=_times(facility_kwh, config.price_per_kwh),
         carbon_grams=_times(facility_kwh, config.carbon_g_per_kwh),

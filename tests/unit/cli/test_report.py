@@ -62,17 +62,17 @@ def test_a_report_of_a_period_that_the_data_do_not_reach_the_end_of_is_prelimina
 @pytest.mark.parametrize(
     ("period", "is_begun"), [("2026-10-05", True), ("2026", False), ("2020", False), ("2026-11-30", True)]
 )
-def test_what_ran_before_metering_began_is_told_to_be_in_no_figure(
+def test_what_ran_unmetered_is_told_to_be_in_no_figure(
     store: Path, tmp_path: Path, period: str, is_begun: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for what in (("--group", "vision"), ("--cluster",)):
         report(store, tmp_path, *what, "--period", period)
-        assert ("before metering began" in capsys.readouterr().err) is not is_begun
+        assert ("ran unmetered" in capsys.readouterr().err) is not is_begun
     for name in ("vision", "cluster"):
         found = json.loads((tmp_path / f"{name}-{period}.json").read_text())
         assert found["period"]["metered_from_start"] is is_begun
         shown = (tmp_path / f"{name}-{period}.html").read_text()
-        assert ("before metering began is in no figure" in shown) is not is_begun
+        assert ("ran unmetered is in no figure" in shown) is not is_begun
     assert run("report", "--verify", str(tmp_path / f"cluster-{period}.manifest.json"),
                "--store", str(store), "--config", str(store / "config.toml")) == 0  # fmt: skip
 

@@ -172,7 +172,7 @@ def test_a_page_of_an_open_period_says_so() -> None:
 
 
 def test_a_page_of_a_period_in_which_metering_began_says_so() -> None:
-    said = "what ran before metering began is in no figure"
+    said = "what ran unmetered is in no figure"
     assert said not in Elements(page()).text
     assert said in Elements(page(view(period=replace(OCTOBER, is_begun=False)))).text
 

@@ -155,3 +155,12 @@ def test_the_sample_has_the_scores_of_the_metric() -> None:
         score = sam(point.accuracy, point.energy_kwh)
         expected = None if isinstance(score, Undefined) or point.is_lower_bound else score
         assert point.sam == expected or math.isclose(point.sam or 0, expected or 0)
+
+
+@pytest.mark.parametrize("scored", [0, 1, 2, 3])
+def test_one_or_two_scores_are_called_no_order(scored: int) -> None:
+    points = [result(f"m{n}", 0.5 + n / 100, 2.0 + n) for n in range(scored)]
+    points += [result(f"small {n}", 0.9, 0.1) for n in range(3)]
+    said = draw(points).description
+    assert ("First by SAM" in said) is (scored == 3)
+    assert f"{scored} {'has' if scored == 1 else 'have'} a score" in said
