@@ -31,7 +31,8 @@ class SavedSource:
         try:
             answer = sacct_text.parse(path.read_bytes())
         except OSError as error:
-            raise AccountingUnavailable(f"saved accounting cannot be read: {error}") from error
+            why = error.strerror or error
+            raise AccountingUnavailable(f"saved accounting {path} cannot be read: {why}") from error
         except AccountingUnavailable as error:
             raise AccountingUnavailable(f"saved accounting {path}: {error}; {_SAVE_ANEW}") from error
         if len(answer.delimiter) < DELIMITER_CHARACTERS_AT_LEAST:

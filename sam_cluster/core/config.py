@@ -227,7 +227,8 @@ def load(environ: Mapping[str, str], path: Path | None = None) -> Config:
     try:
         config = parse(path.read_text("utf-8"), path) if path else Config()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the configuration {path}: {error}") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"cannot read the configuration {path}: {why}") from None
     changes: dict[str, Any] = {}
     for variable, name in (("SAM_CLUSTER_STORE", "store"), ("SAM_CLUSTER_EVENTS", "events")):
         if value := environ.get(variable):

@@ -22,7 +22,9 @@ class Source:
 
     def _line(self, section: str, key: str | None) -> int:
         at = 0
-        header = re.compile(r"\s*\[+\s*" + re.escape(section).replace(r"\.", r"\s*\.\s*") + r"\s*\]+")
+        table, dot, name = (re.escape(part).replace(r"\.", r"\s*\.\s*") for part in section.partition("."))
+        named = rf"\s*\.\s*[\"']?{name}[\"']?" if dot else ""
+        header = re.compile(rf"\s*\[+\s*{table}{named}\s*\]+")
         for number, line in enumerate(self.lines, 1):
             if header.match(line):
                 at = number

@@ -82,6 +82,8 @@ def test_every_key_of_the_design_is_read() -> None:
         ("[paths]\nstore = 'relative'", 2, "store"),
         ("[groups.a]\nmembers = 3\n[groups.b]\nmembers = 0", 4, "members"),
         ("[groups.a]\nshare = 1.5", 2, "share"),
+        ("[sam]\n[groups.'a/b.c']\nshare = 1.5", 3, "share"),
+        ('[sam]\n[groups.""]\nshare = 1.5', 3, "share"),
         ("[groups.a]\nfrom = '2026-01-01'", 2, "from"),
         ("[tasks.t]\nmetrics = 'x'", 2, "metrics"),
         ("[tasks.t]\nlower_is_better = 'yes'", 2, "lower_is_better"),
