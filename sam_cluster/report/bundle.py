@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from .cluster.document import CSV_KEYS as LAB_KEYS
@@ -15,7 +16,7 @@ from .group.document import CSV_KEYS, group_object
 from .group.pictures import group_pictures
 from .group.view import GroupView
 from .manifest import ENDING, json_bytes, manifest_object
-from .render import page
+from .render import load, page
 from .text import csv_text
 from .view import View
 
@@ -29,10 +30,14 @@ Printer = Callable[[str], bytes]
 def group_files(view: GroupView, printer: Printer | None = None) -> dict[str, bytes]:
     """The contents of NAME-PERIOD.html, .json, .csv (a row a job) and .manifest.json, and .pdf with a
     printer, by name."""
-    document = group_object(view)
-    table = csv_text(document["jobs"], CSV_KEYS)
+    # The drawing engine works outside of Python: meanwhile the figures are written out.
+    with ThreadPoolExecutor(1) as beside:
+        pictures = beside.submit(group_pictures, view)
+        document = group_object(view)
+        table = csv_text(document["jobs"], CSV_KEYS)
+        load("group.html.j2")
     return _files(
-        file_name(view.group), "group.html.j2", view, group_pictures(view), document, table,
+        file_name(view.group), "group.html.j2", view, pictures.result(), document, table,
         {"group": view.group}, printer,
     )  # fmt: skip
 

@@ -56,6 +56,11 @@ def period_title(period: PeriodView) -> str:
     return f"{first} to {last}" if last else first
 
 
+def load(template: str) -> jinja2.Template:
+    """A template, compiled once: of a large one that takes as long as some pictures."""
+    return environment().get_template(template)
+
+
 def page(template: str, view: View, *, csv_name: str, json_name: str, pictures: object) -> str:
     """A page as HTML from its template. The names are those of the files that will lie beside it."""
     return rendered(
@@ -71,17 +76,13 @@ def page(template: str, view: View, *, csv_name: str, json_name: str, pictures: 
 def rendered(template: str, zone: ZoneInfo, **values: object) -> str:
     """A template with its values, and what every page has: style, script, and the policy that allows them."""
     style, script = _own("report.css"), _own("sort.js")
-    return (
-        environment()
-        .get_template(template)
-        .render(
-            **values,
-            zone=zone,
-            style=style,
-            script=script,
-            content_security_policy=content_security_policy(style, script),
-            words=words,
-        )
+    return load(template).render(
+        **values,
+        zone=zone,
+        style=style,
+        script=script,
+        content_security_policy=content_security_policy(style, script),
+        words=words,
     )
 
 
