@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sam_cluster.core.model import Flag, Kind, Quality
+from sam_cluster.core.model import Flag, Kind, Quality, ShareRule
+from sam_cluster.energy.claims import Divider, Division, equally
 from sam_cluster.energy.hours import Usage, usage
 from sam_cluster.energy.split import Holder, Reading, divide
 from tests.strategies import EPOCH, HOUR, MINUTE
@@ -22,8 +24,8 @@ def opened(holder: Holder, at: int, **more) -> Reading:
     return replace(start(holder, at, 0), kind=Kind.SEGMENT, **more)
 
 
-def hours_of(*readings: Reading, weight=lambda holder: 1) -> dict[Holder, Usage]:
-    found = usage(readings, divide(readings), weight)
+def hours_of(*readings: Reading, divide_between: Divider = equally) -> dict[Holder, Usage]:
+    found = usage(readings, divide(readings), divide_between)
     assert len({each.holder for each in found}) == len(found), "of one hour"
     return {each.holder: each for each in found}
 
@@ -36,7 +38,11 @@ def test_what_was_bridged_is_shared_by_those_who_held_the_gpu_and_counted_once(
     for holder in HOLDERS[:count]:
         begun = opened(holder, MINUTE, gap_microseconds=MINUTE, bridged_millijoules=bridged)
         readings += [begun, then(begun, Kind.END, 10 * MINUTE, 1000)]
-    hours = hours_of(*readings, weight=lambda holder: weights[HOLDERS.index(holder)])
+
+    def by_shards(holders: Sequence[Holder], from_at: int) -> Division:
+        return Division(ShareRule.SHARDS, [weights[HOLDERS.index(holder)] for holder in holders])
+
+    hours = hours_of(*readings, divide_between=by_shards)
     assert sum(each.bridged_millijoules for each in hours.values()) == bridged
     assert sum(each.energy_millijoules for each in hours.values()) == bridged + 1000
     for each in hours.values():
