@@ -22,9 +22,9 @@ from sam_cluster.energy.series import Drawn
 
 from .facts import RunFacts
 from .journal import Journal, JournalPart, Record
-from .meter import Mark
 from .records import boundary_of, facts_of, gpu_of, sample_of
 from .second import with_second_meter
+from .states import Mark
 
 #: The wall clock has stepped where it moved by more against the other one.
 CLOCK_STEP_MICROSECONDS = 1_000_000
