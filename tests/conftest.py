@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-#: They start daemons, send signals and look through processes: one after another, beside all others.
-OF_A_NODE = {"agent", "slurm"}
+#: The first two start daemons, send signals and look through processes: one after another.
+GROUPS = {"agent": "node", "slurm": "node", "browser": "browser"}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -16,5 +16,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What shares a fixture that is dear to make stays together: a directory's, else a file's."""
     for item in items:
         path = item.path.relative_to(HERE)
-        group = "node" if path.parts[0] in OF_A_NODE else "browser" if path.parts[0] == "browser" else str(path)
+        group = GROUPS.get(path.parts[0], str(path))
         item.add_marker(pytest.mark.xdist_group(group))
