@@ -13,7 +13,7 @@ from sam_cluster.core.units import MICROSECONDS_PER_DAY, MICROSECONDS_PER_SECOND
 from sam_cluster.store.commit import Transaction
 from sam_cluster.store.rows import empty, from_rows, to_rows
 
-from .fold import Row
+from .shard_rows import Row
 
 #: What slurmdbd learns late is asked for again.
 ASK_AGAIN_MICROSECONDS = MICROSECONDS_PER_DAY

@@ -19,8 +19,9 @@ from sam_cluster.store.rows import day_of, extents, from_rows, once, to_rows
 from . import neighbours
 from .accounting import Asked
 from .claims import accounted_runs, shared_days
-from .fold import Row, readings_by_gpu
+from .fold import readings_by_gpu
 from .neighbours import Wanted
+from .shard_rows import Row
 from .touched import GPU_COLUMNS, Gpu, Stretch, of_gpus, read_touching, stretches, touched_days
 
 Job = tuple[str, int]  # cluster and Slurm's own number

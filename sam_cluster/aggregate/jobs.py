@@ -11,8 +11,8 @@ from sam_cluster.store.commit import Transaction
 from sam_cluster.store.rows import among, from_rows, to_rows
 
 from .accounting import Asked, merged
-from .fold import Row
 from .join import Attempt, attempts, group_jobs, group_shards
+from .shard_rows import Row
 from .summarise import SHARD_MARGIN_MICROSECONDS, had_gpus, job_row, outline, run_row
 
 Job = tuple[str, int]  # cluster and Slurm's own number
