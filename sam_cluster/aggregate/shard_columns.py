@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from sam_cluster.core.model import Flag, Kind
 from sam_cluster.energy.quality import BOUNDARY_FLAGS, OUTER_KINDS
-from sam_cluster.store.columns import Footers, Integers, Rows, mask, struct_fields
-from sam_cluster.store.plainness import integers, is_known, run_ids
+from sam_cluster.store.columns import Footers, Integers, Rows, integers, is_known, mask, struct_fields
+from sam_cluster.store.plainness import run_ids
 from sam_cluster.store.schemas import READINGS, SHARDS
 
 #: In the order in which a row has them.
@@ -34,8 +34,12 @@ def rows_of(found: Footers, digests: Sequence[str]) -> tuple[pa.Table, pa.Table]
 
 
 def _table(schema: pa.Schema, columns: dict[str, pa.Array]) -> pa.Table:
-    named = [columns[INSTANTS.get(name, name)] for name in schema.names]
-    return pa.table(named, names=schema.names).cast(schema)
+    named = [columns[INSTANTS.get(each.name, each.name)] for each in schema]
+    typed = [
+        values if values.type == each.type else values.cast(each.type)
+        for each, values in zip(schema, named, strict=True)
+    ]
+    return pa.Table.from_arrays(typed, schema=schema)
 
 
 def _shard_columns(found: Footers, digests: Sequence[str]) -> dict[str, pa.Array]:
@@ -142,7 +146,7 @@ def _sums(values: pa.Array, keys: Integers, asked: Integers) -> pa.Array:
 def _numbered(flags: pa.ListArray) -> tuple[Integers, Integers]:
     """Each flag in the lists: in which list it is, and its number."""
     numbers: Integers = pc.index_in(flags.flatten(), SORTED_FLAGS).to_numpy(zero_copy_only=False)
-    return pc.list_parent_indices(flags).to_numpy(zero_copy_only=False), numbers
+    return integers(pc.list_parent_indices(flags)), numbers
 
 
 def _lists_of_flags(of: Integers, flags: Integers, length: int) -> pa.ListArray:

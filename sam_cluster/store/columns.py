@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, is_dataclass
 from enum import Enum
+from functools import cache
 from typing import Any, TypeAlias, get_args, get_origin
 
 import numpy as np
@@ -64,7 +65,7 @@ def footers(table: pa.Table) -> tuple[Footers, Integers]:
     found = Footers(shards, _rows(shards["gpus"]), _rows(shards["boundaries"]))
     typed = all_of([
         *(_has_type(shards[name], hint) for name, hint in HINTS[Shard].items() if name not in IN_COLUMNS),
-        *(mask(shards[name].is_valid()) for name in IN_COLUMNS),
+        *(is_known(shards[name]) for name in IN_COLUMNS),
         found.gpus.per_shard(_fields_have_types(found.gpus.columns, GpuHeld)),
         found.boundaries.per_shard(_fields_have_types(found.boundaries.columns, Boundary)),
     ])  # fmt: skip
@@ -95,27 +96,31 @@ def _columns(table: pa.Table) -> dict[str, pa.Array]:
             for name in table.column_names}  # fmt: skip
 
 
-def _lengths(columns: pa.StructArray) -> npt.NDArray[Any]:
+def _lengths(lists: dict[str, pa.ListArray]) -> npt.NDArray[np.int32]:
     """How many values each shard has in each column, a row a column; 0 where it was left out."""
-    lists = struct_fields(columns).values()
-    return np.stack([pc.fill_null(pc.list_value_length(each), 0).to_numpy(False) for each in lists])
+    return np.stack([np.diff(each.offsets.to_numpy()) for each in lists.values()])
 
 
 def _is_even(columns: pa.StructArray) -> Mask:
     """Which shards have as many values in each column that they do not leave out."""
-    lengths = _lengths(columns)
-    there = np.stack([mask(each.is_valid()) for each in struct_fields(columns).values()])
+    lists = struct_fields(columns)
+    lengths = _lengths(lists)
+    there = np.stack([is_known(each) for each in lists.values()])
     return all_of(list((lengths == lengths.max(axis=0)) | ~there))
 
 
 def _rows(columns: pa.StructArray) -> Rows:
     """Columns of even length, one shard's values after the other's, null where a shard leaves one out."""
-    counts = _lengths(columns).max(axis=0).astype(np.int64)
+    lists = struct_fields(columns)
+    counts = _lengths(lists).max(axis=0).astype(np.int64)
+    total = int(counts.sum())
     found = {}
-    for name, lists in struct_fields(columns).items():
-        values = lists.flatten()
-        if len(values) < counts.sum():
-            told = np.repeat(mask(lists.is_valid()), counts)
+    for name, column in lists.items():
+        values = column.flatten()
+        if not len(values):
+            values = pa.nulls(total, values.type)
+        elif len(values) < total:
+            told = np.repeat(is_known(column), counts)
             values = values.take(pa.array(np.cumsum(told) - 1, mask=~told))
         found[name] = values
     return Rows(found, counts)
@@ -128,18 +133,37 @@ def _fields_have_types(columns: dict[str, pa.Array], kind: Any) -> Mask:
 def _has_type(column: pa.Array, hint: Any) -> Mask:
     """Which values are of the type, as far as Arrow's own does not say so: words of a closed list, and null
     only where that may be."""
-    is_null, plain = mask(column.is_null()), without_none(hint)
-    if get_origin(plain) is tuple:
-        within = _has_type(column.flatten(), get_args(plain)[0])
-        of = pc.list_parent_indices(column).to_numpy(False)
-        right = none_of(of[~within], len(column))
-    elif is_dataclass(plain):
-        right = _fields_have_types(struct_fields(column), plain)
-    elif issubclass(plain, Enum):
-        right = mask(pc.is_in(column, pa.array([each.value for each in plain])))
-    else:
-        right = np.ones(len(column), np.bool_)
-    return np.where(is_null, plain is not hint, right)
+    right, plain = np.ones(len(column), np.bool_), without_none(hint)
+    may_be_null = plain is not hint
+    if column.null_count < len(column):
+        if get_origin(plain) is tuple:
+            within = _has_type(column.flatten(), get_args(plain)[0])
+            right = none_of(integers(pc.list_parent_indices(column))[~within], len(column))
+        elif is_dataclass(plain):
+            right = _fields_have_types(struct_fields(column), plain)
+        elif issubclass(plain, Enum):
+            right = mask(pc.is_in(column, _words(plain)))
+        elif may_be_null:
+            return right
+    return np.where(is_known(column), right, may_be_null) if column.null_count else right
+
+
+@cache
+def _words(kind: type[Enum]) -> pa.Array:
+    return pa.array([each.value for each in kind], pa.string())
+
+
+def integers(column: pa.Array, unknown: int = 0) -> Integers:
+    """Numbers, with one in place of what is not known."""
+    filled: Integers = (pc.fill_null(column, unknown) if column.null_count else column).to_numpy()
+    return filled
+
+
+def is_known(column: pa.Array) -> Mask:
+    """Where there is a value."""
+    if column.null_count in (0, len(column)):
+        return np.full(len(column), column.null_count == 0)
+    return mask(column.is_valid())
 
 
 def mask(truths: pa.Array) -> Mask:

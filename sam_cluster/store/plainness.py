@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from sam_cluster.core.model import Kind
 from sam_cluster.core.units import MICROSECONDS_PER_SECOND
 
-from .columns import Footers, Integers, Mask, Rows, all_of, mask, none_of, struct_fields
+from .columns import Footers, Integers, Mask, Rows, all_of, integers, is_known, mask, none_of, struct_fields
 from .paths import SAFE_NAME
 from .soundness import (
     BOUNDARY_KEY,
@@ -67,17 +67,6 @@ def run_ids(found: Footers) -> pa.Array:
     )
     has_sluid = pc.greater(pc.fill_null(pc.binary_length(key["sluid"]), 0), 0)
     return pc.if_else(has_sluid, key["sluid"], numbered)
-
-
-def integers(column: pa.Array, unknown: int = 0) -> Integers:
-    """Numbers, with one in place of what is not known."""
-    filled: Integers = pc.fill_null(column, unknown).to_numpy(zero_copy_only=False)
-    return filled
-
-
-def is_known(column: pa.Array) -> Mask:
-    """Where there is a value."""
-    return mask(column.is_valid())
 
 
 def _file_names(found: Footers, start: Integers) -> pa.Array:
@@ -138,14 +127,14 @@ def _comes_again(rows: Rows) -> Mask:
 
 def _domains_are_sound(domains: pa.ListArray) -> Mask:
     energy = struct_fields(domains.flatten())["energy_millijoules"]
-    of = pc.list_parent_indices(domains).to_numpy(zero_copy_only=False)
+    of = integers(pc.list_parent_indices(domains))
     return none_of(of[~_within(LARGEST_MILLIJOULES, energy)], len(domains))
 
 
 def _within(largest: int, *columns: pa.Array) -> Mask:
     """Whether the numbers that are known are from 0 to the largest."""
-    every = [integers(column) for column in columns]
-    return all_of([(each >= 0) & (each <= largest) for each in every])
+    every = integers(pa.concat_arrays(columns)).reshape(len(columns), -1)
+    return all_of(list((every >= 0) & (every <= largest)))
 
 
 def _names_match(column: pa.Array) -> Mask:
