@@ -19,7 +19,7 @@ from .axes import (
     written,
 )
 from .bins import binned
-from .drawing import Drawing, Layer, Row, Size, layer, picture
+from .drawing import Drawing, Layer, Row, Size, given, layer, picture
 from .iso_sam import Metric, iso_labels, iso_levels, iso_lines
 from .key import Entry, key, key_height, symbol_layer
 from .palette import BAND, INK, PAPER, SERIES, SOFT
@@ -91,7 +91,7 @@ def _drawing(
             written([{"x": 6 - left, "y": -size.line - 8, "text": "accuracy"}], size, colour=SOFT),
             *_band(metric.unit_kwh, x, y),
             grid(y, accuracy_steps), grid(x, [kwh for kwh, _ in ticks]),
-            iso_lines(levels, metric, x, y),
+            *iso_lines(levels, metric, x, y),
             _squares(squares, x, y),
             _front_line(front, x, y),
             symbol_layer([_symbol(point, areas[point]) for point in symbols], x=x.at("x"), y=y.at("y")),
@@ -138,7 +138,7 @@ def _band(unit_kwh: float, x: Axis, y: Axis) -> list[Layer]:
         return []
     end = min(unit_kwh, x.high)
     rows = [{"from": x.low, "to": end, "y": y.low, "top": y.high}]
-    places = {"x": x.at("from"), "x2": {"field": "to"}, "y": y.at("y"), "y2": {"field": "top"}}
+    places = {"x": x.at("from"), "x2": x.at("to"), "y": y.at("y"), "y2": y.at("top")}
     edge = [grid(x, [unit_kwh], stroke=SOFT, strokeWidth=1.5)] if unit_kwh <= x.high else []
     return [layer("rect", rows, places, fill=BAND), *edge]
 
@@ -154,8 +154,8 @@ def _front_line(front: Sequence[ResultPoint], x: Axis, y: Axis) -> Layer:
 
 def _squares(squares: Sequence[Row], x: Axis, y: Axis) -> Layer:
     places = {
-        "x": x.at("from"), "x2": {"field": "to"}, "y": y.at("bottom"), "y2": {"field": "top"},
-        "opacity": {"field": "opacity", "type": "quantitative", "scale": None},
+        "x": x.at("from"), "x2": x.at("to"), "y": y.at("bottom"), "y2": y.at("top"),
+        "opacity": given("opacity"),
     }  # fmt: skip
     return layer("rect", squares, places, fill=SERIES[0])
 

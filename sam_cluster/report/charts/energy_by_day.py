@@ -95,7 +95,7 @@ def _bars(days: Sequence[EnergyOfDay], x: Axis, y: Axis, *, is_lower_bound: bool
     looks: dict[str, object] = {"fill": SERIES[0]}
     if is_lower_bound:
         looks = {"fill": PAPER, "stroke": SERIES[0], "strokeWidth": 1.5}
-    places = {"x": x.at("from"), "x2": {"field": "to"}, "y": y.at("zero"), "y2": {"field": "kwh"}}
+    places = {"x": x.at("from"), "x2": x.at("to"), "y": y.at("zero"), "y2": y.at("kwh")}
     return layer("rect", rows, places, **looks)
 
 
@@ -105,7 +105,7 @@ def _before(days: Sequence[EnergyOfDay], x: Axis, y: Axis) -> Layer:
         for n, day in enumerate(days)
         if day.energy_before_millijoules is not None
     ]
-    places = {"x": x.at("from"), "x2": {"field": "to"}, "y": y.at("kwh")}
+    places = {"x": x.at("from"), "x2": x.at("to"), "y": y.at("kwh")}
     return layer("rule", rows, places, stroke=SERIES[1], strokeWidth=2)
 
 

@@ -55,18 +55,21 @@ def iso_levels(scores: Sequence[float], metric: Metric, x: Axis, y: Axis) -> lis
     ][:MOST_LINES]
 
 
-def iso_lines(levels: Sequence[float], metric: Metric, x: Axis, y: Axis) -> Layer:
-    """The lines, sampled evenly in accuracy, in which they are smooth; cut at the plot's edge."""
-    rows: list[Row] = []
+def iso_lines(levels: Sequence[float], metric: Metric, x: Axis, y: Axis) -> list[Layer]:
+    """The lines, sampled evenly in accuracy, in which they are smooth; cut at the plot's edges."""
+    samples = [y.low + (y.high - y.low) * n / STEPS for n in range(STEPS + 1)]
+    layers = []
     for level in levels:
-        samples = [y.low + (y.high - y.low) * n / STEPS for n in range(STEPS + 1)]
         points = [(metric.energy_at(level, accuracy), accuracy) for accuracy in samples]
-        inside = [(energy, accuracy) for energy, accuracy in points if energy < x.high]
-        if len(inside) < len(points):
+        inside = [(energy, accuracy) for energy, accuracy in points if x.low <= energy < x.high]
+        if points[0][0] < x.low:
+            inside.insert(0, (x.low, metric.accuracy_at(level, x.low)))
+        if points[-1][0] >= x.high:
             inside.append((x.high, metric.accuracy_at(level, x.high)))
-        rows += [{"sam": level, "kwh": energy, "accuracy": accuracy} for energy, accuracy in inside]
-    places = {"x": x.at("kwh"), "y": y.at("accuracy"), "detail": {"field": "sam", "type": "nominal"}}
-    return layer("line", rows, places, stroke=SOFT, strokeWidth=1, strokeDash=[2, 3], clip=True)
+        rows: list[Row] = [{"kwh": energy, "accuracy": accuracy} for energy, accuracy in inside]
+        places = {"x": x.at("kwh"), "y": y.at("accuracy")}
+        layers.append(layer("line", rows, places, stroke=SOFT, strokeWidth=1, strokeDash=[2, 3]))
+    return layers
 
 
 def iso_labels(levels: Sequence[float], metric: Metric, x: Axis, y: Axis, size: Size) -> list[Layer]:

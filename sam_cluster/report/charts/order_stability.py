@@ -121,7 +121,7 @@ def _line(path: RankPath, settings: _Settings, number: int, x: Axis, y: Axis) ->
         )
         if rank is not None and after is not None
     ]
-    places = {"x": x.at("x"), "y": y.at("y"), "x2": {"field": "to"}, "y2": {"field": "rank"}}
+    places = {"x": x.at("x"), "y": y.at("y"), "x2": x.at("to"), "y2": y.at("rank")}
     dash = DASHES[number // len(SERIES) % len(DASHES)]
     return layer(
         "rule", rows, places,

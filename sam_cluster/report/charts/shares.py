@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .. import numbers
 from ..text import shortened
 from .axes import Axis, round_steps
-from .drawing import Drawing, Row, Size, layer, picture, pixel
+from .drawing import Drawing, Row, Size, given, layer, picture
 from .key import TICK, Entry, symbol_layer
 from .palette import INK, PAPER, SERIES
 from .picture import Picture
@@ -76,7 +76,7 @@ def _drawing(labs: Sequence[LabShares], size: Size) -> Drawing:
         layer(
             "rule",
             granted,
-            {"x": x.at("x"), "y": pixel("y"), "y2": {"field": "end"}},
+            {"x": x.at("x"), "y": given("y"), "y2": given("end")},
             stroke=INK,
             strokeWidth=3,
         ),

@@ -1,8 +1,7 @@
 """From the SVG that Vega writes to one that a page with a strict policy may hold.
 
-Only elements and attributes of two closed lists are kept, so that no style, script, reference or class
-gets into the page whatever Vega writes. Ids are numbered anew under the picture's prefix: Vega counts
-clips and gradients over the life of the process, so that its own differ from one rendering to the next.
+Only elements and attributes of two closed lists are kept, so that no style, script, reference, id or class
+gets into the page whatever Vega writes.
 """
 
 from __future__ import annotations
@@ -10,33 +9,26 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-ELEMENTS = frozenset({"svg", "g", "path", "line", "text", "defs", "clipPath", "rect"})
+ELEMENTS = frozenset({"svg", "g", "path", "line", "text"})
 
 #: What a group may state for all its children, when all of them say the same.
 INHERITED = frozenset({
     "fill", "fill-opacity", "stroke", "stroke-opacity", "stroke-width", "stroke-dasharray", "stroke-linecap",
-    "stroke-linejoin", "font-size", "font-weight", "text-anchor", "paint-order",
+    "stroke-linejoin", "font-weight", "text-anchor", "paint-order",
 })  # fmt: skip
-ATTRIBUTES = INHERITED | {
-    "id", "width", "height", "viewBox", "x", "y", "x2", "y2", "d", "transform", "opacity", "clip-path",
-}  # fmt: skip
+ATTRIBUTES = INHERITED | {"x2", "y2", "d", "transform", "opacity"}
 
 FONT = "system-ui, sans-serif"
 DECIMALS = 2
 _NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
-_PREFIX = re.compile(r"[a-z][a-z0-9-]*")
 
 
-def cleaned(svg: str, *, title: str, prefix: str) -> str:
-    """The drawing with a role and a name, safe and always the same for the same picture.
-
-    Raises ValueError for a prefix that is no plain id.
-    """
-    if not _PREFIX.fullmatch(prefix):
-        raise ValueError(f"a prefix is small letters, digits and hyphens, got {prefix!r}")
+def cleaned(svg: str, *, title: str, font_size: int) -> str:
+    """The drawing with a role, a name and a size of letters (px), safe and always the same for the same
+    picture."""
     root = ElementTree.fromstring(svg)  # noqa: S314  (Vega's own writing; whatever it holds is filtered below)
+    frame = {name: _NUMBER.sub(_rounded, root.attrib[name]) for name in ("width", "height", "viewBox")}
     _filter(root)
-    _renumber(root, prefix)
     _gather(root)
     root.attrib = {
         "xmlns": "http://www.w3.org/2000/svg",
@@ -44,8 +36,9 @@ def cleaned(svg: str, *, title: str, prefix: str) -> str:
         "aria-label": title,
         "focusable": "false",
         "font-family": FONT,
+        "font-size": str(font_size),
         "fill": "none",
-        **{name: root.attrib[name] for name in ("width", "height", "viewBox")},
+        **frame,
     }
     return ElementTree.tostring(root, encoding="unicode")
 
@@ -77,17 +70,6 @@ def _rounded(number: re.Match[str]) -> str:
         if abs(float(number[0])) < 1000
         else f"{float(number[0]):.0f}"
     )
-
-
-def _renumber(root: ElementTree.Element, prefix: str) -> None:
-    names = [element.attrib["id"] for element in root.iter() if "id" in element.attrib]
-    new = {old: f"{prefix}-{number}" for number, old in enumerate(names, 1)}
-    for element in root.iter():
-        if "id" in element.attrib:
-            element.set("id", new[element.attrib["id"]])
-        for name, value in element.items():
-            if found := re.fullmatch(r"url\(#(.*)\)", value):
-                element.set(name, f"url(#{new[found[1]]})")
 
 
 def _gather(element: ElementTree.Element) -> None:

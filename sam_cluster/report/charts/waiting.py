@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .. import numbers
 from ..text import shortened
 from .axes import Axis, Tick, written
-from .drawing import Drawing, Row, Size, layer, picture, pixel
+from .drawing import Drawing, Row, Size, given, layer, picture
 from .key import TICK, Entry, symbol_layer
 from .labels import text_width
 from .palette import PAPER, SERIES, SOFT
@@ -86,11 +86,11 @@ def _drawing(labs: Sequence[LabWaiting], size: Size) -> Drawing:
     ]
     marks = [
         layer(
-            "rule", spans, {"x": x.at("from"), "x2": {"field": "to"}, "y": pixel("y")},
+            "rule", spans, {"x": x.at("from"), "x2": x.at("to"), "y": given("y")},
             stroke=SOFT, strokeWidth=1,
         ),
         layer(
-            "rule", spans, {"x": x.at("to"), "y": pixel("top"), "y2": {"field": "bottom"}},
+            "rule", spans, {"x": x.at("to"), "y": given("top"), "y2": given("bottom")},
             stroke=SERIES[1], strokeWidth=3,
         ),
         symbol_layer(dots, x=x.at("x")),
