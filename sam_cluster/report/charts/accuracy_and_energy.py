@@ -91,7 +91,7 @@ def _drawing(
             written([{"x": 6 - left, "y": -size.line - 8, "text": "accuracy"}], size, colour=SOFT),
             *_band(metric.unit_kwh, x, y),
             grid(y, accuracy_steps), grid(x, [kwh for kwh, _ in ticks]),
-            *iso_lines(levels, metric, x, y),
+            iso_lines(levels, metric, x, y),
             _squares(squares, x, y),
             _front_line(front, x, y),
             symbol_layer([_symbol(point, areas[point]) for point in symbols], x=x.at("x"), y=y.at("y")),

@@ -17,6 +17,7 @@ from .picture import Picture
 from .svg import cleaned
 
 Row = Mapping[str, Any]
+Item = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ class Drawing:
 
     def specification(self) -> dict[str, Any]:
         """The whole as Vega."""
-        layers = [each for each in self.layers if each.rows]
+        marks = self._marks()
         return {
             "$schema": "https://vega.github.io/schema/vega/v5.json",
             "autosize": "none",
@@ -64,17 +65,24 @@ class Drawing:
             "height": self.height,
             "padding": {"left": self.left, "right": self.right, "top": self.top, "bottom": self.bottom},
             "config": {"aria": False},
-            "data": [{"name": str(n), "values": each.values()} for n, each in enumerate(layers)],
-            "marks": [self._mark(str(n), each) for n, each in enumerate(layers)],
+            "data": [{"name": str(n), "values": items} for n, (_, items) in enumerate(marks)],
+            "marks": [
+                {"type": mark, "from": {"data": str(n)}, "encode": {"enter": _properties(items)}}
+                for n, (mark, items) in enumerate(marks)
+            ],
         }
 
-    def _mark(self, data: str, layer: Layer) -> dict[str, Any]:
-        """A layer's mark. A rule that has no place in one direction reaches over the plot."""
-        whole = {"x": 0, "x2": self.width, "y": 0, "y2": self.height} if layer.mark == "rule" else {}
-        given = {name: end for name, end in whole.items() if name[0] not in layer.encoding}
-        fixed = {name: {"value": value} for name, value in {**given, **layer.looks}.items()}
-        fields = {name: {"field": name} for name in layer.encoding}
-        return {"type": layer.mark, "from": {"data": data}, "encode": {"enter": {**fixed, **fields}}}
+    def _marks(self) -> list[tuple[str, list[Item]]]:
+        """The marks with their items. Layers of one kind that follow one another are one mark, for a mark
+        takes as long as dozens of items; but a line is a mark."""
+        marks: list[tuple[str, list[Item]]] = []
+        for each in self.layers:
+            if items := each.items(self.width, self.height):
+                if marks and marks[-1][0] == each.mark and each.mark not in ("line", "area"):
+                    marks[-1][1].extend(items)
+                else:
+                    marks.append((each.mark, items))
+        return marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +100,26 @@ class Channel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """One kind of mark with its data, and looks that all its marks have."""
+    """One kind of mark with its data, and looks that all of it has."""
 
     mark: str  # as Vega calls it
     rows: Sequence[Row]
     encoding: Mapping[str, Channel]
     looks: Mapping[str, object]
 
-    def values(self) -> list[dict[str, Any]]:
-        """The properties of each mark. Text reaches Vega as data only, never in an expression."""
-        return [{name: channel.of(row) for name, channel in self.encoding.items()} for row in self.rows]
+    def items(self, width: float, height: float) -> list[Item]:
+        """The properties of each item, in a plot of some px; a rule that has no place in one direction
+        reaches over it. Text reaches Vega as data only, never in an expression."""
+        whole = {"x": 0, "x2": width, "y": 0, "y2": height} if self.mark == "rule" else {}
+        ends = {name: end for name, end in whole.items() if name[0] not in self.encoding}
+        return [
+            {**self.looks, **ends, **{name: channel.of(row) for name, channel in self.encoding.items()}}
+            for row in self.rows
+        ]
+
+
+def _properties(items: Sequence[Item]) -> dict[str, Any]:
+    return {name: {"field": name} for name in sorted({name for item in items for name in item})}
 
 
 def layer(mark: str, rows: Sequence[Row], encoding: Mapping[str, Channel], **looks: object) -> Layer:
