@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .picture import Picture
-from .svg import cleaned
+from .svg import DECIMALS, cleaned
 
 Row = Mapping[str, Any]
 Item = dict[str, Any]
@@ -95,7 +95,7 @@ class Channel:
     def of(self, row: Row) -> Any:
         """What Vega is told."""
         value = row[self.field]
-        return value if self.place is None else self.place(value)
+        return value if self.place is None else round(self.place(value), DECIMALS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from .. import numbers
 from ..text import shortened
 from .axes import Axis, grid, ticks_below, written
-from .drawing import Drawing, Layer, Row, Size, layer, picture
+from .drawing import Drawing, Layer, Size, layer, picture
 from .key import Entry, key, key_height, symbol_layer
 from .labels import fitted, spread, text_width
 from .palette import INK, LINE, PAPER, SERIES, SOFT
@@ -114,13 +115,16 @@ def _axis_name(settings: _Settings) -> str:
 
 
 def _line(path: RankPath, settings: _Settings, number: int, x: Axis, y: Axis) -> Layer:
-    rows: list[Row] = [
-        {"x": at, "y": rank, "to": following, "rank": after}
-        for at, following, rank, after in zip(
-            settings.places, settings.places[1:], path.ranks, path.ranks[1:], strict=False
-        )
-        if rank is not None and after is not None
-    ]
+    """The ranks of a result over the settings; a rank that it keeps is one stroke."""
+    rows: list[dict[str, float]] = []
+    for (at, rank), (following, after) in pairwise(zip(settings.places, path.ranks, strict=True)):
+        if rank is None or after is None:
+            continue
+        last = rows[-1] if rows else {}
+        if last.get("to") == at and last["y"] == last["rank"] == rank == after:
+            last["to"] = following
+        else:
+            rows.append({"x": at, "y": rank, "to": following, "rank": after})
     places = {"x": x.at("x"), "y": y.at("y"), "x2": x.at("to"), "y2": y.at("rank")}
     dash = DASHES[number // len(SERIES) % len(DASHES)]
     return layer(

@@ -7,6 +7,7 @@ gets into the page whatever Vega writes.
 from __future__ import annotations
 
 import re
+from itertools import groupby
 from xml.etree import ElementTree
 
 ELEMENTS = frozenset({"svg", "g", "path", "line", "text"})
@@ -20,7 +21,8 @@ ATTRIBUTES = INHERITED | {"x2", "y2", "d", "transform", "opacity"}
 
 FONT = "system-ui, sans-serif"
 DECIMALS = 2
-_NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
+#: A number with more decimals than a picture shows.
+_NUMBER = re.compile(rf"-?\d+(?:\.\d{{{DECIMALS + 1},}}|(?:\.\d+)?e-\d+)")
 
 
 def cleaned(svg: str, *, title: str, font_size: int) -> str:
@@ -58,32 +60,46 @@ def _filter(element: ElementTree.Element) -> None:
         element.set("paint-order", "stroke")  # the halo behind the letters, not over them
         element.set("stroke-linejoin", "round")
     element.attrib = {
-        name: _NUMBER.sub(_rounded, value) for name, value in element.attrib.items() if name in ATTRIBUTES
+        name: _NUMBER.sub(_rounded, value) if "." in value or "e-" in value else value
+        for name, value in element.attrib.items()
+        if name in ATTRIBUTES
     }
     if element.get("transform") == "translate(0,0)":
         del element.attrib["transform"]
 
 
 def _rounded(number: re.Match[str]) -> str:
-    return (
-        f"{round(float(number[0]), DECIMALS) + 0.0:g}"
-        if abs(float(number[0])) < 1000
-        else f"{float(number[0]):.0f}"
-    )
+    return f"{round(float(number[0]), DECIMALS) + 0.0:.12g}"
 
 
 def _gather(element: ElementTree.Element) -> None:
-    """Moves what all children of a group say to the group, and drops groups that say nothing."""
-    for child in element:
-        _gather(child)
+    """States once what several say: at a group what all its children say, in a group around them what
+    neighbours say. Groups that say nothing go."""
     flat: list[ElementTree.Element] = []
     for child in element:
+        _gather(child)
         flat.extend(child if child.tag == "g" and not child.attrib else [child])
     element[:] = flat
-    if element.tag == "g" and flat:
-        for name in sorted(INHERITED):
-            values = {child.get(name) for child in flat}
-            if len(values) == 1 and None not in values:
-                element.set(name, str(values.pop()))
-                for child in flat:
-                    del child.attrib[name]
+    if element.tag != "g" or not flat:
+        return
+    first = _looks(flat[0])
+    _move([name for name in first if all(child.get(name) == first[name] for child in flat)], flat, element)
+    element[:] = []
+    for looks, run in groupby(flat, _looks):
+        same = list(run)
+        if looks and len(same) > 1:
+            around = ElementTree.SubElement(element, "g")
+            _move(list(looks), same, around)
+            around.extend(same)
+        else:
+            element.extend(same)
+
+
+def _looks(element: ElementTree.Element) -> dict[str, str]:
+    return {name: value for name, value in sorted(element.items()) if name in INHERITED}
+
+
+def _move(names: list[str], children: list[ElementTree.Element], group: ElementTree.Element) -> None:
+    for name in names:
+        for child in children:
+            group.set(name, child.attrib.pop(name))
