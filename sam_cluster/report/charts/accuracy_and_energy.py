@@ -35,7 +35,7 @@ MOST_POINTS = 300
 
 
 def accuracy_and_energy(
-    points: Sequence[ResultPoint], *, task: str, alpha: float, beta: float, unit: str, prefix: str
+    points: Sequence[ResultPoint], *, task: str, alpha: float, beta: float, unit: str
 ) -> Picture | None:
     """The results of one task with lines of equal SAM and the Pareto front.
 
@@ -54,7 +54,6 @@ def accuracy_and_energy(
         lambda size: _drawing(drawn, front, metric, size),
         title=f"Accuracy and electricity: {shortened(task, LABEL)}",
         description=_description(points, drawn, front),
-        prefix=prefix,
     )
 
 

@@ -132,7 +132,7 @@ def given(field: str) -> Channel:
     return Channel(field)
 
 
-def picture(draw: Callable[[Size], Drawing], *, title: str, description: str, prefix: str) -> Picture:
+def picture(draw: Callable[[Size], Drawing], *, title: str, description: str) -> Picture:
     """Both drawings of a picture."""
     wide, narrow = (cleaned(_svg(draw(size)), title=title, font_size=size.text) for size in (WIDE, NARROW))
     return Picture(title=title, description=description, wide=wide, narrow=narrow)

@@ -29,7 +29,7 @@ class EnergyOfDay:
     energy_before_millijoules: int | None = None  # of the day at the same place in the period before
 
 
-def energy_by_day(days: Sequence[EnergyOfDay], *, prefix: str, step: str = "day") -> Picture | None:
+def energy_by_day(days: Sequence[EnergyOfDay], *, step: str = "day") -> Picture | None:
     """A bar for each day, up to 62; `step` is what one is called. None where no energy is known."""
     if not any(day.energy_millijoules is not None for day in days):
         return None
@@ -37,7 +37,6 @@ def energy_by_day(days: Sequence[EnergyOfDay], *, prefix: str, step: str = "day"
         lambda size: _drawing(days, size, step),
         title=f"Energy by {step}",
         description=_description(days, step),
-        prefix=prefix,
     )
 
 

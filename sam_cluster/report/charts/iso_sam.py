@@ -62,14 +62,14 @@ def iso_lines(levels: Sequence[float], metric: Metric, x: Axis, y: Axis) -> Laye
     for level in levels:
         points = [(metric.energy_at(level, accuracy), accuracy) for accuracy in samples]
         inside = [(energy, accuracy) for energy, accuracy in points if x.low <= energy < x.high]
-        if points[0][0] < x.low:
+        if points[0][0] < x.low < points[-1][0]:
             inside.insert(0, (x.low, metric.accuracy_at(level, x.low)))
-        if points[-1][0] >= x.high:
+        if points[0][0] < x.high <= points[-1][0]:
             inside.append((x.high, metric.accuracy_at(level, x.high)))
         # The first point once more, as the gap after the line before.
         rows += [
             {"sam": level, "kwh": energy, "accuracy": accuracy, "is_drawn": number > 0}
-            for number, (energy, accuracy) in enumerate([inside[0], *inside])
+            for number, (energy, accuracy) in enumerate([*inside[:1], *inside])
         ]
     places = {"x": x.at("kwh"), "y": y.at("accuracy"), "defined": given("is_drawn")}
     return layer("line", rows, places, stroke=SOFT, strokeWidth=1, strokeDash=[2, 3])

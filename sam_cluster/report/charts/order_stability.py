@@ -38,7 +38,7 @@ class _Settings:
 
 
 def order_over_alpha(
-    paths: Sequence[RankPath], *, alphas: Sequence[float], configured: float, prefix: str
+    paths: Sequence[RankPath], *, alphas: Sequence[float], configured: float
 ) -> Picture | None:
     """Rank over alpha, on a rising grid of at least two. None for fewer than two ranked results."""
     texts = [numbers.setting(alpha) for alpha in alphas]
@@ -49,21 +49,19 @@ def order_over_alpha(
         configured=configured,
         configured_text=numbers.setting(configured),
     )
-    return _order(paths, settings, "The order by SAM over alpha", prefix)
+    return _order(paths, settings, "The order by SAM over alpha")
 
 
-def order_over_units(
-    paths: Sequence[RankPath], *, units: Sequence[str], configured: str, prefix: str
-) -> Picture | None:
+def order_over_units(paths: Sequence[RankPath], *, units: Sequence[str], configured: str) -> Picture | None:
     """Rank over the unit of electricity (J, Wh, MJ, kWh). None for fewer than two ranked results."""
     settings = _Settings(
         name="unit", places=[float(n) for n in range(len(units))], texts=units,
         configured=float(units.index(configured)), configured_text=configured,
     )  # fmt: skip
-    return _order(paths, settings, "The order by SAM over the unit of electricity", prefix)
+    return _order(paths, settings, "The order by SAM over the unit of electricity")
 
 
-def _order(paths: Sequence[RankPath], settings: _Settings, title: str, prefix: str) -> Picture | None:
+def _order(paths: Sequence[RankPath], settings: _Settings, title: str) -> Picture | None:
     for path in paths:
         if len(path.ranks) != len(settings.places):
             raise ValueError(f"{len(settings.places)} settings, but {len(path.ranks)} ranks")
@@ -74,7 +72,6 @@ def _order(paths: Sequence[RankPath], settings: _Settings, title: str, prefix: s
         lambda size: _drawing(ranked, settings, size),
         title=title,
         description=_description(ranked, settings),
-        prefix=prefix,
     )
 
 

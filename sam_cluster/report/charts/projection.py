@@ -41,7 +41,6 @@ def projection(
     target: FittedPoint,
     *,
     axis: str,
-    prefix: str,
 ) -> Picture | None:
     """Metered points, the fitted line with its band, and what was asked for.
 
@@ -57,7 +56,6 @@ def projection(
         lambda size: _drawing(metered, line, target, axis, size),
         title=f"Electricity over {shortened(axis, 40)}, measured and projected",
         description=_description(metered, target, axis),
-        prefix=prefix,
     )
 
 

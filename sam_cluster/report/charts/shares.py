@@ -31,7 +31,7 @@ class LabShares:
         return [share for share in three if share is not None]
 
 
-def shares(labs: Sequence[LabShares], *, prefix: str) -> Picture | None:
+def shares(labs: Sequence[LabShares]) -> Picture | None:
     """A line for each lab, the greatest user of energy first, up to 40. None where nothing is known."""
     if not any(lab.known for lab in labs):
         return None
@@ -42,7 +42,6 @@ def shares(labs: Sequence[LabShares], *, prefix: str) -> Picture | None:
         lambda size: _drawing(ordered[:MOST_LABS], size),
         title="Share used beside share granted, by lab",
         description=_description(ordered),
-        prefix=prefix,
     )
 
 

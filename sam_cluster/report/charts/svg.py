@@ -7,7 +7,7 @@ gets into the page whatever Vega writes.
 from __future__ import annotations
 
 import re
-from itertools import groupby
+from itertools import chain, groupby
 from xml.etree import ElementTree
 
 ELEMENTS = frozenset({"svg", "g", "path", "line", "text"})
@@ -75,24 +75,25 @@ def _rounded(number: re.Match[str]) -> str:
 def _gather(element: ElementTree.Element) -> None:
     """States once what several say: at a group what all its children say, in a group around them what
     neighbours say. Groups that say nothing go."""
-    flat: list[ElementTree.Element] = []
-    for child in element:
+    children = list(element)
+    for child in children:
         _gather(child)
-        flat.extend(child if child.tag == "g" and not child.attrib else [child])
-    element[:] = flat
-    if element.tag != "g" or not flat:
-        return
-    first = _looks(flat[0])
-    _move([name for name in first if all(child.get(name) == first[name] for child in flat)], flat, element)
+    if element.tag == "g" and children:
+        first = _looks(children[0])
+        same = [name for name in first if all(child.get(name) == first[name] for child in children)]
+        _move(same, children, element)
     element[:] = []
+    flat = chain.from_iterable(
+        child if child.tag == "g" and not child.attrib else [child] for child in children
+    )
     for looks, run in groupby(flat, _looks):
-        same = list(run)
-        if looks and len(same) > 1:
+        alike = list(run)
+        if looks and len(alike) > 1:
             around = ElementTree.SubElement(element, "g")
-            _move(list(looks), same, around)
-            around.extend(same)
+            _move(list(looks), alike, around)
+            around.extend(alike)
         else:
-            element.extend(same)
+            element.extend(alike)
 
 
 def _looks(element: ElementTree.Element) -> dict[str, str]:

@@ -46,7 +46,7 @@ ARROWS = {"rises": "▲", "falls": "▼", "stays": "="}
 WORDS = {"rises": "▲ rises", "falls": "▼ falls", "stays": "= keeps its place"}
 
 
-def two_orders(results: Sequence[RankedResult], *, prefix: str) -> Picture | None:
+def two_orders(results: Sequence[RankedResult]) -> Picture | None:
     """A line for each result (the caller chooses some fifteen). None for fewer than two."""
     if len(results) < 2:
         return None
@@ -54,7 +54,6 @@ def two_orders(results: Sequence[RankedResult], *, prefix: str) -> Picture | Non
         lambda size: _drawing(results, size),
         title="The order by accuracy beside the order by SAM",
         description=_description(results),
-        prefix=prefix,
     )
 
 

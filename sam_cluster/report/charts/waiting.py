@@ -32,7 +32,7 @@ class LabWaiting:
     ninetieth_percentile_seconds: float
 
 
-def waiting(labs: Sequence[LabWaiting], *, prefix: str) -> Picture | None:
+def waiting(labs: Sequence[LabWaiting]) -> Picture | None:
     """A line for each lab, the longest median first, up to 40. None for no lab."""
     if not labs:
         return None
@@ -43,7 +43,6 @@ def waiting(labs: Sequence[LabWaiting], *, prefix: str) -> Picture | None:
         lambda size: _drawing(ordered[:MOST_LABS], size),
         title="Waiting time by lab",
         description=_description(ordered),
-        prefix=prefix,
     )
 
 

@@ -28,7 +28,7 @@ class EnergyPart:
     energy_millijoules: int
 
 
-def where_it_went(parts: Sequence[EnergyPart], *, prefix: str) -> Picture | None:
+def where_it_went(parts: Sequence[EnergyPart]) -> Picture | None:
     """The parts in the order given, as one stacked bar; each bears a number that the key repeats, so that
     no colour need be told from another. None where they add up to nothing."""
     drawn = [part for part in parts if part.energy_millijoules > 0]
@@ -40,7 +40,6 @@ def where_it_went(parts: Sequence[EnergyPart], *, prefix: str) -> Picture | None
         description=f"{numbers.energy(_whole(drawn))} in all: "
         + "; ".join(_text(p, drawn) for p in drawn)
         + ".",
-        prefix=prefix,
     )
 
 
