@@ -129,11 +129,12 @@ class Bucket:
             numbers = [number for each in page if (number := number_of(each["path"])) is not None]
             if numbers:
                 newest = numbers[-1]
-                ahead = 2 * ahead or PAGE
-            elif ahead:
-                ahead = ahead // 2 if ahead > PAGE else 0
             if len(numbers) < PAGE and (numbers or not ahead):
                 return newest
+            if numbers:
+                ahead = 2 * ahead or PAGE
+            else:
+                ahead = ahead // 2 if ahead > PAGE else 0
 
     def entries(self, directory: str) -> Iterator[Entry]:
         """As `Place.entries`."""
