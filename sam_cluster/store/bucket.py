@@ -122,7 +122,7 @@ class Bucket:
         """As `Place.newest`. Names are listed in the order of their numbers, so that of thousands few are:
         whether there is one after a number is asked further and further on, and then back by halves."""
         newest: int | None = None
-        ahead = 0
+        ahead, is_bounded = 0, False
         while True:
             after = None if newest is None else numbered(directory, newest + ahead)
             page: list[ObjectMeta] = next(self._pages(directory, after), [])
@@ -131,10 +131,11 @@ class Bucket:
                 newest = numbers[-1]
             if len(numbers) < PAGE and (numbers or not ahead):
                 return newest
-            if numbers:
-                ahead = 2 * ahead or PAGE
-            else:
+            is_bounded = is_bounded or not numbers
+            if is_bounded:
                 ahead = ahead // 2 if ahead > PAGE else 0
+            else:
+                ahead = 2 * ahead or PAGE
 
     def entries(self, directory: str) -> Iterator[Entry]:
         """As `Place.entries`."""

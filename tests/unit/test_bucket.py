@@ -178,7 +178,7 @@ for steps, bucket in enumerate(sys.argv[1:]):
 def test_a_writer_killed_between_two_puts_leaves_the_old_state_or_the_new_one(
     server: Server, tmp_path: Path
 ) -> None:
-    buckets = [f"s3://{server.new_bucket()}/tables" for _ in range(9)]
+    buckets = [f"s3://{server.new_bucket()}/tables" for _ in range(8)]
     stores = [StorePaths(tmp_path, bucket) for bucket in buckets]
     for paths in stores:
         prepare(paths)
@@ -189,7 +189,7 @@ def test_a_writer_killed_between_two_puts_leaves_the_old_state_or_the_new_one(
     assert set(states) == {0, signal.SIGKILL}
     found = [ids(Tables(paths).snapshot().read("jobs")) for paths in stores]
     assert found[0] == [1]
-    for rows, state, paths in zip(found, states, stores, strict=True):
+    for rows, state in zip(found, states, strict=True):
         assert rows == [1, 7, 8] if state == 0 else rows in ([1], [1, 7, 8])
     add(stores[3], job(9))
     assert ids(Tables(stores[3]).snapshot().read("jobs")) == sorted([*found[3], 9])
@@ -240,18 +240,33 @@ def test_what_no_commit_names_is_removed_after_a_day_and_nothing_else_is(
     assert ids(Tables(paths).snapshot().read("jobs")) == [1, 2, 3]
 
 
-def test_old_commits_are_removed_and_the_newest_is_found_among_many_by_few_lists(
+def test_the_newest_of_many_commits_is_found_by_few_lists(
     server: Server, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bucket_module, "PAGE", 3)
     place = Bucket(f"s3://{name}")
     assert place.newest("commits") is None
-    for number in (0, *range(7, 40)):
-        place.create(numbered("commits", number), b"{}", no_step)
-        assert place.newest("commits") == number
-    server.asked.clear()
-    assert place.newest("commits") == 39
-    assert len(server.asked) < 9  # of 34 names, three in a page
+    for number in (0, *range(7, 300)):
+        server.put(name, numbered("commits", number))
+        if number in (0, 7, 8, 9, 10, 20, 50, 299):
+            server.asked.clear()
+            assert place.newest("commits") == number
+    assert len(server.asked) < 18  # of 294 names, three in a page
+    server.put(name, numbered("commits", 1_000))
+    assert place.newest("commits") == 1_000
+
+
+def test_commits_older_than_a_month_are_removed_and_younger_ones_and_the_mark_stay(
+    server: Server, name: str, paths: StorePaths
+) -> None:
+    for number in range(4):
+        add(paths, job(number), now=NOW + number * DAY)
+    for number in (0, 1, 2):
+        server.make_old(name, numbered("commits", number))
+    assert add(paths, job(5), now=NOW + 5 * DAY).number == 5
+    assert {each for each in server.names(name) if each.startswith("commits/")} == {
+        numbered("commits", number) for number in (0, 3, 4, 5)
+    }
 
 
 # --- Servers that are not as they should be --------------------------------------------------------------
