@@ -132,10 +132,8 @@ class Bucket:
             if len(numbers) < PAGE and (numbers or not ahead):
                 return newest
             is_bounded = is_bounded or not numbers
-            if is_bounded:
-                ahead = ahead // 2 if ahead > PAGE else 0
-            else:
-                ahead = 2 * ahead or PAGE
+            nearer = ahead // 2 if ahead > PAGE else 0
+            ahead = nearer if is_bounded else 2 * ahead or PAGE
 
     def entries(self, directory: str) -> Iterator[Entry]:
         """As `Place.entries`."""

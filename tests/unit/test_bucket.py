@@ -23,11 +23,12 @@ from sam_cluster.store.paths import StorePaths
 from sam_cluster.store.place import no_step, numbered
 from sam_cluster.store.rows import day_of, from_rows
 from sam_cluster.store.tables import Snapshot, Tables
-from tests.aggregating import HISTORY, accounting_of, in_inbox, put_all, run_aggregate
+from tests.aggregating import HISTORY, accounting_of, digests, in_inbox, put_all, run_aggregate
 from tests.aggregating import NOW as AGGREGATED
 from tests.s3 import Server
 from tests.small_store import NOW, add, begin, ids, job
 from tests.strategies import CLUSTER, DAY, EPOCH, HOUR
+from tests.test_tables_document import blocks
 from tests.unit.cli.stores import run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,9 +94,28 @@ def test_a_bucket_holds_the_same_files_as_a_directory_and_commands_say_the_same(
         name: path.read_bytes() for name, path in files.items()
     }
     assert not stores[1].tables.exists()
+    copied = StorePaths(tmp_path / "none", f"s3://{server.new_bucket()}")
+    for name, path in files.items():
+        Bucket(f"{copied.bucket}").put(name, path.read_bytes(), no_step)
+    assert digests(copied) == digests(stores[0])
     here, there = (answers(paths, capsys) for paths in stores)
     assert here == there
     assert '"job_id": "101"' in here["jobs"][1]
+
+
+def test_plain_tools_read_the_files_as_the_page_on_tables_says(
+    paths: StorePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    add(paths, job(1), job(2))
+    add(paths, job(3, EPOCH + DAY))
+    names = {"address": paths.bucket}
+    for kind in ("files-in-a-bucket", "run-polars"):
+        (block,) = blocks(kind)
+        exec(block, names)
+    jobs = names["scan"]("jobs").collect()
+    assert sorted(jobs["raw_job_id"]) == [1, 2, 3]
+    assert "day" not in jobs.columns
 
 
 def test_a_large_file_is_read_in_parts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
