@@ -41,6 +41,7 @@ FILES: dict[str, set[str]] = {"agent/seal.py": {"store"}}
 VENDORS: dict[str, set[str]] = {
     "pynvml": {"agent/nvml.py"},
     "pyslurm": {"accounting/pyslurm_source.py"},
+    "obstore": {"store/bucket.py"},
     "dask": {"aggregate/wiring.py"},
     "distributed": {"aggregate/wiring.py"},
     "dask_jobqueue": {"aggregate/wiring.py"},

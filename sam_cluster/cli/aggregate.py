@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         )
     with open_executor(scheduler=args.scheduler, slurm=args.slurm) as executor:
         outcome = aggregate(
-            StorePaths(config.store),
+            StorePaths.of(config),
             config,
             accounting=_source(args),
             now_microseconds=utc_microseconds(args.now),
