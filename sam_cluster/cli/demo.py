@@ -63,20 +63,19 @@ def run(args: argparse.Namespace) -> int:
 def _aggregate(paths: StorePaths, config: configuration.Config, sacct: Path, now_microseconds: int) -> None:
     from sam_cluster.accounting.saved import SavedSource
     from sam_cluster.aggregate.flow import aggregate
-    from sam_cluster.aggregate.wiring import open_executor
+    from sam_cluster.aggregate.wiring import LocalExecutor
     from sam_cluster.simulation.people import NAMES, SimulatedMunge
 
-    with open_executor() as executor:
-        outcome = aggregate(
-            paths,
-            config,
-            accounting=SavedSource(sacct),
-            now_microseconds=now_microseconds + 86_400_000_000,
-            executor=executor,
-            munge=SimulatedMunge(),
-            names=NAMES.get,
-            salt=lambda: "simulated people need no secret",
-        )
+    outcome = aggregate(
+        paths,
+        config,
+        accounting=SavedSource(sacct),
+        now_microseconds=now_microseconds + 86_400_000_000,
+        executor=LocalExecutor(),
+        munge=SimulatedMunge(),
+        names=NAMES.get,
+        salt=lambda: "simulated people need no secret",
+    )
     for problem in outcome.problems:
         _say(problem)
 
