@@ -25,7 +25,6 @@ from tests.aggregating import (
     AFTER,
     HISTORY,
     ONE_GPU,
-    SYNCHRONOUS,
     accounting_of,
     digests,
     in_inbox,
