@@ -10,6 +10,8 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from operator import call
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -54,7 +56,9 @@ class ClusterExecutor:
 
         library: Any = distributed
         groups = batches(items)
-        futures = self._client.map(function, groups, pure=False, retries=RETRIES)
+        # As partials, because Dask looks into every argument for futures of its own.
+        calls = [partial(function, group) for group in groups]
+        futures = self._client.map(call, calls, pure=False, retries=RETRIES)
         sizes = {future.key: len(group) for future, group in zip(futures, groups, strict=True)}
         finished = 0
         try:

@@ -108,15 +108,15 @@ def child(store: Path) -> None:
     print(json.dumps([seconds(loop), seconds(ours), threads]))
 
 
-def measured(size: Size) -> list[str]:
+def measured(shards: int = 4_000) -> list[str]:
     """The table, as lines of Markdown."""
     lines = [
-        f"| {size.shards:,} shards | bare loop, s | `aggregate`'s reading, s | threads | times as fast |",
+        f"| {shards:,} shards | bare loop, s | `aggregate`'s reading, s | threads | times as fast |",
         "|---|---:|---:|---:|---:|",
     ]
     with tempfile.TemporaryDirectory() as name:
         store = Path(name) / "store"
-        generate(store, size)
+        generate(store, Size(shards=shards, samples=90, gpus=4, seed=1))
         library = compiled(Path(name))
         for told, microseconds in (("as the disk is", 0), ("5 ms an open", LATENCY_MICROSECONDS)):
             environment = {
@@ -125,7 +125,7 @@ def measured(size: Size) -> list[str]:
                 "SLOW_STORE": str(store),
                 "SLOW_MICROSECONDS": str(microseconds),
             }
-            command = [sys.executable, "-m", __spec__.name if __spec__ else __name__, "--child", str(store)]
+            command = [sys.executable, "-m", "tests.benchmarks.latency", "--child", str(store)]
             ran = subprocess.run(
                 command, env=environment, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
             )
@@ -136,13 +136,13 @@ def measured(size: Size) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--shards", type=int, default=4000, help="default: %(default)s")
+    parser.add_argument("--shards", type=int, default=4_000, help="default: %(default)s")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
         child(args.child)
     else:
-        print("\n".join(measured(Size(shards=args.shards, samples=90, gpus=4, seed=1))))
+        print("\n".join(measured(args.shards)))
 
 
 if __name__ == "__main__":
