@@ -104,9 +104,11 @@ class Progress:
 
 
 @contextmanager
-def shown_progress() -> Iterator[Progress]:
-    """Progress that is drawn on stderr as long as the context lasts."""
+def shown_progress(stage: str | None = None) -> Iterator[Progress]:
+    """Progress that is drawn on stderr as long as the context lasts; of the one stage, where it is named."""
     progress, ended = Progress(sys.stderr), Event()
+    if stage is not None:
+        progress(stage)
 
     def draw() -> None:
         while not ended.wait(progress.interval_seconds):
