@@ -61,7 +61,7 @@ BOOTED = BEGIN - (DAYS_AT_MOST + 30) * MICROSECONDS_PER_DAY
 class Load:
     """How much there is on a day: 7,670 jobs of two GPUs a node, as it stands here."""
 
-    shards: int = 8_000
+    shards: int = 8_400
     samples: int = 90
     gpus: int = 2
     seed: int = 1
@@ -188,7 +188,7 @@ def _write_shards(work: Work, load: Load, inboxes: dict[int, Path]) -> None:
     for number, runs in sorted(by_node.items()):
         node = Node(number, load.size)
         node.booted = BOOTED
-        last = max(runs[-1].end, *_idle_marks(runs[-1].end, END))
+        last = max((runs[-1].end, *_idle_marks(runs[-1].end, END)))
         for gpu in node.gpus:
             gpu.energy_millijoules = COUNTED_MILLIJOULES
             gpu.at = last - (1 + max(inboxes)) * MICROSECONDS_PER_DAY
