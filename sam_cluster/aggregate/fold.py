@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -36,13 +37,15 @@ READING_COLUMNS = (
 
 @dataclass(slots=True)
 class Batch:
-    """What some files hold. `unread` could not be read this time, and stay where they are."""
+    """What some files hold. `unread` could not be read this time, and stay where they are; `missing` were
+    not there, to whoever looked."""
 
     shards: pa.Table = field(default_factory=lambda: empty("shards"))
     readings: pa.Table = field(default_factory=lambda: empty("readings"))
     files: list[tuple[InboxFile, str]] = field(default_factory=list)  # with the SHA-256 of each
     rejected: list[Rejected] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
+    missing: list[Path] = field(default_factory=list)
 
     def reject(self, file: InboxFile, error: ShardError) -> None:
         """Name a file that is no shard."""
@@ -67,6 +70,7 @@ def read_batch(files: Sequence[InboxFile]) -> Batch:
             content = read(file)
             footer = read_footer(content, file.location)
         except FileNotFoundError:
+            batch.missing.append(file.path)
             continue
         except OSError as error:
             batch.unread.append(f"{file.location}: {error.strerror or error}")
@@ -125,6 +129,7 @@ def concat(batches: Iterable[Batch]) -> Batch:
         whole.files += part.files
         whole.rejected += part.rejected
         whole.unread += part.unread
+        whole.missing += part.missing
     return whole
 
 
