@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-import pyarrow as pa
-
 from sam_cluster.accounting.source import AccountingSource
 from sam_cluster.accounting.sshare import ShareSource
 from sam_cluster.core.config import Config
@@ -182,9 +180,10 @@ class _Work:
         inbox.keep_superseded(self.paths, merged.superseded, merged.readings_removed)
         merged.apply(transaction)
         transaction.folded(merged.new)
-        changed = pa.concat_tables([merged.readings_removed, merged.readings_added])
         told = keep(transaction, asked) if is_last else set()
-        touched = redivide(transaction, changed, merged.jobs | told, asked) | merged.jobs
+        touched = merged.jobs | redivide(
+            transaction, merged.readings_removed, merged.readings_added, merged.jobs | told, asked
+        )
         if is_last:
             touched |= unlooked(transaction, asked, told, self.now)
         runs, jobs = resummarise(transaction, touched, asked, self.now, self.config.calibration)
