@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from sam_cluster.core.config import Config
 from sam_cluster.core.model import GpuHeld, Reason
-from sam_cluster.energy.boundary import Reading
 
 from .identity import resolve
 from .journal import Journal
-from .meter import GpuMeter, Mark, MeterState
+from .meter import GpuMeter
 from .ports import Clock, Inventory, Opened, OpenFailed, RawReading, Read, Readers, ReadFailed, Remedy
 from .release import Release
 from .retry import Retry
+from .states import GpuStates
 from .troubles import Troubles
 
-STATE_FILE = "gpus.json"
 LONGEST_RETRY_MICROSECONDS = 8_000_000
 #: NVML that has answered for so long is well again.
 STABLE_MICROSECONDS = 60_000_000
@@ -39,7 +37,6 @@ class Gpus:
         self._boot_id = boot_id
         self._clock = clock
         self._readers = readers
-        self._journal = journal
         self._inventory: Inventory | None = None
         self._asked_to_open = False
         self._opened_at = 0
@@ -53,9 +50,7 @@ class Gpus:
         self._interval = round(config.interval_seconds * 1_000_000)
         self._series_interval = min(self._interval, SERIES_MICROSECONDS)
         self._next_read = 0
-        self._states: dict[str, MeterState] = {}
-        self._load()
-        self._saved = self._divisions()
+        self.states = GpuStates(journal)
 
     def open(self) -> None:
         """Ask for NVML, unless it is there, asked for already, or let go of on request."""
@@ -66,7 +61,7 @@ class Gpus:
 
     def close(self) -> None:
         """Let go of NVML."""
-        self._keep_states()
+        self.states.keep(self.meters.values())
         if self._inventory is not None or self._asked_to_open:
             self._readers.close()
         self._inventory, self._asked_to_open = None, False
@@ -224,45 +219,23 @@ class Gpus:
             return Reason.NVML_HUNG
         return self._troubles.reasons.get(None, Reason.NO_READING)
 
-    def remember(self, uuid: str, last: Reading) -> None:
-        """A journal holds a later reading of this GPU than was kept of it."""
-        state = self._states.get(uuid)
-        if state and last.uptime_microseconds > state.last.uptime_microseconds:
-            self._states[uuid] = replace(state, last=last)
-
     def not_followed(self, unread: Mapping[str, int] | None, until: int) -> None:
         """A run held these GPUs, and from an uptime on, up to another, had no reading of them (None: it is
         not known which they are): what lies between a boundary after that and the next is not idle."""
-        self._keep_states()
-        for uuid, state in self._states.items():
-            since = 0 if unread is None else unread.get(uuid)
-            if since is None or (state.chain and state.chain.uptime_microseconds < since):
-                continue
-            until = max(until, state.unfollowed_until)
-            self._states[uuid] = replace(state, chain=None, unfollowed_until=until)
+        self.states.keep(self.meters.values())
+        for uuid, last in self.states.break_chains(unread, until):
             if meter := self.meters.get(uuid):
-                meter.unfollowed_until = until
+                meter.unfollowed_until = last
 
     def save(self) -> bool:
-        """Keep what is known of each GPU for the next agent, where a boundary or a segment came to it.
-        (Its later readings are in the journals of the runs that hold it.) False: not possible now."""
-        self._keep_states()
-        divisions = self._divisions()
-        if divisions == self._saved and self._journal.has_state(STATE_FILE):
-            return True
-        document = {uuid: state.to_json() for uuid, state in self._states.items()}
-        if not self._journal.write_state(STATE_FILE, document):
-            return False
-        self._saved = divisions
-        return True
-
-    def _divisions(self) -> dict[str, tuple[str, Mark | None]]:
-        return {uuid: (state.segment, state.chain) for uuid, state in self._states.items()}
+        """Keep what is known of each GPU for the next agent. False: not possible now."""
+        self.states.keep(self.meters.values())
+        return self.states.save()
 
     def _opened(self, inventory: Inventory) -> None:
         self._asked_to_open = False
         self._opened_at = self._clock.uptime_microseconds()
-        self._keep_states()
+        self.states.keep(self.meters.values())
         self._troubles.opened()
         self._unread = set()
         self._inventory = inventory
@@ -276,7 +249,7 @@ class Gpus:
                 gpu.power_limit_milliwatts,
                 before.get(gpu.uuid),
             )
-            if state := self._states.get(gpu.uuid):
+            if state := self.states.of(gpu.uuid):
                 meter.resume(state)
             self.meters[gpu.uuid] = meter
         self._next_read = 0
@@ -286,16 +259,3 @@ class Gpus:
         GPU says nothing of its power, there is no series to keep."""
         wanted = max(reading.ring_microseconds * 4 // 5, SERIES_MICROSECONDS)
         self._series_interval = min(self._interval, wanted if reading.power else self._interval)
-
-    def _keep_states(self) -> None:
-        for uuid, meter in self.meters.items():
-            if state := meter.state:
-                self._states[uuid] = state
-
-    def _load(self) -> None:
-        document = self._journal.read_state(STATE_FILE)
-        for uuid, state in document.items() if isinstance(document, dict) else ():
-            try:
-                self._states[uuid] = MeterState.from_json(state)
-            except (TypeError, KeyError):
-                continue

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from sam_cluster.core.model import Sample
 from sam_cluster.core.units import millijoules_from_power
@@ -14,47 +13,12 @@ from sam_cluster.energy.series import Drawn, PowerSeries
 
 from .ports import RawReading
 from .restart import Restart, bridged
+from .states import Mark, MeterState
 
 READINGS_KEPT = 512
 MARKS_KEPT = 64
 #: Where a counter made of power begins: what was drawn before its first reading can be taken off.
 MADE_UP_ORIGIN_MILLIJOULES = 1_000_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A boundary that was settled: where energy was divided."""
-
-    segment: str
-    uptime_microseconds: int
-    energy_millijoules: int
-    at_microseconds: int | None = None  # by the wall clock; None in what an earlier release kept
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeterState:
-    """What is kept of a GPU while no agent runs, so that what lies between runs is known."""
-
-    boot_id: str
-    driver_version: str | None
-    segment: str
-    last: Reading
-    chain: Mark | None
-    power_only: bool
-    unfollowed_until: int
-    is_doubtful: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        """As a document."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> MeterState:
-        """Back from a document. Raises TypeError or KeyError where it is none."""
-        chain = document["chain"]
-        return cls(**{
-            **document, "last": Reading(**document["last"]), "chain": Mark(**chain) if chain else None
-        })  # fmt: skip
 
 
 class GpuMeter:

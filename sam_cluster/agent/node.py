@@ -90,7 +90,7 @@ class NodeMeter:
         self._gpus.open()
         for uuid in run.last_samples:
             if last := run.last_reading(uuid):
-                self._gpus.remember(uuid, last)
+                self._gpus.states.remember(uuid, last)
         for uuid in run.uuids:
             if uuid not in run.since:
                 run.waiting.append(Waiting(uuid, Kind.START, run.started))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 from sam_cluster import __version__
 from sam_cluster.core.model import (
@@ -12,22 +11,20 @@ from sam_cluster.core.model import (
     Boundary,
     Flag,
     GpuHeld,
-    HostDomain,
     HostEnergy,
     Kind,
     Reason,
     Rung,
-    RunKey,
     Sample,
-    Shard,
 )
 from sam_cluster.energy.boundary import Reading
 from sam_cluster.energy.series import Drawn
 
 from .facts import RunFacts
 from .journal import Journal, JournalPart, Record
-from .meter import Mark
+from .records import boundary_of, facts_of, gpu_of, sample_of
 from .second import with_second_meter
+from .states import Mark
 
 #: The wall clock has stepped where it moved by more against the other one.
 CLOCK_STEP_MICROSECONDS = 1_000_000
@@ -224,7 +221,7 @@ class OpenRun:
         coming = iter(lines)
         line, head = next(coming, (b"", {}))
         run = cls(
-            _facts(head["facts"]), head["node"], head["boot_id"], Instant(**head["started"]), journal,
+            facts_of(head["facts"]), head["node"], head["boot_id"], Instant(**head["started"]), journal,
             head["part"],
         )  # fmt: skip
         run.since = {uuid: Mark(**mark) for uuid, mark in head["since"].items()}
@@ -236,16 +233,16 @@ class OpenRun:
             run.log.found(line, record)
             kind = record["r"]
             if kind == "gpus":
-                run.gpus = tuple(_gpu(gpu) for gpu in record["gpus"])
+                run.gpus = tuple(gpu_of(gpu) for gpu in record["gpus"])
                 run.driver_version = record["driver"]
             elif kind == "flags":
                 run.flags |= {Flag(flag) for flag in record["flags"]}
             elif kind == "end":
                 run.ended, run.epilog_restart = Instant(**record["ended"]), record["restart"]
             elif kind == "sample":
-                run._keep(Sample(**_without_kind(record)))
+                run._keep(sample_of(record))
             elif kind == "boundary":
-                boundary = _boundary(record)
+                boundary = boundary_of(record)
                 run._sampled[boundary.gpu_uuid] = 0
                 if boundary.energy_millijoules is not None:
                     run.since[boundary.gpu_uuid] = _mark(boundary, boundary.energy_millijoules)
@@ -254,88 +251,5 @@ class OpenRun:
         return run, record
 
 
-def shard_from_records(records: Iterable[Record]) -> Shard:
-    """The shard that a complete part's journal holds. Raises KeyError, TypeError, ValueError."""
-    head: Record = {}
-    close: Record = {}
-    gpus: tuple[GpuHeld, ...] = ()
-    driver = None
-    boundaries: list[Boundary] = []
-    samples: list[Sample] = []
-    for record in records:
-        kind = record["r"]
-        if kind == "run":
-            head = record
-        elif kind == "gpus":
-            gpus, driver = tuple(_gpu(gpu) for gpu in record["gpus"]), record["driver"]
-        elif kind == "boundary":
-            boundaries.append(_boundary(record))
-        elif kind == "sample":
-            samples.append(Sample(**_without_kind(record)))
-        elif kind == "close":
-            close = record
-    facts = _facts(head["facts"])
-    reasons = {word: Reason(reason) for word, reason in close["reasons"].items()}
-    if not gpus:  # never resolved: the words that named them are all there is
-        gpus = tuple(GpuHeld(uuid=None, requested=word, rung=Rung.UNRESOLVED) for word in facts.devices)
-    return Shard(
-        key=facts.key,
-        node=head["node"],
-        part=head["part"],
-        final=close["final"],
-        boot_id=head["boot_id"],
-        started_at_microseconds=head["started"]["at_microseconds"],
-        ended_at_microseconds=close["ended"]["at_microseconds"],
-        gpus=tuple(replace(gpu, reason=reasons.get(gpu.requested, gpu.reason)) for gpu in gpus),
-        boundaries=tuple(boundaries),
-        samples=tuple(samples),
-        uid=facts.uid,
-        user=facts.user,
-        account=facts.account,
-        partition=facts.partition,
-        nodes_expected=facts.nodes_expected,
-        het_job_id=facts.het_job_id,
-        flags=tuple(Flag(flag) for flag in close["flags"]),
-        reason=Reason(close["reason"]) if close["reason"] else None,
-        agent_version=head["version"],
-        driver_version=driver,
-        cpus=facts.cpus,
-        is_exclusive=facts.is_exclusive,
-        agent_cost=AgentCost(**close["cost"]) if close.get("cost") else None,
-        host=_host(close["host"]) if close.get("host") else None,
-    )
-
-
 def _mark(boundary: Boundary, energy_millijoules: int) -> Mark:
     return Mark(boundary.segment, boundary.uptime_microseconds, energy_millijoules, boundary.at_microseconds)
-
-
-def _without_kind(record: Record) -> dict[str, Any]:
-    return {name: value for name, value in record.items() if name != "r"}
-
-
-def _facts(document: dict[str, Any]) -> RunFacts:
-    return RunFacts(**{
-        **document, "key": RunKey(**document["key"]), "devices": tuple(document["devices"])
-    })  # fmt: skip
-
-
-def _gpu(document: dict[str, Any]) -> GpuHeld:
-    reason = document["reason"]
-    return GpuHeld(**{
-        **document, "rung": Rung(document["rung"]), "reason": Reason(reason) if reason else None
-    })  # fmt: skip
-
-
-def _host(document: dict[str, Any]) -> HostEnergy:
-    domains = tuple(
-        HostDomain(**{**domain, "reason": Reason(domain["reason"]) if domain["reason"] else None})
-        for domain in document["domains"]
-    )
-    return HostEnergy(cpus=document["cpus"], domains=domains)
-
-
-def _boundary(record: Record) -> Boundary:
-    document = _without_kind(record)
-    flags = tuple(Flag(flag) for flag in document["flags"])
-    return Boundary(**{**document, "kind": Kind(document["kind"]), "flags": flags})

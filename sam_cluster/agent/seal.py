@@ -14,7 +14,7 @@ from collections.abc import Callable
 from io import BytesIO
 
 from sam_cluster.agent.journal import decode
-from sam_cluster.agent.run import shard_from_records
+from sam_cluster.agent.records import shard_from_records
 from sam_cluster.core.model import Shard
 from sam_cluster.store import shards
 from sam_cluster.store.paths import is_safe_name

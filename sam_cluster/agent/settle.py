@@ -8,9 +8,10 @@ from dataclasses import replace
 from sam_cluster.core.model import Boundary, Flag, Kind
 from sam_cluster.energy.boundary import Brought, Reading
 
-from .meter import GpuMeter, Mark
+from .meter import GpuMeter
 from .restart import Restart
 from .run import Instant, OpenRun, Waiting
+from .states import Mark
 
 
 def settle_all(runs: Sequence[OpenRun], meters: Mapping[str, GpuMeter]) -> None:

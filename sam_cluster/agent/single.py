@@ -17,7 +17,7 @@ from .journal import Journal
 from .node import PATIENCE_MICROSECONDS, NodeMeter
 from .nvml import Nvml
 from .ports import Clock, DriverError, SystemClock
-from .run import shard_from_records
+from .records import shard_from_records
 from .workers import ThreadedReaders
 
 #: How long the first reading is waited for before the command starts.

@@ -29,6 +29,9 @@ from .neighbours import Wanted
 from .touched import GPU_COLUMNS
 from .units import NO_GPU, Pairs, Units
 
+#: Of each of so many groups one value: of values, groups, and how many there are.
+Choose = Callable[[Numbers, Numbers, int], Numbers]
+
 OPENING_KINDS = pa.array([Kind.START, Kind.IDLE], pa.string())
 
 
@@ -69,7 +72,7 @@ def beside(
         _mentions(gaps, units.with_gpu_of(gaps), "to_at", "to_uptime_microseconds"),
     ])  # fmt: skip
     chains = _chains(units, mentions, rows, inside)
-    of_stretch = numbers([units.start, units.end])
+    of_stretch = numbers([pa.array(units.start), pa.array(units.end)])
     found = [(rows.slice(0, 0), np.zeros(0, np.int64))]
     for number in range(count_of(of_stretch)):
         mine = np.flatnonzero(of_stretch == number)
@@ -115,9 +118,7 @@ def _chains(units: Units, mentions: pa.Table, rows: pa.Table, inside: Pairs) -> 
     )
 
 
-def _edges(
-    choose: Callable[[Numbers, Numbers, int], Numbers], chain: Numbers, uptime: Numbers, at: Numbers, count: int
-) -> Edges:
+def _edges(choose: Choose, chain: Numbers, uptime: Numbers, at: Numbers, count: int) -> Edges:
     """The least, or the greatest, of the instants of each of so many chains, by uptime."""
     nearest = choose(uptime, chain, count)
     is_nearest = uptime == nearest[chain]
@@ -127,14 +128,14 @@ def _edges(
 
 def _cuts(rows: pa.Table, inside: Pairs) -> tuple[Numbers, Numbers, Numbers]:
     """The instants at which the rows cut the energy of their chain: which pair, uptime, UTC."""
-    at, uptime, since_at, since = (
-        integers(rows[name]) for name in ("at", "uptime_microseconds", "since_at", "since_uptime_microseconds")
-    )
+    at, since_at = integers(rows["at"]), integers(rows["since_at"])
+    uptime, since = integers(rows["uptime_microseconds"]), integers(rows["since_uptime_microseconds"])
     is_known = mask(rows["energy_millijoules"].is_valid())
     has_figure = is_known & ~mask(pc.is_in(rows["kind"], OPENING_KINDS))
     for name in ("since_uptime_microseconds", "since_energy_millijoules"):
         has_figure &= mask(rows[name].is_valid())
-    start = np.where(np.abs(at - since_at - (uptime - since)) > CLOCK_STEP_MICROSECONDS, at - uptime + since, since_at)
+    span = uptime - since
+    start = np.where(np.abs(at - since_at - span) > CLOCK_STEP_MICROSECONDS, at - span, since_at)
     own, told = np.flatnonzero(is_known[inside.row]), np.flatnonzero(has_figure[inside.row])
     of_own, of_told = inside.row[own], inside.row[told]
     return (

@@ -19,9 +19,7 @@ from .touched import GPU_COLUMNS, Gpu
 Run = tuple[str, str, int]  # cluster, run id, start on the node
 
 
-def accounted_runs(
-    transaction: Transaction, jobs: Collection[Job], asked: Asked
-) -> dict[Run, Accounted]:
+def accounted_runs(transaction: Transaction, jobs: Collection[Job], asked: Asked) -> dict[Run, Accounted]:
     """What accounting says of the runs of some jobs, by cluster, run id and start on a node: as `runs` has
     it, a run is the row of accounting that its shards make it."""
     if not jobs:

@@ -15,7 +15,7 @@ from .beside import beside
 from .claims import shared_days
 from .exact import divide_exactly
 from .jobs import Job
-from .plain import divide_plainly
+from .plain_gpus import divide_plainly
 from .touched import read_touching, touched_days
 from .units import Pairs, Units
 

@@ -133,7 +133,7 @@ def _disputed_midnights(rows: pa.Table) -> Iterator[tuple[Gpu, int, int]]:
 
 
 def _at_midnight(rows: pa.Table, prefix: str) -> pa.Table:
-    """What boundaries at midnight tell of the counter there, of themselves or of the one before (`since_`)."""
+    """What boundaries tell of the counter at midnight, of themselves or of the one before (`since_`)."""
     at, energy = rows[f"{prefix}at"].cast(pa.int64()), rows[f"{prefix}energy_millijoules"]
     days = pc.divide(at, MICROSECONDS_PER_DAY)
     is_told = pc.and_(pc.equal(pc.multiply(days, MICROSECONDS_PER_DAY), at), pc.is_valid(energy))

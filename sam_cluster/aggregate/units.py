@@ -78,7 +78,8 @@ class Units:
     def touched_by(self, table: str, rows: pa.Table) -> Pairs:
         """Which rows touch which units, the ends of a stretch included."""
         first, last = (integers(each) for each in extents(table, rows))
-        return self._pairs(self.gpu_of(rows), (first - 1) // MICROSECONDS_PER_DAY, last // MICROSECONDS_PER_DAY)
+        before = (first - 1) // MICROSECONDS_PER_DAY  # a stretch that ends where a row begins
+        return self._pairs(self.gpu_of(rows), before, last // MICROSECONDS_PER_DAY)
 
     def with_hours(self, rows: pa.Table) -> Numbers:
         """The rows of `usage` that are hours of a unit."""

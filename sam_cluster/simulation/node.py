@@ -9,7 +9,7 @@ from sam_cluster.agent.events import Event
 from sam_cluster.agent.journal import Journal
 from sam_cluster.agent.node import NodeMeter
 from sam_cluster.agent.ports import GpuInfo
-from sam_cluster.agent.run import shard_from_records
+from sam_cluster.agent.records import shard_from_records
 from sam_cluster.agent.seal import write_file
 from sam_cluster.core.config import Config
 from sam_cluster.core.model import Flag

@@ -23,15 +23,15 @@ PRODUCT_LIMIT = 1 << 62
 
 
 def numbers(columns: Sequence[pa.Array | pa.ChunkedArray | Numbers]) -> Numbers:
-    """A number a row: rows that are alike in all columns have the same. They count from 0, in the order in
-    which they first appear; null is like null."""
+    """A number a row: rows that are alike in all columns have the same. They count from 0; null is like null.
+    A column may be such numbers."""
     found, values = _coded(columns[0])
     for column in columns[1:]:
         codes, more = _coded(column)
         if values * more >= PRODUCT_LIMIT:
-            found, values = _coded(found)
+            found, values = _coded(pa.array(found))
         found, values = found * more + codes, values * more
-    return found if len(columns) == 1 else _coded(found)[0]
+    return found if len(columns) == 1 else _coded(pa.array(found))[0]
 
 
 def numbers_across(names: Sequence[str], *tables: pa.Table) -> list[Numbers]:
@@ -67,7 +67,8 @@ def integers(column: pa.Array | pa.ChunkedArray) -> Numbers:
 
 def mask(column: pa.Array | pa.ChunkedArray) -> Mask:
     """A column of truths; false where it is null."""
-    return np.asarray(column.fill_null(False).combine_chunks().to_numpy(zero_copy_only=False), np.bool_)
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return np.asarray(whole.fill_null(False).to_numpy(zero_copy_only=False), np.bool_)
 
 
 def total(values: Numbers, groups: Numbers, count: int) -> Numbers:
@@ -100,14 +101,15 @@ def one_of_each(values: Numbers, groups: Numbers, count: int) -> Numbers:
 
 def uneven(values: Numbers, groups: Numbers, count: int) -> Numbers:
     """The groups in which not all values are the same."""
-    return groups[one_of_each(values, groups, count)[groups] != values]
+    differs: Mask = one_of_each(values, groups, count)[groups] != values
+    return groups[differs]
 
 
 def _coded(column: pa.Array | pa.ChunkedArray | Numbers) -> tuple[Numbers, int]:
     """A number a value, and how many values there are."""
-    array = pa.array(column) if isinstance(column, np.ndarray) else column
-    if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks()
+    if isinstance(column, np.ndarray):
+        return column, count_of(column)
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if pa.types.is_nested(array.type):  # of which Arrow makes no dictionary
         array = pa.array(map(str, array.to_pylist()), pa.string())
     coded = pc.dictionary_encode(array, null_encoding="encode")

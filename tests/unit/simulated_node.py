@@ -11,7 +11,7 @@ from sam_cluster.agent.host import HostMeter
 from sam_cluster.agent.journal import Journal
 from sam_cluster.agent.node import NodeMeter
 from sam_cluster.agent.ports import GpuInfo
-from sam_cluster.agent.run import shard_from_records
+from sam_cluster.agent.records import shard_from_records
 from sam_cluster.core.config import Config
 from sam_cluster.core.model import NO_JOB, Shard
 from sam_cluster.simulation.clock import SimulatedClock

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sam_cluster.agent.meter import GpuMeter, MeterState
+from sam_cluster.agent.meter import GpuMeter
 from sam_cluster.agent.ports import RawReading
 from sam_cluster.agent.restart import Restart
+from sam_cluster.agent.states import MeterState
 from sam_cluster.core.units import millijoules_from_power
 from sam_cluster.energy.boundary import Reading
 from sam_cluster.energy.power import Power

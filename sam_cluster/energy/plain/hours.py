@@ -28,8 +28,8 @@ class Hours:
 
 
 def hours(columns: Columns, found: Intervals) -> tuple[Hours, Numbers]:
-    """The hours of all runs, and the units in which two chains tell of one run, or in which the wall clock was
-    set back between two intervals of one: hours there are no sums of neighbours."""
+    """The hours of all runs, and the units in which two chains tell of one run, or in which the wall clock
+    was set back between two intervals of one: hours there are no sums of neighbours."""
     c = columns
     which = found.by_run
     row, before, hour = found.row[which], found.before[which], found.hour[which]
@@ -71,4 +71,5 @@ def _in_two_chains(c: Columns, row: Numbers) -> Numbers:
     order = np.lexsort((holder, unit))
     unit, holder = unit[order], holder[order]
     twice = (unit[1:] == unit[:-1]) & (holder[1:] == holder[:-1])
-    return unit[:-1][twice]
+    found: Numbers = unit[:-1][twice]
+    return found

@@ -1,4 +1,4 @@
-"""The instants at which the energy of many GPUs is known, and which interval lies over the time between two."""
+"""The instants at which the energy of many GPUs is known, and which interval lies between two."""
 
 from __future__ import annotations
 
@@ -58,12 +58,13 @@ def instants(columns: Columns, found: Intervals) -> tuple[Instants, Numbers]:
     is_interval[found.row] = True
     ends = is_own & is_interval[row]
 
-    first = np.flatnonzero(np.append(True, (chain[1:] != chain[:-1]) | (uptime[1:] != uptime[:-1]))[: len(row)])
+    differs = (chain[1:] != chain[:-1]) | (uptime[1:] != uptime[:-1])
+    first = np.flatnonzero(np.append(True, differs)[: len(row)])
     at = np.minimum.reduceat(own_at, first)
     at = np.where(at == LATEST, np.minimum.reduceat(told_at, first), at)
     least, most = np.minimum.reduceat(energy, first), np.maximum.reduceat(energy, first)
     openings = np.add.reduceat(is_opening.astype(np.int64), first)
-    ended = np.cumsum(ends) - ends  # intervals that end before a reading
+    ended: Numbers = np.cumsum(ends) - ends  # intervals that end before a reading
     each = Instants(
         chain=chain[first],
         unit=unit[first],
@@ -108,4 +109,5 @@ def _is_doubtful(each: Instants, found: Intervals) -> Mask:
     outside = (from_at < hour) | (from_at >= hour + MICROSECONDS_PER_HOUR)
     outside |= each.at > hour + MICROSECONDS_PER_HOUR
     stepped = np.abs(each.at - from_at - span) > CLOCK_STEP_MICROSECONDS
-    return backwards | (held & (outside | stepped))
+    doubtful: Mask = backwards | (held & (outside | stepped))
+    return doubtful

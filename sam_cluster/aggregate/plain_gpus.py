@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -38,11 +40,13 @@ def _columns(rows: pa.Table, row: Numbers, unit: Numbers, chain: Numbers, models
     """Some rows, in their order, as columns."""
 
     def known(name: str) -> Numbers:
-        return np.asarray(rows[name].cast(pa.int64()).fill_null(UNKNOWN).to_numpy(), np.int64)[row]
+        values: Numbers = rows[name].cast(pa.int64()).fill_null(UNKNOWN).to_numpy()
+        return values[row]
 
-    def place(name: str, values: list[str]) -> Numbers:
+    def place(name: str, values: Sequence[str]) -> Numbers:
         found = pc.index_in(rows[name], pa.array(values, pa.string())).fill_null(UNKNOWN)
-        return found.to_numpy().astype(np.int64)[row]
+        places: Numbers = found.to_numpy().astype(np.int64)
+        return places[row]
 
     same = pc.equal(rows["previous_segment"], rows["segment"])
     restarted = pc.or_(rows["gap_microseconds"].is_valid(), rows["bridged_millijoules"].is_valid())
@@ -50,7 +54,7 @@ def _columns(rows: pa.Table, row: Numbers, unit: Numbers, chain: Numbers, models
         unit=unit,
         chain=chain,
         holder=numbers([rows["run_id"], rows["started_at"]])[row],
-        kind=place("kind", list(KINDS)),
+        kind=place("kind", KINDS),
         at=known("at"),
         uptime=known("uptime_microseconds"),
         energy=known("energy_millijoules"),
@@ -128,7 +132,7 @@ def _gaps(units: Units, rows: pa.Table, row: Numbers, unit: Numbers, found: Gaps
         "from_uptime_microseconds": _nullable(found.from_uptime[touches]),
         "to_uptime_microseconds": pa.array(found.to_uptime[touches]),
         "kind": _words(kinds, (cause != UNKNOWN).astype(np.int64)),
-        "cause": _words(list(CAUSES), cause),
+        "cause": _words(CAUSES, cause),
         "energy_millijoules": pa.array(
             found.energy[touches], mask=cause == CAUSES.index(Cause.COUNTER_RESET)
         ),
@@ -140,6 +144,6 @@ def _nullable(values: Numbers) -> pa.Array:
     return pa.array(values, mask=values == UNKNOWN)
 
 
-def _words(words: list[str], places: Numbers) -> pa.Array:
+def _words(words: Sequence[str], places: Numbers) -> pa.Array:
     """The word at each place; null where that is not known."""
     return pa.array(words, pa.string()).take(_nullable(places))
