@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,7 @@ from sam_cluster.store.numbers import (
     least,
     mask,
     numbers,
+    numbers_across,
     one_of_each,
 )
 from sam_cluster.store.rows import extents
@@ -58,6 +60,20 @@ class Chains:
     last: Edges
 
 
+class Mention(NamedTuple):
+    """Rows with a segment, of which units they are said, and their columns of one instant on both clocks."""
+
+    rows: pa.Table
+    pairs: Pairs
+    at: str
+    uptime: str
+
+    @property
+    def booted(self) -> Numbers:
+        """When the node did, by each pair; microseconds UTC."""
+        return (integers(self.rows[self.at]) - integers(self.rows[self.uptime]))[self.pairs.row]
+
+
 def beside(
     transaction: Transaction, units: Units, rows: pa.Table, inside: Pairs, removed: pa.Table, gaps: pa.Table
 ) -> tuple[pa.Table, Numbers]:
@@ -66,12 +82,11 @@ def beside(
     `inside` says which of the rows touch which unit. Of readings that are `removed`, and of `gaps` that were,
     the segment may have nothing inside any more.
     """
-    mentions = pa.concat_tables([
-        _mentions(rows, inside, "at", "uptime_microseconds"),
-        _mentions(removed, units.touched_by("readings", removed), "at", "uptime_microseconds"),
-        _mentions(gaps, units.with_gpu_of(gaps), "to_at", "to_uptime_microseconds"),
+    chains = _chains(units, [
+        Mention(rows, inside, "at", "uptime_microseconds"),
+        Mention(removed, units.touched_by("readings", removed), "at", "uptime_microseconds"),
+        Mention(gaps, units.with_gpu_of(gaps), "to_at", "to_uptime_microseconds"),
     ])  # fmt: skip
-    chains = _chains(units, mentions, rows, inside)
     of_stretch = numbers([pa.array(units.start), pa.array(units.end)])
     found = [(rows.slice(0, 0), np.zeros(0, np.int64))]
     for number in range(count_of(of_stretch)):
@@ -90,29 +105,28 @@ def beside(
     return pa.concat_tables([near for near, _ in found]), np.concatenate([unit for _, unit in found])
 
 
-def _mentions(rows: pa.Table, pairs: Pairs, at: str, uptime: str) -> pa.Table:
-    """Of pairs of rows and units: the unit, the segment, and when the node booted."""
-    booted = pc.subtract(rows[at].cast(pa.int64()), rows[uptime])
-    said = pa.table({"segment": rows["segment"], "booted": booted}).take(pa.array(pairs.row))
-    return said.append_column("unit", pa.array(pairs.unit))
-
-
-def _chains(units: Units, mentions: pa.Table, rows: pa.Table, inside: Pairs) -> Chains:
-    """The chains that are mentioned, those of the rows inside first."""
-    chain = numbers([mentions["unit"], mentions["segment"]])
+def _chains(units: Units, mentions: Sequence[Mention]) -> Chains:
+    """The chains that are mentioned; of the first mention is what cuts their energy."""
+    segments = numbers_across(["segment"], *(each.rows for each in mentions))
+    segment = np.concatenate([of[each.pairs.row] for of, each in zip(segments, mentions, strict=True)])
+    unit = np.concatenate([each.pairs.unit for each in mentions])
+    chain = numbers([unit, segment])
     count = count_of(chain)
-    one = pa.array(one_of_each(np.arange(len(chain)), chain, count))
-    unit = integers(mentions["unit"].take(one))
+    one = one_of_each(np.arange(len(chain)), chain, count)
+    gpus = pa.array(units.gpu[unit[one]])
     named = {
-        name: pa.array([gpu[place] for gpu in units.gpus], pa.string()).take(pa.array(units.gpu[unit]))
+        name: pa.array([gpu[place] for gpu in units.gpus], pa.string()).take(gpus)
         for place, name in enumerate(GPU_COLUMNS)
     }
-    where, uptime, at = _cuts(rows, inside)
+    every = np.concatenate(segments)
+    with_name = one_of_each(np.arange(len(every)), every, count_of(every))
+    names = pa.concat_tables([each.rows.select(["segment"]) for each in mentions])["segment"]
+    where, uptime, at = _cuts(*mentions[0][:2])
     found = chain[where], uptime, at, count
     return Chains(
-        unit,
-        pa.table({**named, "segment": mentions["segment"].take(one)}),
-        least(integers(mentions["booted"]), chain, count),
+        unit[one],
+        pa.table({**named, "segment": names.take(pa.array(with_name[segment[one]]))}),
+        least(np.concatenate([each.booted for each in mentions]), chain, count),
         _edges(least, *found),
         _edges(greatest, *found),
     )

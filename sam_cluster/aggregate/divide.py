@@ -39,7 +39,9 @@ def redivide(
     rows, pairs = _readings(transaction, units, inside, removed, old_gaps)
     usage, gaps = divided(transaction, units, rows, pairs, asked)
     transaction.exchange("usage", removed=old_usage, added=usage)
-    transaction.exchange("gaps", removed=old_gaps, added=once("gaps", gaps))
+    if len(units) > len(units.gpus):  # two of one GPU may have a gap in common
+        gaps = once("gaps", gaps)
+    transaction.exchange("gaps", removed=old_gaps, added=gaps)
     return _jobs_of(old_usage, usage, removed, added)
 
 
