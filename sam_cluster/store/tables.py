@@ -232,12 +232,15 @@ class Where:
 
     def _filtered(self, rows: pa.Table) -> pa.Table:
         for name, wanted in self._ids.items():
-            rows = rows.filter(pc.is_in(rows[name], wanted))
+            rows = _those(rows, pc.is_in(rows[name], wanted))
         if len(rows) and (self._start, self._end) != (None, None):
             first, last = extents(self._table, rows)
-            if self._start is not None:
-                kept = pc.greater_equal(last, self._start)
-                rows, first = rows.filter(kept), first.filter(kept)
-            if self._end is not None:
-                rows = rows.filter(pc.less(first, self._end))
+            begun = pa.scalar(True) if self._end is None else pc.less(first, self._end)
+            unended = pa.scalar(True) if self._start is None else pc.greater_equal(last, self._start)
+            rows = _those(rows, pc.and_(begun, unended))
         return rows
+
+
+def _those(rows: pa.Table, which: pa.ChunkedArray) -> pa.Table:
+    """The rows for which it is true: as a rule all of them, which need not be copied."""
+    return rows if pc.all(which, skip_nulls=False).as_py() else rows.filter(which)
