@@ -30,7 +30,7 @@ def hidden_accounting(
         for row in shards
         if row["raw_job_id"] and cluster in (None, row["cluster"])
     }
-    if asked.problems or not jobs or jobs & asked.by_job.keys():
+    if asked.problems or not jobs or jobs & asked.jobs:
         return None
     stored = snapshot.read(
         "accounting", raw_job_ids={number for _, number in jobs}, columns=["cluster", "raw_job_id"]

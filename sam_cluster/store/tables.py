@@ -242,7 +242,9 @@ class Where:
 
     def _filtered(self, rows: pa.Table) -> pa.Table:
         for name, wanted in self._ids.items():
-            rows = rows.filter(pc.is_in(rows[name], wanted))
+            kept = pc.is_in(rows[name], wanted)
+            # Of a filter that keeps all, Arrow makes a copy.
+            rows = rows if pc.all(kept).as_py() else rows.filter(kept)
         if len(rows) and (self._start, self._end) != (None, None):
             first, last = extents(self._table, rows)
             if self._start is not None:
