@@ -20,7 +20,7 @@ from sam_cluster.core.errors import StoreError
 
 from .index import FileEntry, Manifest, Month, files_from_file, index_from_file, month_of
 from .paths import StorePaths
-from .rows import empty, extent_columns, extents, in_order
+from .rows import empty, extent_columns, extents, in_order, only
 from .schemas import KEYS, TABLES
 from .upgrade import read_columns
 
@@ -245,9 +245,10 @@ class Where:
             rows = rows.filter(pc.is_in(rows[name], wanted))
         if len(rows) and (self._start, self._end) != (None, None):
             first, last = extents(self._table, rows)
+            kept = pa.scalar(True)
             if self._start is not None:
-                kept = pc.greater_equal(last, self._start)
-                rows, first = rows.filter(kept), first.filter(kept)
+                kept = pc.and_(kept, pc.greater_equal(last, self._start))
             if self._end is not None:
-                rows = rows.filter(pc.less(first, self._end))
+                kept = pc.and_(kept, pc.less(first, self._end))
+            rows = only(rows, kept)
         return rows
