@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from ..core.model import Quality, quality_of_sum
 from ..core.times import utc_microseconds
+from ..store.rows import only
 from .reading import local_days
 from .records import EARLIEST, TableReader
 
@@ -127,7 +128,7 @@ def usage_of(tables: TableReader, start: datetime, end: datetime) -> pa.Table:
         in_any_order=True,
     )
     # An hour that reaches into the period from before it is the period before's.
-    rows = rows.filter(pc.greater_equal(rows["hour"], pa.scalar(start, rows.schema.field("hour").type)))
+    rows = only(rows, pc.greater_equal(rows["hour"], pa.scalar(start, rows.schema.field("hour").type)))
     quality = pc.if_else(pc.is_null(rows["energy_millijoules"]), Quality.UNKNOWN.value, rows["quality"])
     return rows.set_column(rows.schema.get_field_index("quality"), "quality", quality)
 

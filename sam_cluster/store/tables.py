@@ -23,7 +23,7 @@ from .index import COMMITS, NOTHING, FileEntry, Manifest, Month, files_from_file
 from .paths import StorePaths
 from .place import Place, numbered
 from .posix import Directory
-from .rows import empty, extent_columns, extents, in_order
+from .rows import empty, extent_columns, extents, in_order, only
 from .schemas import KEYS, TABLES
 from .upgrade import read_columns
 
@@ -232,15 +232,10 @@ class Where:
 
     def _filtered(self, rows: pa.Table) -> pa.Table:
         for name, wanted in self._ids.items():
-            rows = _those(rows, pc.is_in(rows[name], wanted))
+            rows = only(rows, pc.is_in(rows[name], wanted))
         if len(rows) and (self._start, self._end) != (None, None):
             first, last = extents(self._table, rows)
             begun = pa.scalar(True) if self._end is None else pc.less(first, self._end)
             unended = pa.scalar(True) if self._start is None else pc.greater_equal(last, self._start)
-            rows = _those(rows, pc.and_(begun, unended))
+            rows = only(rows, pc.and_(begun, unended))
         return rows
-
-
-def _those(rows: pa.Table, which: pa.ChunkedArray) -> pa.Table:
-    """The rows for which it is true: as a rule all of them, which need not be copied."""
-    return rows if pc.all(which, skip_nulls=False).as_py() else rows.filter(which)
