@@ -47,6 +47,7 @@ class Result:
     jobs_unknown: tuple[str, ...]
     ended_at: datetime | None
     energy_millijoules: int | None
+    uncertainty_millijoules: int | None
     quality: Quality
     electricity_kwh: float | None
     sam: float | None
@@ -200,6 +201,7 @@ def _result(
         jobs_unknown=unknown,
         ended_at=max((job.ended_at for job in spent if job.ended_at is not None), default=None),
         energy_millijoules=electricity.energy_millijoules,
+        uncertainty_millijoules=electricity.uncertainty_millijoules,
         quality=electricity.quality,
         electricity_kwh=counted_kwh,
         sam=None if isinstance(score, Undefined) else score,
