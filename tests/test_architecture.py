@@ -41,9 +41,10 @@ FILES: dict[str, set[str]] = {"agent/seal.py": {"store"}}
 VENDORS: dict[str, set[str]] = {
     "pynvml": {"agent/nvml.py"},
     "pyslurm": {"accounting/pyslurm_source.py"},
+    "obstore": {"store/bucket.py"},
     "dask": {"aggregate/wiring.py"},
-    "distributed": {"aggregate/wiring.py"},
-    "dask_jobqueue": {"aggregate/wiring.py"},
+    "distributed": {"aggregate/workers.py"},
+    "dask_jobqueue": {"aggregate/workers.py"},
     "jinja2": {"report/render.py"},
     "weasyprint": {"report/pdf.py"},
     "vl_convert": {"report/charts/drawing.py"},

@@ -16,7 +16,7 @@ from ..core.model import Flag, Quality
 from ..core.units import kwh_from_millijoules
 from ..metrics import AMOUNTS, ShorterRun
 from .gpu_models import GpuModels, JobKey, job_key, read_gpu_models
-from .named_jobs import Electricity, NamedJob, NamedJobs, electricity_of
+from .named_jobs import Electricity, NamedJob, NamedJobs, electricity_of, rows_named
 from .reading import read_jobs
 from .records import Job, Selection, TableReader, names
 from .results import Result, choose, read_results
@@ -54,7 +54,7 @@ def named_runs(tables: TableReader, config: Config, asked: Sequence[Asked], amou
     wanted = {*stated, *(job_id for result, _ in found for job_id in result.job_ids)}
     jobs = read_jobs(tables, config, Selection(job_ids=tuple(sorted(wanted)))) if wanted else []
     gpu_models = read_gpu_models(tables, jobs)
-    named = NamedJobs(tables, config, stated).by_key if stated else {}
+    named = NamedJobs(rows_named(tables, config, stated), config.calibration).by_key if stated else {}
     runs = [_run_of_result(result, length, jobs, gpu_models, amount) for result, length in found]
     for job_id, length in stated.items():
         if spent := _latest(jobs, job_id):
