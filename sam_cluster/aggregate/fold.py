@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -35,13 +36,15 @@ GPU_FIELDS = tuple(each.name for each in fields(GpuHeld))
 
 @dataclass(slots=True)
 class Batch:
-    """What some files hold. `unread` could not be read this time, and stay where they are."""
+    """What some files hold. `unread` could not be read this time, and stay where they are; `missing` were
+    not there, to whoever looked."""
 
     shards: list[Row] = field(default_factory=list)
     readings: pa.Table = field(default_factory=lambda: empty("readings"))
     files: list[tuple[InboxFile, str]] = field(default_factory=list)  # with the SHA-256 of each
     rejected: list[Rejected] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
+    missing: list[Path] = field(default_factory=list)
 
 
 def read_batch(files: Sequence[InboxFile]) -> Batch:
@@ -55,6 +58,7 @@ def read_batch(files: Sequence[InboxFile]) -> Batch:
             if wrong := complaint(shard, file.node, file.name):
                 raise ShardError(wrong)
         except FileNotFoundError:
+            batch.missing.append(file.path)
             continue
         except OSError as error:
             batch.unread.append(f"{file.path}: {error.strerror or error}")
@@ -79,6 +83,7 @@ def concat(batches: Iterable[Batch]) -> Batch:
         whole.files += part.files
         whole.rejected += part.rejected
         whole.unread += part.unread
+        whole.missing += part.missing
     return whole
 
 

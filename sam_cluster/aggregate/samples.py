@@ -31,11 +31,12 @@ MEASURES = ("counter_millijoules", "power_energy_millijoules", "power_milliwatts
 
 @dataclass(slots=True)
 class SampleBatch:
-    """The samples of some shards, and the shards whose samples cannot be read."""
+    """The samples of some shards, and the shards whose samples cannot be read, or were not there."""
 
     rows: pa.Table = field(default_factory=lambda: empty("samples"))
     rejected: list[Rejected] = field(default_factory=list)
     unread: list[Path] = field(default_factory=list)
+    missing: list[Path] = field(default_factory=list)
 
 
 def read_samples(shards: Sequence[tuple[InboxFile, Row]]) -> SampleBatch:
@@ -46,6 +47,7 @@ def read_samples(shards: Sequence[tuple[InboxFile, Row]]) -> SampleBatch:
         try:
             rows = read_sample_rows(file.path)
         except FileNotFoundError:
+            batch.missing.append(file.path)
             continue
         except OSError:
             batch.unread.append(file.path)

@@ -6,6 +6,7 @@ A file's name is never used again (see `index`), so that what was superseded can
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 
 from sam_cluster.core.units import MICROSECONDS_PER_DAY, MICROSECONDS_PER_HOUR
 
@@ -59,13 +60,10 @@ def _named(current: Snapshot, directory: str) -> set[str]:
         names = [*current.manifest.tables.values(), current.manifest.folded]
         names += [month.name for table in current.manifest.tables for month in current.months(table).values()]
         return {f"{INDEX}/{name}" for name in names if name}
-    table = directory.partition("/")[0]
-    return {
-        file.path
-        for month in current.months(table).values()
-        for file in current.files_of(month)
-        if file.path.rpartition("/")[0] == directory
-    }
+    # A day's file is in the list of its month: no other list is read, however many there are.
+    table, _, day = directory.partition("/day=")
+    file = current.file_of_day(table, date.fromisoformat(day) if day else None)
+    return {file.path} if file else set()
 
 
 def _remove_left(current: Snapshot, directory: str, named: set[str], before_microseconds: int) -> None:
