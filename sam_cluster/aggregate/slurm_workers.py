@@ -70,6 +70,7 @@ def _cluster(store: Path) -> Any:
         log = [] if configured["log-directory"] else ["--output=/dev/null"]
         return library.SLURMCluster(
             **{name: configured[name] or value for name, value in WORKER.items()},
+            processes=1,  # of a job of several Dask does not see that it was ended
             job_extra_directives=[*log, *configured["job-extra-directives"]],
             scheduler_options={"dashboard_address": "127.0.0.1:0", **configured["scheduler-options"]},
             security=True,

@@ -1,4 +1,4 @@
-"""Workers as jobs of a real Slurm: the tables are the bytes that threads give, and a lost job costs nothing."""
+"""Workers as jobs of a real Slurm: tables of the bytes that threads give, and a lost job costs nothing."""
 
 from __future__ import annotations
 
