@@ -41,6 +41,7 @@ FILES: dict[str, set[str]] = {"agent/seal.py": {"store"}}
 VENDORS: dict[str, set[str]] = {
     "pynvml": {"agent/nvml.py"},
     "pyslurm": {"accounting/pyslurm_source.py"},
+    "obstore": {"store/bucket.py"},
     "dask": {"aggregate/wiring.py"},
     "distributed": {"aggregate/workers.py"},
     "dask_jobqueue": {"aggregate/slurm_workers.py"},

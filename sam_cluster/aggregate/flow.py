@@ -21,8 +21,8 @@ from sam_cluster.accounting.source import AccountingSource
 from sam_cluster.accounting.sshare import ShareSource
 from sam_cluster.core.config import Config
 from sam_cluster.store.commit import CommitLost, Transaction, prepare
-from sam_cluster.store.index import Step, no_step
 from sam_cluster.store.paths import StorePaths
+from sam_cluster.store.place import Step, no_step
 from sam_cluster.store.tables import Tables
 from sam_cluster.submissions.munge import Munge
 

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         ) as executor,
     ):
         outcome = aggregate(
-            StorePaths(config.store),
+            StorePaths.of(config),
             config,
             accounting=_source(args),
             now_microseconds=utc_microseconds(args.now),

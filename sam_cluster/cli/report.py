@@ -104,8 +104,9 @@ def _pages(
     if args.cluster:
         return [page_of_cluster(view_of_cluster(tables, config, shown, data), pdf)]
     from sam_cluster.report.group.build import group_view
+    from sam_cluster.store.kept import KeptSnapshot
 
-    view = group_view(tables, config, args.group, shown, data)
+    view = group_view(KeptSnapshot(tables), config, args.group, shown, data)
     if not view.jobs and not view.results.tasks:
         _check_name(args.group, tables, config, period)
     return [page_of_lab(view, pdf)]

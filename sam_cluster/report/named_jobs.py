@@ -66,10 +66,9 @@ def electricity_of(jobs: Collection[NamedJob], unknown: int = 0) -> Electricity:
 class NamedJobs:
     """The jobs of some names in the order of their start, found by cluster and name."""
 
-    def __init__(self, tables: TableReader, config: Config, wanted: Collection[str]) -> None:
+    def __init__(self, rows: pa.Table) -> None:
         self._by_id: dict[tuple[str, str], list[NamedJob]] = {}
-        rows = _rows(tables, wanted)
-        for job, whole in zip(_jobs(rows, config), rows["whole"].to_pylist(), strict=True):
+        for job, whole in zip(_jobs(rows), rows["whole"].to_pylist(), strict=True):
             self._by_id.setdefault((job.cluster, job.job_id), []).append(job)
             if whole != job.job_id:
                 self._by_id.setdefault((job.cluster, whole), []).append(job)
@@ -92,39 +91,48 @@ class NamedJobs:
         return list(latest.values())
 
 
-def _rows(tables: TableReader, wanted: Collection[str]) -> pa.Table:
-    """The rows of these names and, as `whole`, the array or het job that each is a part of."""
-    numbers = [int(job_id) for job_id in wanted if job_id.isdecimal()]
-    if len(numbers) == len(wanted):
-        # A plain id is Slurm's own number of a plain job: few files hold it.
-        rows = _among(tables.read("jobs", raw_job_ids=numbers, columns=COLUMNS), wanted)
-        if set(rows["job_id"].to_pylist()) == set(wanted):
-            return rows
-    return _among(tables.read("jobs", columns=COLUMNS), wanted)
-
-
-def _among(rows: pa.Table, wanted: Iterable[str]) -> pa.Table:
-    names = pa.array(sorted(wanted), pa.string())
-    wholes = pc.replace_substring_regex(rows["job_id"], "[_+].*", "")
-    rows = rows.append_column("whole", wholes)
-    rows = rows.filter(pc.or_(pc.is_in(rows["job_id"], names), pc.is_in(wholes, names)))
+def rows_named(tables: TableReader, config: Config, wanted: Collection[str]) -> pa.Table:
+    """The rows of these names by their start, each with its lab as `group` and, as `whole`, the array or het
+    job that it is a part of."""
+    rows = _rows(tables, wanted)
+    rows = rows.append_column("group", groups_of(rows, config))
     rows = rows.append_column("begun", pc.coalesce(rows["started_at"], rows["ended_at"]))
     return rows.sort_by([("begun", "ascending"), ("cluster", "ascending"), ("raw_job_id", "ascending")])
 
 
-def _jobs(rows: pa.Table, config: Config) -> Iterator[NamedJob]:
+def among(rows: pa.Table, wanted: Iterable[str]) -> pa.Table:
+    """The rows that some names mean."""
+    names = pa.array(sorted(wanted), pa.string())
+    return rows.filter(pc.or_(pc.is_in(rows["job_id"], names), pc.is_in(rows["whole"], names)))
+
+
+def _rows(tables: TableReader, wanted: Collection[str]) -> pa.Table:
+    numbers = [int(job_id) for job_id in wanted if job_id.isdecimal()]
+    if len(numbers) == len(wanted):
+        # A plain id is Slurm's own number of a plain job: few files hold it.
+        found = tables.read("jobs", raw_job_ids=numbers, columns=COLUMNS, in_any_order=True)
+        rows = among(_with_whole(found), wanted)
+        if set(rows["job_id"].to_pylist()) == set(wanted):
+            return rows
+    return among(_with_whole(tables.read("jobs", columns=COLUMNS, in_any_order=True)), wanted)
+
+
+def _with_whole(rows: pa.Table) -> pa.Table:
+    return rows.append_column("whole", pc.replace_substring_regex(rows["job_id"], "[_+].*", ""))
+
+
+def _jobs(rows: pa.Table) -> Iterator[NamedJob]:
     qualities = {quality.value: quality for quality in Quality}
     instants = (rows[name].cast(pa.int64()).to_pylist() for name in ("started_at", "ended_at"))
     others = (
         rows[name].to_pylist()
         for name in (
             "cluster", "job_id", "raw_job_id", "user", "account", "energy_millijoules",
-            "uncertainty_millijoules", "quality",
+            "uncertainty_millijoules", "quality", "group",
         )
     )  # fmt: skip
-    groups = groups_of(rows, config).to_pylist()
-    columns = zip(*instants, *others, _has(rows["flags"], Flag.OPEN), groups, strict=True)
-    for started, ended, cluster, job_id, number, user, account, energy, off, quality, runs, group in columns:
+    columns = zip(*instants, *others, _has(rows["flags"], Flag.OPEN), strict=True)
+    for started, ended, cluster, job_id, number, user, account, energy, off, quality, group, runs in columns:
         yield NamedJob(
             cluster=cluster,
             job_id=job_id,

@@ -92,7 +92,7 @@ def _candidates(tables: TableReader, selection: Selection) -> pa.Table:
     # task is the array's id too, and then its other tasks have to be looked for everywhere.
     if selection.job_ids and all(wanted.isdecimal() for wanted in selection.job_ids):
         numbers = [int(wanted) for wanted in selection.job_ids]
-        rows = tables.read("jobs", raw_job_ids=numbers, columns=JOB_COLUMNS)
+        rows = tables.read("jobs", raw_job_ids=numbers, columns=JOB_COLUMNS, in_any_order=True)
         if set(rows["job_id"].to_pylist()) == set(selection.job_ids):
             return rows
     return tables.read(
@@ -100,6 +100,7 @@ def _candidates(tables: TableReader, selection: Selection) -> pa.Table:
         start_microseconds=utc_microseconds(selection.start) if selection.start else None,
         end_microseconds=utc_microseconds(selection.end) if selection.end else None,
         columns=JOB_COLUMNS,
+        in_any_order=True,
     )
 
 

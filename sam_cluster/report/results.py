@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from ..core.config import Config
 from ..core.model import Quality
 from ..core.tasks import Task
 from ..core.units import kwh_from_millijoules
 from ..metrics import Undefined, UndefinedReason, sam_of_measurement
 from .corrections import Stated, superseded
-from .named_jobs import Electricity, NamedJob, NamedJobs, electricity_of
+from .named_jobs import Electricity, NamedJob, NamedJobs, among, electricity_of, rows_named
 from .records import EARLIEST, Job, Selection, TableReader, names
 
 ACCEPTED = "accepted"
@@ -73,16 +76,30 @@ class Result:
         return self.verdict == ACCEPTED and self.superseded_by is None
 
 
-def read_results(tables: TableReader, config: Config) -> list[Result]:
-    """Every submitted result, superseded and rejected ones too, by the time at which it counts.
+def read_results(tables: TableReader, config: Config, group: str | None = None) -> list[Result]:
+    """Every submitted result, superseded and rejected ones too, by the time at which it counts; of one lab
+    where it is named.
 
     Reads all jobs that are named, so that one call serves many pages, each by `choose`.
     """
-    rows = tables.read("results").to_pylist()
-    wanted = {job_id for row in rows for job_id in row["job_ids"] or ()}
-    jobs = NamedJobs(tables, config, wanted)
-    tasks = {name: config.task_named(name) for name in {row["task"] for row in rows} if name}
-    in_place = superseded([
+    rows = tables.read("results")
+    in_place = superseded(_stated(rows))
+    named = rows_named(tables, config, _job_ids(rows))
+    if group is not None:
+        rows = _that_name(rows, named.filter(pc.equal(named["group"], group)))
+        named = among(named, _job_ids(rows))
+    jobs = NamedJobs(named)
+    tasks = {name: config.task_named(name) for name in rows["task"].unique().to_pylist() if name}
+    results = (_result(row, jobs, tasks, in_place, config) for row in rows.to_pylist())
+    return sorted(
+        (result for result in results if group in (None, result.group)),
+        key=lambda r: (r.at or EARLIEST, r.submission_id or "", r.digest),
+    )
+
+
+def _stated(rows: pa.Table) -> list[Stated]:
+    names = ("submission_id", "supersedes", "user", "submitted_at", "verdict", "ground")
+    return [
         Stated(
             submission_id=row["submission_id"],
             supersedes=row["supersedes"],
@@ -90,11 +107,21 @@ def read_results(tables: TableReader, config: Config) -> list[Result]:
             submitted_at=row["submitted_at"],
             is_accepted=row["verdict"] == ACCEPTED,
         )
-        for row in rows
+        for row in rows.select(names).to_pylist()
         if row["submission_id"] and row["ground"] != ID_ALREADY_USED
-    ])  # fmt: skip
-    results = [_result(row, jobs, tasks, in_place, config) for row in rows]
-    return sorted(results, key=lambda r: (r.at or EARLIEST, r.submission_id or "", r.digest))
+    ]
+
+
+def _job_ids(rows: pa.Table) -> list[str]:
+    return list(pc.list_flatten(rows["job_ids"]).unique().to_pylist())
+
+
+def _that_name(rows: pa.Table, jobs: pa.Table) -> pa.Table:
+    """The results that name some of these jobs, themselves or as parts of an array or het job."""
+    names = pa.concat_arrays([jobs[column].combine_chunks() for column in ("job_id", "whole")])
+    lists = rows["job_ids"].combine_chunks()
+    is_named = pc.is_in(pc.list_flatten(lists), names)
+    return rows.take(pc.list_parent_indices(lists).filter(is_named).unique())
 
 
 def choose(results: Iterable[Result], selection: Selection) -> list[Result]:

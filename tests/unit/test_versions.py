@@ -47,7 +47,7 @@ def test_a_file_of_each_earlier_version_has_nulls_for_what_came_later(table: str
     schema = TABLES[table]
     for number in range(1, version(schema.metadata) + 1):
         old = from_rows(table, [{}]).select([column.name for column in schema if since(column) <= number])
-        read = read_columns(written(tmp_path / "old.parquet", old, number), table, schema)
+        read = read_columns(written(tmp_path / "old.parquet", old, number), table, schema, "STORE")
         assert read.schema.equals(schema, check_metadata=True)
         assert read.num_rows == 1
 
@@ -57,11 +57,13 @@ def test_a_file_that_lacks_a_column_of_its_own_version_is_refused(name: str, tmp
     schema = TABLES["usage"]
     rows = from_rows("usage", [{}]).drop_columns([name])
     with pytest.raises(KeyError):
-        read_columns(written(tmp_path / "torn.parquet", rows, since(schema.field(name))), "usage", schema)
+        read_columns(
+            written(tmp_path / "torn.parquet", rows, since(schema.field(name))), "usage", schema, "STORE"
+        )
 
 
 def test_a_file_of_a_later_release_is_refused(tmp_path: Path) -> None:
     later = version(TABLES["usage"].metadata) + 1
     path = written(tmp_path / "newer.parquet", from_rows("usage", [{}]), later)
     with pytest.raises(StoreError, match="written by a later release"):
-        read_columns(path, "usage", TABLES["usage"])
+        read_columns(path, "usage", TABLES["usage"], "STORE")
