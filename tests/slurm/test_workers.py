@@ -18,8 +18,6 @@ from tests.bench.slurm import SlurmCluster
 from tests.simulated import Simulation, put
 from tests.strategies import HOUR, History, PlannedRun
 
-pytest.importorskip("dask_jobqueue")
-
 HISTORY = History(tuple(PlannedRun(300 + n, 0, n * HOUR, (n + 1) * HOUR, ((0, 0),)) for n in range(6)))
 
 #: The job of the worker that is given the first batch is cancelled by it, once.
