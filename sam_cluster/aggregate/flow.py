@@ -201,10 +201,11 @@ class _Work:
         inbox.keep_superseded(self.paths, merged.superseded, merged.readings_removed)
         merged.apply(transaction)
         transaction.folded(merged.new)
-        changed = pa.concat_tables([merged.readings_removed, merged.readings_added])
         told = keep(transaction, asked) if is_last else set()
         self.progress("dividing energy", 0, 0)
-        touched = redivide(transaction, changed, merged.jobs | told, asked) | merged.jobs
+        touched = merged.jobs | redivide(
+            transaction, merged.readings_removed, merged.readings_added, merged.jobs | told, asked
+        )
         if is_last:
             touched |= unlooked(transaction, asked, told, self.now)
         self.progress("runs and jobs", 0, 0)

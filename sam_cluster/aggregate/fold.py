@@ -10,29 +10,17 @@ from pathlib import Path
 import pyarrow as pa
 
 from sam_cluster.core.errors import ShardError
-from sam_cluster.core.model import Flag, Kind
-from sam_cluster.energy.split import Holder, Reading
 from sam_cluster.store.columns import footers as columns_of
 from sam_cluster.store.columns import kept
 from sam_cluster.store.footers import parsed
 from sam_cluster.store.plainness import are_plain
-from sam_cluster.store.rows import empty, from_rows, to_rows
+from sam_cluster.store.rows import empty, from_rows
 from sam_cluster.store.shards import Footer, is_current, parse_footer, read_footer
 from sam_cluster.store.soundness import complaint
 
 from .inbox import InboxFile, Rejected, read
 from .shard_columns import rows_of
 from .shard_rows import Row, reading_rows, shard_row
-
-KINDS = {kind.value: kind for kind in Kind}
-READING_COLUMNS = (
-    "cluster", "node", "gpu_uuid", "run_id", "started_at", "kind", "at", "uptime_microseconds", "segment",
-    "energy_millijoules", "uncertainty_millijoules", "since_at", "since_uptime_microseconds",
-    "since_energy_millijoules", "previous_at", "previous_segment", "previous_uptime_microseconds",
-    "previous_energy_millijoules", "since_power_millijoules", "since_power_uncertainty_millijoules",
-    "gap_microseconds", "bridged_millijoules", "gpu_model",
-    "mig_slices", "gpus_held", "flags",
-)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -131,36 +119,3 @@ def concat(batches: Iterable[Batch]) -> Batch:
         whole.unread += part.unread
         whole.missing += part.missing
     return whole
-
-
-def readings_by_gpu(rows: pa.Table) -> dict[tuple[str, str, str], list[Reading]]:
-    """Rows of the table `readings` as values, by cluster, node and GPU."""
-    found: dict[tuple[str, str, str], list[Reading]] = {}
-    for row in to_rows(rows.select(READING_COLUMNS)):
-        found.setdefault((row["cluster"], row["node"], row["gpu_uuid"]), []).append(
-            Reading(
-                holder=Holder(row["run_id"], row["started_at"]),
-                kind=KINDS[row["kind"]],
-                at_microseconds=row["at"],
-                uptime_microseconds=row["uptime_microseconds"],
-                segment=row["segment"],
-                energy_millijoules=row["energy_millijoules"],
-                uncertainty_millijoules=row["uncertainty_millijoules"],
-                since_at_microseconds=row["since_at"],
-                since_uptime_microseconds=row["since_uptime_microseconds"],
-                since_energy_millijoules=row["since_energy_millijoules"],
-                previous_at_microseconds=row["previous_at"],
-                previous_segment=row["previous_segment"],
-                previous_uptime_microseconds=row["previous_uptime_microseconds"],
-                previous_energy_millijoules=row["previous_energy_millijoules"],
-                since_power_millijoules=row["since_power_millijoules"],
-                since_power_uncertainty_millijoules=row["since_power_uncertainty_millijoules"],
-                gap_microseconds=row["gap_microseconds"],
-                bridged_millijoules=row["bridged_millijoules"],
-                gpu_model=row["gpu_model"],
-                mig_slices=row["mig_slices"],
-                gpus_held=row["gpus_held"],
-                flags=frozenset(map(Flag, row["flags"])),
-            )
-        )
-    return found

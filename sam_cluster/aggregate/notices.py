@@ -28,7 +28,7 @@ def hidden_accounting(snapshot: Snapshot, shards: pa.Table, asked: Asked, cluste
         for its, number in zip(shards["cluster"].to_pylist(), shards["raw_job_id"].to_pylist(), strict=True)
         if number and cluster in (None, its)
     }
-    if asked.problems or not jobs or jobs & asked.by_job.keys():
+    if asked.problems or not jobs or jobs & asked.jobs:
         return None
     stored = snapshot.read(
         "accounting", raw_job_ids={number for _, number in jobs}, columns=["cluster", "raw_job_id"]

@@ -40,8 +40,8 @@ def run_row(
     for node in nodes:
         metered = {row["gpu_uuid"] for row in hours if row["node"] == node and _known(row)}
         mine = [shard for shard in shards if shard["node"] == node]
-        if metered:  # an end without its start only confirms what is known
-            mine = [shard for shard in mine if Flag.NO_START not in shard["flags"]]
+        if metered:  # an end without its start only confirms what is known, unless it says all there is
+            mine = [shard for shard in mine if Flag.NO_START not in shard["flags"]] or mine
         nodes_metered += bool(metered)
         given = _gpus(mine)
         gpus += len(given)
