@@ -181,7 +181,7 @@ def table(store: Path, work: Path) -> list[str]:
             for name, seconds in lines.items()
         ),
         "",
-        f"`aggregate`: {ours['cpu']:.1f} s of CPU, {ours['megabytes']:.0f} MB at most, {ours['files']:.0f} files.",
+        f"`aggregate`: {ours['cpu']:.1f} s of CPU, {ours['megabytes']:.0f} MB, {ours['files']:.0f} files.",
     ]
 
 
