@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from ..core.config import Config
 from ..core.model import Flag, Quality, quality_of_sum
 from ..core.times import from_utc_microseconds
+from ..store.named import wholes
 from .reading import groups_of
 from .records import TableReader
 
@@ -94,20 +95,8 @@ class NamedJobs:
 
 def _rows(tables: TableReader, wanted: Collection[str]) -> pa.Table:
     """The rows of these names and, as `whole`, the array or het job that each is a part of."""
-    numbers = [int(job_id) for job_id in wanted if job_id.isdecimal()]
-    if len(numbers) == len(wanted):
-        # A plain id is Slurm's own number of a plain job: few files hold it.
-        rows = _among(tables.read("jobs", raw_job_ids=numbers, columns=COLUMNS), wanted)
-        if set(rows["job_id"].to_pylist()) == set(wanted):
-            return rows
-    return _among(tables.read("jobs", columns=COLUMNS), wanted)
-
-
-def _among(rows: pa.Table, wanted: Iterable[str]) -> pa.Table:
-    names = pa.array(sorted(wanted), pa.string())
-    wholes = pc.replace_substring_regex(rows["job_id"], "[_+].*", "")
-    rows = rows.append_column("whole", wholes)
-    rows = rows.filter(pc.or_(pc.is_in(rows["job_id"], names), pc.is_in(wholes, names)))
+    rows = tables.read("jobs", job_ids=wanted, columns=COLUMNS)
+    rows = rows.append_column("whole", wholes(rows["job_id"]))
     rows = rows.append_column("begun", pc.coalesce(rows["started_at"], rows["ended_at"]))
     return rows.sort_by([("begun", "ascending"), ("cluster", "ascending"), ("raw_job_id", "ascending")])
 

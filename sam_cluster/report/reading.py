@@ -39,11 +39,15 @@ _NO_DAY = 0
 
 def read_jobs(tables: TableReader, config: Config, selection: Selection) -> list[Job]:
     """The selected jobs with their runs, by start. A job is its lab's on the day it ended."""
-    rows = _candidates(tables, selection)
+    rows = tables.read(
+        "jobs",
+        start_microseconds=utc_microseconds(selection.start) if selection.start else None,
+        end_microseconds=utc_microseconds(selection.end) if selection.end else None,
+        job_ids=selection.job_ids or None,
+        columns=JOB_COLUMNS,
+    )
     rows = _where(rows, "user", selection.users)
     rows = _where(rows, "account", selection.accounts)
-    if selection.job_ids:
-        rows = rows.filter(_meant(rows["job_id"], selection.job_ids))
     groups = groups_of(rows, config)
     if selection.group is not None:
         chosen = pc.equal(groups, selection.group)
@@ -85,29 +89,6 @@ def local_days(instants: pa.ChunkedArray, zone: ZoneInfo) -> pa.ChunkedArray:
     except pa.ArrowInvalid as error:
         raise ConfigError(f"timezone in [report] must be a name such as Europe/London: {error}") from None
     return pc.floor_temporal(local, unit="day").cast(pa.date32())
-
-
-def _candidates(tables: TableReader, selection: Selection) -> pa.Table:
-    # A plain id is Slurm's own number of a plain job: few files hold it. The number of an array's last
-    # task is the array's id too, and then its other tasks have to be looked for everywhere.
-    if selection.job_ids and all(wanted.isdecimal() for wanted in selection.job_ids):
-        numbers = [int(wanted) for wanted in selection.job_ids]
-        rows = tables.read("jobs", raw_job_ids=numbers, columns=JOB_COLUMNS)
-        if set(rows["job_id"].to_pylist()) == set(selection.job_ids):
-            return rows
-    return tables.read(
-        "jobs",
-        start_microseconds=utc_microseconds(selection.start) if selection.start else None,
-        end_microseconds=utc_microseconds(selection.end) if selection.end else None,
-        columns=JOB_COLUMNS,
-    )
-
-
-def _meant(job_ids: pa.ChunkedArray, wanted: Iterable[str]) -> pa.ChunkedArray:
-    """Which ids are wanted, themselves or as a part of the array or het job (see `records.names`)."""
-    values = pa.array(sorted(wanted), pa.string())
-    whole = pc.replace_substring_regex(job_ids, pattern="(?s)[_+].*", replacement="")
-    return pc.or_(pc.is_in(job_ids, values), pc.is_in(whole, values))
 
 
 def _where(rows: pa.Table, column: str, wanted: Iterable[str]) -> pa.Table:

@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from ..core.config import Config
 from ..core.model import Quality
 from ..core.tasks import Task
+from ..core.times import utc_microseconds
 from ..core.units import kwh_from_millijoules
 from ..metrics import Undefined, UndefinedReason, sam_of_measurement
+from ..store.named import are_within
 from .corrections import Stated, superseded
 from .named_jobs import Electricity, NamedJob, NamedJobs, electricity_of
 from .records import EARLIEST, Job, Selection, TableReader, names
@@ -19,6 +24,8 @@ from .records import EARLIEST, Job, Selection, TableReader, names
 ACCEPTED = "accepted"
 ID_ALREADY_USED = "id_already_used"  # the ground of a row that has another's id
 LOG_BASE = 10
+#: What of a result says which ones it takes the place of.
+STATED_COLUMNS = ("submission_id", "supersedes", "user", "submitted_at", "verdict", "ground")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +80,14 @@ class Result:
         return self.verdict == ACCEPTED and self.superseded_by is None
 
 
-def read_results(tables: TableReader, config: Config) -> list[Result]:
-    """Every submitted result, superseded and rejected ones too, by the time at which it counts.
+def read_results(tables: TableReader, config: Config, selection: Selection | None = None) -> list[Result]:
+    """Every submitted result, superseded and rejected ones too, by the time at which it counts; of a period
+    all that count in it, and some others.
 
     Reads all jobs that are named, so that one call serves many pages, each by `choose`.
     """
-    rows = tables.read("results").to_pylist()
+    every = tables.read("results")
+    rows = every.filter(_may_count(tables, every, selection)).to_pylist() if selection else every.to_pylist()
     wanted = {job_id for row in rows for job_id in row["job_ids"] or ()}
     jobs = NamedJobs(tables, config, wanted)
     tasks = {name: config.task_named(name) for name in {row["task"] for row in rows} if name}
@@ -90,11 +99,28 @@ def read_results(tables: TableReader, config: Config) -> list[Result]:
             submitted_at=row["submitted_at"],
             is_accepted=row["verdict"] == ACCEPTED,
         )
-        for row in rows
+        for row in every.select(STATED_COLUMNS).to_pylist()
         if row["submission_id"] and row["ground"] != ID_ALREADY_USED
     ])  # fmt: skip
     results = [_result(row, jobs, tasks, in_place, config) for row in rows]
     return sorted(results, key=lambda r: (r.at or EARLIEST, r.submission_id or "", r.digest))
+
+
+def _may_count(tables: TableReader, rows: pa.Table, selection: Selection) -> pa.ChunkedArray:
+    """Which results may count in a period: what names a job of its time, or was handed in within it. What
+    was long before or after costs nothing but its row."""
+    if selection.start is None or selection.end is None:
+        return pc.is_valid(rows["digest"])
+    start, end = utc_microseconds(selection.start), utc_microseconds(selection.end)
+    submitted = rows["submitted_at"].cast(pa.int64())
+    is_inside = pc.and_(pc.greater_equal(submitted, start), pc.less(submitted, end))
+    ranges = tables.job_numbers(start, end)
+    if ranges is None:
+        return pc.is_valid(rows["digest"])
+    job_ids = rows["job_ids"].combine_chunks()
+    names = pc.list_parent_indices(job_ids).filter(are_within(pc.list_flatten(job_ids), ranges))
+    places = pa.array(range(len(rows)), pa.int64())
+    return pc.or_(pc.fill_null(is_inside, False), pc.is_in(places, names.cast(pa.int64())))
 
 
 def choose(results: Iterable[Result], selection: Selection) -> list[Result]:

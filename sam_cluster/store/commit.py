@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sam_cluster.core.errors import StoreError
+from sam_cluster.core.model import NO_JOB
 
 from .index import (
     FileEntry,
@@ -34,6 +35,7 @@ from .index import (
     write_content,
     write_durably,
 )
+from .named import least_and_greatest
 from .paths import StorePaths
 from .rows import by_day, extents, in_order, joined
 from .schemas import KEYS, TABLES
@@ -137,16 +139,18 @@ class Transaction:
         end_microseconds: int | None = None,
         raw_job_ids: Collection[int] | None = None,
         run_ids: Collection[str] | None = None,
+        job_ids: Collection[str] | None = None,
         columns: Sequence[str] | None = None,
     ) -> pa.Table:
         """As `Snapshot.read`, with the changes made here."""
-        where = Where(table, start_microseconds, end_microseconds, raw_job_ids, run_ids)
+        where = Where(table, start_microseconds, end_microseconds, raw_job_ids, run_ids, job_ids)
         staged = self._staged.get(table, {})
         files = self.base.files(
             table,
             start_microseconds=start_microseconds,
             end_microseconds=end_microseconds,
             raw_job_ids=raw_job_ids,
+            job_ids=job_ids,
         )
         read = where.columns(columns)
         parts = [self.base.read_file(table, file, read) for file in files if file.day not in staged]
@@ -267,12 +271,22 @@ class Transaction:
 def _span(table: str, rows: pa.Table) -> Span:
     first, last = extents(table, rows)
     ids: dict[str, int | None] = {"min": None, "max": None}
+    is_jobless = False
     if "raw_job_id" in rows.column_names:
-        ids = pc.min_max(rows["raw_job_id"]).as_py()
+        # Each day has readings of GPUs that no job held: as a job they would be in every file's range.
+        is_job = pc.not_equal(rows["raw_job_id"], NO_JOB)
+        ids = pc.min_max(rows["raw_job_id"].filter(is_job)).as_py()
+        is_jobless = not pc.all(is_job).as_py()
+    names: tuple[int | None, int | None] = (None, None)
+    if "job_id" in rows.column_names:
+        names = least_and_greatest(rows["job_id"])
     return Span(
         rows=len(rows),
         start_microseconds=pc.min(first).as_py(),
         end_microseconds=pc.max(last).as_py(),
         raw_job_id_min=ids["min"],
         raw_job_id_max=ids["max"],
+        is_jobless=is_jobless,
+        named_min=names[0],
+        named_max=names[1],
     )

@@ -61,9 +61,7 @@ def build(root: Path, load: Load, lengths: Sequence[int]) -> Built:
 def _build(root: Path, load: Load, lengths: Sequence[int]) -> Built:
     day = Day.make(root / "day", load)
     history = History(day)
-    groups = [
-        f'[groups.lab{lab:02}]\naccounts = ["lab{lab:02}"]\nmembers = 15' for lab in range(LABS)
-    ]
+    groups = [f'[groups.lab{lab:02}]\naccounts = ["lab{lab:02}"]\nmembers = 15' for lab in range(LABS)]
     (root / "config.toml").write_text("\n".join([f'[cluster]\nname = "{CLUSTER}"', *groups, ""]))
     store = root / "growing"
     store.mkdir()
@@ -88,6 +86,11 @@ def _tell(days: int):
     begin = time.perf_counter()
 
     def tell(day: int) -> None:
-        print(f"\r{day} of {days} days, {time.perf_counter() - begin:.0f} s", end="", file=sys.stderr, flush=True)
+        print(
+            f"\r{day} of {days} days, {time.perf_counter() - begin:.0f} s",
+            end="",
+            file=sys.stderr,
+            flush=True,
+        )
 
     return tell

@@ -45,7 +45,7 @@ def cluster_view(
     """The view of the cluster over a period; `salt` is that of the tables, None where they have none yet.
     Results are those of all labs, where they were read already."""
     if results is None:
-        results = read_results(tables, config)
+        results = read_results(tables, config, Selection(start=period.start, end=period.end))
     now = spending_of(tables, config, period, provenance.committed_at)
     balance = balance_of(tables, now.usage, period.start, period.end)
     days = days_of(period.start, period.end, ZoneInfo(period.timezone))

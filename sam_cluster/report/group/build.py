@@ -43,7 +43,7 @@ def group_view(
 ) -> GroupView:
     """The view of a lab over a period. Results are those of all labs, where they were read already."""
     if results is None:
-        results = read_results(tables, config)
+        results = read_results(tables, config, Selection(start=period.start, end=period.end))
     now = group_spending(tables, config, group, period, provenance)
     earlier = period_before(period)
     before = (
