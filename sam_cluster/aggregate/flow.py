@@ -16,26 +16,27 @@ from pathlib import Path
 from typing import TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sam_cluster.accounting.source import AccountingSource
 from sam_cluster.accounting.sshare import ShareSource
 from sam_cluster.core.config import Config
 from sam_cluster.store.commit import CommitLost, Transaction, prepare
-from sam_cluster.store.index import Step, no_step
 from sam_cluster.store.paths import StorePaths
+from sam_cluster.store.place import Step, no_step
 from sam_cluster.store.tables import Tables
 from sam_cluster.submissions.munge import Munge
 
 from . import inbox
 from .accounting import Asked, ask, keep
 from .divide import redivide
-from .fold import Batch, Row, concat, read_batch
+from .fold import Batch, concat, read_batch
 from .inbox import InboxFile, Rejected
 from .jobs import resummarise, unlooked
 from .merge import Merge, merge
 from .notices import foreign_clusters, hidden_accounting
 from .results import Collected, Names, empty_box, fold_results, user_name
-from .samples import fold_samples, read_samples
+from .samples import SHARD_COLUMNS, fold_samples, read_samples
 from .secret import Salt, keep_salt, new_salt
 from .shares import Granted, ask_shares, keep_shares
 from .wiring import Answer, Executor, Item, Progress, batches, silent
@@ -88,10 +89,12 @@ def aggregate(
     the disk.
     """
     prepare(paths)
+    progress("looking into the inbox", 0, 0)
     files, strays, unread = inbox.look(paths)
     work = _Work(
         paths, config, accounting, now_microseconds, executor, progress, munge, names, shares, salt, step
     )
+    work.files = len(files)
     work.set_aside(strays)
     work.outcome.problems += [f"not read this time: {each}" for each in unread]
     chunks = batches(files, SHARDS_AT_ONCE) or [()]
@@ -130,15 +133,18 @@ class _Work:
     shares: ShareSource | None
     salt: Salt
     step: Step
+    files: int = 0  # in all
+    begun: int = 0  # before those that are folded now
     outcome: Outcome = field(default_factory=Outcome)
     asked: Asked | None = None
     granted: Granted | None = None
 
     def fold(self, files: Sequence[InboxFile], *, is_last: bool) -> None:
         """Take some shards into the tables; with the last of them, what accounting and the drop box say."""
-        batch = concat(self._map("shards", read_batch, files))
+        batch = concat(self._map("shards read", read_batch, files))
         self.set_aside(batch.rejected)
         self.outcome.problems += [f"not read this time: {each}" for each in batch.unread]
+        self._unseen(batch.missing)
         self._ask(batch.shards, must=is_last)
         self._ask_shares()
         merged, collected, runs, jobs = self._commit(
@@ -153,6 +159,18 @@ class _Work:
         empty_box(self.paths, collected)
         self._fold_samples(batch)
         self._empty_inbox(batch, merged)
+        self.begun += len(files)
+
+    def _unseen(self, missing: Iterable[Path]) -> list[Path]:
+        """The files that are there although somebody did not find them. Another `aggregate` may have taken a
+        file away; a worker that does not see this store finds none at all."""
+        there = [path for path in missing if path.exists()]
+        if there:
+            self.outcome.problems.append(
+                f"workers did not find {len(there)} shards that are there, such as {there[0]}; these wait. "
+                "Every worker must find the store at the same path"
+            )
+        return there
 
     def set_aside(self, rejected: Iterable[Rejected]) -> None:
         """Move to quarantine what is no shard."""
@@ -177,21 +195,26 @@ class _Work:
     ) -> tuple[Merge, Collected, int, int]:
         """What changed, what the drop box held, and how many runs and jobs were made."""
         asked = self.asked or Asked()
+        self.progress("merging", 0, 0)
         merged = merge(transaction, batch.shards, batch.readings)
         # Before the commit: after it nothing else holds them, and this process may be dead.
         inbox.keep_superseded(self.paths, merged.superseded, merged.readings_removed)
         merged.apply(transaction)
         transaction.folded(merged.new)
-        changed = pa.concat_tables([merged.readings_removed, merged.readings_added])
         told = keep(transaction, asked) if is_last else set()
-        touched = redivide(transaction, changed, merged.jobs | told, asked) | merged.jobs
+        self.progress("dividing energy", 0, 0)
+        touched = merged.jobs | redivide(
+            transaction, merged.readings_removed, merged.readings_added, merged.jobs | told, asked
+        )
         if is_last:
             touched |= unlooked(transaction, asked, told, self.now)
+        self.progress("runs and jobs", 0, 0)
         runs, jobs = resummarise(transaction, touched, asked, self.now, self.config.calibration)
         collected = Collected()
         if is_last:
             keep_salt(transaction, self.salt)
             keep_shares(transaction, self.granted or Granted())
+            self.progress("results", 0, 0)
             collected = fold_results(transaction, self.paths, self.config, self.now, self.munge, self.names)
             transaction.properties["problems"] = [*self.outcome.problems, *collected.problems]
         return merged, collected, runs, jobs
@@ -199,18 +222,22 @@ class _Work:
     def _fold_samples(self, batch: Batch) -> None:
         """The samples of all shards that came, also of those that were known: a step of its own, so that
         no figure waits for it."""
-        rows = {row["shard_digest"]: row for row in batch.shards}
+        rows = {row["shard_digest"]: row for row in batch.shards.select(SHARD_COLUMNS).to_pylist()}
         shards = [(file, rows[digest]) for file, digest in batch.files]
-        read = self._map("samples", read_samples, shards)
+        read = self._map("shards read for their samples", read_samples, shards)
+        self.progress("folding samples", 0, 0)
         self._commit(
             lambda transaction: fold_samples(transaction, read, self.now, self.config.keep_samples_days)
         )
         unread = {path for each in read for path in each.unread}
-        batch.files = [(file, digest) for file, digest in batch.files if file.path not in unread]
+        unseen = self._unseen(path for each in read for path in each.missing)
+        staying = unread.union(unseen)
+        batch.files = [(file, digest) for file, digest in batch.files if file.path not in staying]
         self.outcome.problems += [f"its samples were not read this time: {path}" for path in sorted(unread)]
         self.set_aside(rejected for each in read for rejected in each.rejected)
 
     def _empty_inbox(self, batch: Batch, merged: Merge) -> None:
+        self.progress("emptying the inbox", 0, 0)
         closed: dict[Path, str | None] = {}
         for file, digest in batch.files:
             self.step(f"empty {file.name}")
@@ -227,17 +254,16 @@ class _Work:
             for directory, why in sorted(closed.items())
         ]
 
-    def _ask(self, shards: Sequence[Row], *, must: bool) -> None:
+    def _ask(self, shards: pa.Table, *, must: bool) -> None:
         """Ask accounting once: when the earliest shards are known, or at the end."""
-        if self.accounting is None or self.asked or not (shards or must):
+        if self.accounting is None or self.asked or not (len(shards) or must):
             return
         snapshot = Tables(self.paths).snapshot()
         starts = [month.span.start_microseconds for month in snapshot.months("shards").values()]
-        starts += [row["started_at"] for row in shards]
+        starts += pc.unique(shards["started_at"].cast(pa.int64())).to_pylist()
         known = [start for start in starts if start and start >= CLOCK_WAS_SET_MICROSECONDS]
-        self.progress("accounting", 0, 1)
+        self.progress("accounting", 0, 0)
         self.asked = ask(self.accounting, snapshot.properties, min(known, default=None), self.now)
-        self.progress("accounting", 1, 1)
         name = self.config.cluster_name
         notices = [foreign_clusters(shards, name), hidden_accounting(snapshot, shards, self.asked, name)]
         self.outcome.problems += [*self.asked.problems, *filter(None, notices)]
@@ -245,6 +271,7 @@ class _Work:
     def _ask_shares(self) -> None:
         if self.shares is None or self.granted:
             return
+        self.progress("granted shares", 0, 0)
         snapshot = Tables(self.paths).snapshot()
         self.granted = ask_shares(self.shares, snapshot, self.config.cluster_name, self.now)
         self.outcome.problems += self.granted.problems
@@ -255,6 +282,7 @@ class _Work:
             snapshot = Tables(self.paths).snapshot()
             transaction = Transaction(snapshot, now_microseconds=self.now, step=self.step)
             folded = fold(transaction)
+            self.progress("writing tables", 0, 0)
             try:
                 transaction.commit()
             except CommitLost:
@@ -267,5 +295,8 @@ class _Work:
     def _map(
         self, stage: str, function: Callable[[Sequence[Item]], Answer], items: Sequence[Item]
     ) -> list[Answer]:
-        groups = batches(items)
-        return self.executor.map(function, groups, lambda done: self.progress(stage, done, len(groups)))
+        def tell(done: int) -> None:
+            self.progress(stage, self.begun + done, self.files)
+
+        tell(0)
+        return self.executor.map(function, items, tell)

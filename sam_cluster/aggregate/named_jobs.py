@@ -18,7 +18,7 @@ from sam_cluster.submissions.judge import Known
 from sam_cluster.submissions.model import Confirmation
 
 from .accounting import SINCE, UNTIL
-from .fold import Row
+from .shard_rows import Row
 
 OWNER_COLUMNS = ("cluster", "job_id", "user", "account", "started_at", "ended_at", "raw_job_id")
 NUMBER_COLUMNS = ("cluster", "raw_job_id", "array_job_id", "submitted_at")

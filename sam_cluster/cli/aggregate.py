@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sam_cluster.cli import options
+from sam_cluster.cli.progress import shown_progress
 from sam_cluster.core.errors import EXIT_DONE, EXIT_INCOMPLETE, StoreError
 from sam_cluster.core.times import utc_microseconds
 
@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Aggregates; exit code 3 where something could not be taken in, with the reasons on stderr."""
     from sam_cluster.aggregate.flow import aggregate
-    from sam_cluster.aggregate.wiring import open_executor
+    from sam_cluster.aggregate.workers import open_executor
     from sam_cluster.report.text import visible
     from sam_cluster.store.paths import StorePaths
     from sam_cluster.submissions.munge import Munge
@@ -50,14 +50,19 @@ def run(args: argparse.Namespace) -> int:
             f"there is no directory {config.store}; make it, or name the store by --store or in [paths] of "
             "the configuration"
         )
-    with open_executor(scheduler=args.scheduler, slurm=args.slurm) as executor:
+    with (
+        shown_progress() as progress,
+        open_executor(
+            store=config.store, scheduler=args.scheduler, slurm=args.slurm, progress=progress
+        ) as executor,
+    ):
         outcome = aggregate(
-            StorePaths(config.store),
+            StorePaths.of(config),
             config,
             accounting=_source(args),
             now_microseconds=utc_microseconds(args.now),
             executor=executor,
-            progress=_progress(),
+            progress=progress,
             munge=Munge.installed(),
             shares=_shares(args),
         )
@@ -101,15 +106,3 @@ def _summary(outcome: Outcome) -> str:
         f"{outcome.results} results taken",
     ]
     return ", ".join(parts)
-
-
-def _progress() -> Callable[[str, int, int], None]:
-    """A line that is written over, on a terminal; nothing elsewhere."""
-    if not sys.stderr.isatty():
-        return lambda stage, done, of: None
-
-    def show(stage: str, done: int, of: int) -> None:
-        end = "\n" if done == of else ""
-        print(f"\r{stage}: {done} of {of}", end=end, file=sys.stderr, flush=True)
-
-    return show

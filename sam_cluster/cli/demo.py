@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sam_cluster.cli import report
+from sam_cluster.cli.progress import Progress, shown_progress
 from sam_cluster.core import config as configuration
 from sam_cluster.core.errors import EXIT_DONE, UsageError
 
 if TYPE_CHECKING:
+    from sam_cluster.aggregate.flow import Outcome
     from sam_cluster.store.paths import StorePaths
 
 HELP = "a month of a simulated cluster, from events to pages; needs no Slurm and no GPU"
@@ -45,11 +47,14 @@ def run(args: argparse.Namespace) -> int:
     prepare(paths)
     month = SimulatedMonth()
     _say(f"{CLUSTER}: {len(month.plans)} jobs of four labs on simulated GPUs; a minute, perhaps")
-    shards = month.meter(config, _say)
-    (out / "sacct.txt").write_text(month.sacct_text(), encoding="utf-8")
-    results = month.hand_in_results(paths.submissions)
-    _say(f"aggregating {shards} shards and {results} results")
-    _aggregate(paths, config, out / "sacct.txt", month.end)
+    with shown_progress() as progress:
+        month.meter(config, progress)
+        (out / "sacct.txt").write_text(month.sacct_text(), encoding="utf-8")
+        month.hand_in_results(paths.submissions)
+        outcome = _aggregate(paths, config, out / "sacct.txt", month.end, progress)
+    _say(f"aggregated {outcome.shards} shards and {outcome.results} results")
+    for problem in outcome.problems:
+        _say(problem)
     args_of_report = argparse.Namespace(**{
         **vars(args), "config": config.source, "group": None, "cluster": False, "all": True,
         "period": PERIOD, "out": out / "pages", "starttime": None, "endtime": None,
@@ -60,25 +65,25 @@ def run(args: argparse.Namespace) -> int:
     return EXIT_DONE
 
 
-def _aggregate(paths: StorePaths, config: configuration.Config, sacct: Path, now_microseconds: int) -> None:
+def _aggregate(
+    paths: StorePaths, config: configuration.Config, sacct: Path, now_microseconds: int, progress: Progress
+) -> Outcome:
     from sam_cluster.accounting.saved import SavedSource
     from sam_cluster.aggregate.flow import aggregate
-    from sam_cluster.aggregate.wiring import open_executor
+    from sam_cluster.aggregate.wiring import LocalExecutor
     from sam_cluster.simulation.people import NAMES, SimulatedMunge
 
-    with open_executor() as executor:
-        outcome = aggregate(
-            paths,
-            config,
-            accounting=SavedSource(sacct),
-            now_microseconds=now_microseconds + 86_400_000_000,
-            executor=executor,
-            munge=SimulatedMunge(),
-            names=NAMES.get,
-            salt=lambda: "simulated people need no secret",
-        )
-    for problem in outcome.problems:
-        _say(problem)
+    return aggregate(
+        paths,
+        config,
+        accounting=SavedSource(sacct),
+        now_microseconds=now_microseconds + 86_400_000_000,
+        executor=LocalExecutor(),
+        progress=progress,
+        munge=SimulatedMunge(),
+        names=NAMES.get,
+        salt=lambda: "simulated people need no secret",
+    )
 
 
 def _say(text: str) -> None:

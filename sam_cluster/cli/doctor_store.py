@@ -18,8 +18,8 @@ GROUP_OR_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 def check_store(config: Config) -> Iterator[Finding]:
-    """The store and its four directories."""
-    paths = StorePaths(config.store)
+    """The store and its directories; of tables in a bucket, whether they can be read."""
+    paths = StorePaths.of(config)
     service = _service_user(config)
     yield judged(
         "service user",
@@ -32,7 +32,7 @@ def check_store(config: Config) -> Iterator[Finding]:
         yield Finding("store", Status.WRONG, f"{paths.root} is not there", mend)
         return
     yield Finding("store", Status.OK, str(paths.root))
-    for directory in (paths.inbox, paths.tables, paths.quarantine):
+    for directory in (paths.inbox, *([] if paths.bucket else [paths.tables]), paths.quarantine):
         yield _closed_directory(directory, service)
     yield _drop_box(paths.submissions, config.publish_as)
     yield from _contents(paths)

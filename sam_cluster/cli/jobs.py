@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from sam_cluster.cli import options
+from sam_cluster.cli.progress import shown_progress
 from sam_cluster.cli.show import Column, show, words
 from sam_cluster.core.config import Config
 from sam_cluster.core.errors import EXIT_DONE, EXIT_INCOMPLETE
@@ -65,8 +66,9 @@ def run(args: argparse.Namespace) -> int:
     period = options.period_of(args, config, None if args.jobs else _today(args, config))
     selection = options.selection_of(args, period)
     tables = options.snapshot_of(config)
-    jobs = read_jobs(tables, config, selection)
-    rows = [job_object(job, zone) for job in jobs]
+    with shown_progress("reading jobs"):
+        jobs = read_jobs(tables, config, selection)
+        rows = [job_object(job, zone) for job in jobs]
     shown = list(_with_runs(rows)) if args.format == "table" else rows
     show(shown, JOB_KEYS, COLUMNS, args.format, sys.stdout)
     absent = [wanted for wanted in selection.job_ids if not any(names(wanted, job.job_id) for job in jobs)]

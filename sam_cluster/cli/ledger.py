@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from sam_cluster.cli import options
+from sam_cluster.cli.progress import shown_progress
 from sam_cluster.cli.show import Column, show
 from sam_cluster.core.errors import EXIT_DONE, EXIT_INCOMPLETE
 from sam_cluster.core.model import Cause
@@ -68,7 +69,8 @@ def run(args: argparse.Namespace) -> int:
     period = options.period_of(args, config, parse_period("this-month", zone, args.now))
     assert period is not None
     tables = options.snapshot_of(config)
-    ledgers = ledgers_of(tables, period.start, period.end, node=args.node, gpu=args.gpu)
+    with shown_progress("reading the ledger"):
+        ledgers = ledgers_of(tables, period.start, period.end, node=args.node, gpu=args.gpu)
     rows = [_object(*gpu, ledger, zone) for gpu, ledger in ledgers.items()]
     total = total_of(ledgers.values())
     rows.append(_object(None, TOTAL, None, total, zone))

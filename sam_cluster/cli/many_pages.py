@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
+from sam_cluster.cli.progress import Progress
 from sam_cluster.cli.report_pages import Page, page_of_cluster, page_of_lab, view_of_cluster
 from sam_cluster.core.config import Config
 
@@ -37,7 +37,12 @@ class Order:
 
 
 def all_pages(
-    tables: Snapshot, config: Config, period: PeriodView, data: Provenance, pdf: Printer | None
+    tables: Snapshot,
+    config: Config,
+    period: PeriodView,
+    data: Provenance,
+    pdf: Printer | None,
+    progress: Progress,
 ) -> Iterator[Page]:
     """The page of the cluster and then that of each lab on it."""
     from sam_cluster.store.kept import KeptSnapshot
@@ -46,13 +51,12 @@ def all_pages(
     results = _results_of(kept, config, period)
     view = view_of_cluster(kept, config, period, data, results)
     labs = [line.lab for line in view.labs]
-    progress = _progress(1 + len(labs))
+    progress("pages", 0, 1 + len(labs))
     yield page_of_cluster(view, pdf)
-    progress(1, "the cluster")
     order = Order(tables=tables, config=config, period=period, data=data, pdf=pdf)
-    for number, page in enumerate(lab_pages(order, labs, results), 2):
+    for number, page in enumerate(lab_pages(order, labs, results), 1):
+        progress("pages", number, 1 + len(labs))
         yield page
-        progress(number, labs[number - 2])
 
 
 def _results_of(tables: Snapshot, config: Config, period: PeriodView) -> list[Result]:
@@ -105,17 +109,3 @@ def _begin(order: Order) -> None:
 def _page(lab: str) -> Page:
     assert _pages is not None
     return _pages.page(lab)
-
-
-def _progress(of: int) -> Callable[[int, str], None]:
-    """On a terminal one line that is written over, elsewhere a line a page, as a log wants it."""
-    from sam_cluster.report.text import shortened
-
-    def show(number: int, what: str) -> None:
-        line = f"page {number} of {of}"
-        if sys.stderr.isatty():
-            print(f"\r{line}", end="\n" if number == of else "", file=sys.stderr, flush=True)
-        else:
-            print(f"{line}: {shortened(what)}", file=sys.stderr, flush=True)
-
-    return show

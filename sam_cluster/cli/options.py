@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -12,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sam_cluster.cli.show import FORMATS
 from sam_cluster.core import config as configuration
 from sam_cluster.core.config import Config
-from sam_cluster.core.errors import ConfigError, StoreError, SubmissionError, UsageError
+from sam_cluster.core.errors import ConfigError, SubmissionError, UsageError
 from sam_cluster.core.times import PERIODS, TIMES, Period, iso, parse_period, parse_time, span
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def config_of(args: argparse.Namespace) -> Config:
     """The configuration in force. Raises ConfigError, also for a time zone that is none."""
     config = configuration.load(args.environ, args.config)
     if getattr(args, "store", None) is not None:
-        config = replace(config, store=args.store.absolute())
+        config = config.with_store(args.store.absolute())
     zone_of(config)
     return config
 
@@ -133,10 +132,4 @@ def snapshot_of(config: Config) -> Snapshot:
     from sam_cluster.store.paths import StorePaths
     from sam_cluster.store.tables import Tables
 
-    paths = StorePaths(config.store)
-    if not paths.tables.is_dir():
-        raise StoreError(
-            f"there are no tables in {config.store}; name the store by --store or in [paths] of the "
-            "configuration, and run sam-cluster aggregate first"
-        )
-    return Tables(paths).snapshot()
+    return Tables(StorePaths.of(config)).snapshot()

@@ -20,9 +20,8 @@ def provenance_of(tables: Snapshot) -> Provenance:
     from sam_cluster.report.view import Provenance
 
     if tables.number == 0:
-        raise StoreError(
-            f"nothing was aggregated into {tables.paths.root} yet; run sam-cluster aggregate first"
-        )
+        where = tables.paths.tables_at
+        raise StoreError(f"nothing was aggregated into {where} yet; run sam-cluster aggregate first")
     kept = tables.samples_kept_from_microseconds
     return Provenance(
         commit=tables.number,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sam_cluster.cli import options
+from sam_cluster.cli.progress import shown_progress
 from sam_cluster.cli.show import Column, Format, Row, show, words
 from sam_cluster.core.errors import EXIT_DONE, ProjectionError, SubmissionError, UsageError
 from sam_cluster.report import numbers
@@ -70,7 +71,8 @@ def run(args: argparse.Namespace) -> int:
     asked = _asked(args.job, amount)
     config = options.config_of(args)
     tables = options.snapshot_of(config)
-    runs = named_runs(tables, config, asked, amount)
+    with shown_progress("reading jobs"):
+        runs = named_runs(tables, config, asked, amount)
     outcome = project([each.run for each in runs], target)
     row = projection_object(runs, outcome, amount, target)
     _print(row, amount, args.format)

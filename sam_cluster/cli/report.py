@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sam_cluster.cli import options
 from sam_cluster.cli.many_pages import all_pages
 from sam_cluster.cli.page_data import period_view, provenance_of
+from sam_cluster.cli.progress import Progress, shown_progress
 from sam_cluster.cli.report_files import Access, access_of_lab, remarks, write
 from sam_cluster.cli.report_pages import Page, page_of_cluster, page_of_lab, view_of_cluster
 from sam_cluster.core.config import Config
@@ -67,11 +68,13 @@ def run(args: argparse.Namespace) -> int:
     shown = period_view(period, config, data, tables)
     is_partial = False
     accesses: dict[str, Access] = {}
-    for page in _pages(args, tables, config, period, shown, data, pdf):
-        access = Access() if page.lab is None else accesses.setdefault(page.lab, access_of_lab(page.lab))
-        for path in write(page.files, args.out, access):
-            print(path)
-        is_partial |= page.is_partial
+    with shown_progress("making the page") as progress:
+        for page in _pages(args, tables, config, period, shown, data, pdf, progress):
+            access = Access() if page.lab is None else accesses.setdefault(page.lab, access_of_lab(page.lab))
+            paths = write(page.files, args.out, access)
+            with progress.aside():
+                print(*paths, sep="\n", flush=True)
+            is_partial |= page.is_partial
     for line in remarks(accesses):
         print(line, file=sys.stderr)
     if not shown.is_begun:
@@ -94,14 +97,16 @@ def _pages(
     shown: PeriodView,
     data: Provenance,
     pdf: Printer | None,
+    progress: Progress,
 ) -> Iterable[Page]:
     if args.all:
-        return all_pages(tables, config, shown, data, pdf)
+        return all_pages(tables, config, shown, data, pdf, progress)
     if args.cluster:
         return [page_of_cluster(view_of_cluster(tables, config, shown, data), pdf)]
     from sam_cluster.report.group.build import group_view
+    from sam_cluster.store.kept import KeptSnapshot
 
-    view = group_view(tables, config, args.group, shown, data)
+    view = group_view(KeptSnapshot(tables), config, args.group, shown, data)
     if not view.jobs and not view.results.tasks:
         _check_name(args.group, tables, config, period)
     return [page_of_lab(view, pdf)]

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from sam_cluster.cli import options
+from sam_cluster.cli.progress import shown_progress
 from sam_cluster.cli.show import Column, show, words
 from sam_cluster.core.errors import EXIT_DONE
 from sam_cluster.report import numbers
@@ -49,7 +50,8 @@ def run(args: argparse.Namespace) -> int:
     zone = options.zone_of(config)
     period = options.period_of(args, config, None)
     selection = options.selection_of(args, period)
-    results = choose(read_results(options.snapshot_of(config), config, selection), selection)
+    with shown_progress("reading results"):
+        results = choose(read_results(options.snapshot_of(config), config, selection), selection)
     rows = [result_object(result, zone) for result in results]
     shown = [_as_it_stands(row) for row in rows] if args.format == "table" else rows
     show(shown, RESULT_KEYS, COLUMNS, args.format, sys.stdout)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sam_cluster.cli import options
+from sam_cluster.cli.progress import shown_progress
 from sam_cluster.cli.show import Column, show
 from sam_cluster.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_INCOMPLETE, SamClusterError, UsageError
 
@@ -67,8 +68,8 @@ def run(args: argparse.Namespace) -> int:
     from sam_cluster.selftest.flow import selftest
 
     config = options.config_of(args)
-    with _directory(args.out) as directory:
-        findings = selftest(directory, config, _say, seconds=args.seconds)
+    with _directory(args.out) as directory, shown_progress() as progress:
+        findings = selftest(directory, config, progress, seconds=args.seconds)
     columns = [
         Column("Case", "case"),
         Column("Stage", "stage"),

@@ -2,7 +2,7 @@
 
 [cluster]  name
 [paths]    spool, events, store, powercap
-[store]    keep_samples_days
+[store]    keep_samples_days, tables, single_writer
 [agent]    interval_seconds, publish_as, host_energy
 [gpus]     GRES index = "GPU-UUID" or "/dev/nvidiaN"        (of one node)
 [calibration]   "MODEL" = error of its sensors, a fraction  (default 0.05)
@@ -54,6 +54,8 @@ class Config:
     store: Path = Path("/shared/sam-cluster")
     powercap: Path = Path("/sys/class/powercap")
     keep_samples_days: int | None = None  # None: for ever
+    tables: str | None = None  # s3://bucket/prefix; None: in the store
+    single_writer: bool = False
     interval_seconds: float = 10.0
     publish_as: str = "samcluster"
     host_energy: bool = False
@@ -71,6 +73,12 @@ class Config:
     pue: float | None = None
     people: str = "pseudonyms"
     least_people: int = 3
+
+    def with_store(self, store: Path) -> Config:
+        """The same with another store; the bucket of this one's tables is not that one's."""
+        if store == self.store:
+            return self
+        return replace(self, store=store, tables=None)
 
     def group_as_of(self, name: str, on: date) -> Group | None:
         """A lab as it is configured for a day: what was said last by then. None for one that is not."""
@@ -229,11 +237,11 @@ def load(environ: Mapping[str, str], path: Path | None = None) -> Config:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(f"cannot read the configuration {path}: {why}") from None
-    changes: dict[str, Any] = {}
     for variable, name in (("SAM_CLUSTER_STORE", "store"), ("SAM_CLUSTER_EVENTS", "events")):
         if value := environ.get(variable):
             try:
-                changes[name] = absolute_path(value)
+                path = absolute_path(value)
             except ValueError as wanted:
                 raise ConfigError(f"{variable} must be {wanted}, not {value!r}") from None
-    return replace(config, **changes)
+            config = config.with_store(path) if name == "store" else replace(config, events=path)
+    return config

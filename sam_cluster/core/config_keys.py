@@ -100,6 +100,15 @@ def _yes_or_no(value: Any) -> bool:
     return value
 
 
+def _bucket(value: Any) -> str:
+    """Where tables lie in an object store; without a slash at its end."""
+    address = _text(value).rstrip("/")
+    name = r"[A-Za-z0-9][A-Za-z0-9._=-]*"
+    if not re.fullmatch(rf"s3://[a-z0-9][a-z0-9.-]{{1,61}}[a-z0-9](/{name})*", address):
+        raise ValueError('the address of a bucket and what is before each name in it: "s3://bucket/prefix"')
+    return address
+
+
 def gpu_device(value: Any) -> str:
     """A GPU's UUID, or its device file."""
     if not re.fullmatch(r"GPU-[0-9A-Fa-f-]+|/dev/nvidia[0-9]+", _text(value)):
@@ -117,7 +126,11 @@ Reader = Callable[[Any], Any]
 SECTIONS: dict[str, dict[str, tuple[str, Reader]]] = {
     "cluster": {"name": ("cluster_name", _text)},
     "paths": {name: (name, absolute_path) for name in ("spool", "events", "store", "powercap")},
-    "store": {"keep_samples_days": ("keep_samples_days", _count)},
+    "store": {
+        "keep_samples_days": ("keep_samples_days", _count),
+        "tables": ("tables", _bucket),
+        "single_writer": ("single_writer", _switch),
+    },
     "agent": {
         "interval_seconds": ("interval_seconds", _above_zero),
         "publish_as": ("publish_as", _text),

@@ -72,6 +72,7 @@ def _stretches(tables: TableReader, start: datetime, end: datetime, gpu_uuids: p
             "gpu_uuid", "kind", "to_at", "from_uptime_microseconds", "to_uptime_microseconds",
             "energy_millijoules",
         ],
+        in_any_order=True,
     )  # fmt: skip
     # Durations are of the boot clock: the wall clock may have been set in between.
     lasted = pc.subtract(rows["to_uptime_microseconds"], rows["from_uptime_microseconds"])

@@ -57,9 +57,7 @@ def projection_picture(view: ProjectionView) -> Picture | None:
         for each in view.runs
     ]
     fitted = [_fitted(found, furthest * step / STEPS) for step in range(STEPS + 1)]
-    return projection(
-        metered, fitted, _fitted(found, found.target), axis=WORDS[view.amount], prefix="projection"
-    )
+    return projection(metered, fitted, _fitted(found, found.target), axis=WORDS[view.amount])
 
 
 def _fitted(found: Projection, amount: float) -> FittedPoint:

@@ -18,14 +18,12 @@ from ..core.units import kwh_from_millijoules
 from ..metrics import Undefined, UndefinedReason, sam_of_measurement
 from ..store.named import are_within
 from .corrections import Stated, superseded
-from .named_jobs import Electricity, NamedJob, NamedJobs, electricity_of
+from .named_jobs import Electricity, NamedJob, NamedJobs, among, electricity_of, rows_named
 from .records import EARLIEST, Job, Selection, TableReader, names
 
 ACCEPTED = "accepted"
 ID_ALREADY_USED = "id_already_used"  # the ground of a row that has another's id
 LOG_BASE = 10
-#: What of a result says which ones it takes the place of.
-STATED_COLUMNS = ("submission_id", "supersedes", "user", "submitted_at", "verdict", "ground")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +52,7 @@ class Result:
     jobs_unknown: tuple[str, ...]
     ended_at: datetime | None
     energy_millijoules: int | None
+    uncertainty_millijoules: int | None
     quality: Quality
     electricity_kwh: float | None
     sam: float | None
@@ -81,17 +80,35 @@ class Result:
 
 
 def read_results(tables: TableReader, config: Config, selection: Selection | None = None) -> list[Result]:
-    """Every submitted result, superseded and rejected ones too, by the time at which it counts; of a period
-    all that count in it, and some others.
+    """Every submitted result, superseded and rejected ones too, by the time at which it counts. Of a
+    selection all that `choose` would take: of one lab no others, of a period some others.
 
     Reads all jobs that are named, so that one call serves many pages, each by `choose`.
     """
-    every = tables.read("results")
-    rows = every.filter(_may_count(tables, every, selection)).to_pylist() if selection else every.to_pylist()
-    wanted = {job_id for row in rows for job_id in row["job_ids"] or ()}
-    jobs = NamedJobs(tables, config, wanted)
-    tasks = {name: config.task_named(name) for name in {row["task"] for row in rows} if name}
-    in_place = superseded([
+    group = selection.group if selection else None
+    rows = tables.read("results")
+    in_place = superseded(_stated(rows))
+    if selection and selection.start is not None and selection.end is not None:
+        rows = _may_count(tables, rows, selection.start, selection.end)
+    named = rows_named(tables, config, _job_ids(rows))
+    if group is not None:
+        rows = _that_name(rows, named.filter(pc.equal(named["group"], group)))
+        named = among(named, _job_ids(rows))
+    jobs = NamedJobs(named, config.calibration)
+    tasks = {name: config.task_named(name) for name in rows["task"].unique().to_pylist() if name}
+    results = (_result(row, jobs, tasks, in_place, config) for row in rows.to_pylist())
+    return sorted(
+        (result for result in results if group in (None, result.group)),
+        key=lambda r: (r.at or EARLIEST, r.submission_id or "", r.digest),
+    )
+
+
+def _stated(rows: pa.Table) -> list[Stated]:
+    """The results that correct another, and those that are corrected."""
+    corrected = pc.is_in(rows["submission_id"], rows["supersedes"].combine_chunks().drop_null())
+    rows = rows.filter(pc.or_(corrected, pc.is_valid(rows["supersedes"])))
+    names = ("submission_id", "supersedes", "user", "submitted_at", "verdict", "ground")
+    return [
         Stated(
             submission_id=row["submission_id"],
             supersedes=row["supersedes"],
@@ -99,28 +116,36 @@ def read_results(tables: TableReader, config: Config, selection: Selection | Non
             submitted_at=row["submitted_at"],
             is_accepted=row["verdict"] == ACCEPTED,
         )
-        for row in every.select(STATED_COLUMNS).to_pylist()
+        for row in rows.select(names).to_pylist()
         if row["submission_id"] and row["ground"] != ID_ALREADY_USED
-    ])  # fmt: skip
-    results = [_result(row, jobs, tasks, in_place, config) for row in rows]
-    return sorted(results, key=lambda r: (r.at or EARLIEST, r.submission_id or "", r.digest))
+    ]
 
 
-def _may_count(tables: TableReader, rows: pa.Table, selection: Selection) -> pa.ChunkedArray:
-    """Which results may count in a period: what names a job of its time, or was handed in within it. What
-    was long before or after costs nothing but its row."""
-    if selection.start is None or selection.end is None:
-        return pc.is_valid(rows["digest"])
-    start, end = utc_microseconds(selection.start), utc_microseconds(selection.end)
-    submitted = rows["submitted_at"].cast(pa.int64())
-    is_inside = pc.and_(pc.greater_equal(submitted, start), pc.less(submitted, end))
-    ranges = tables.job_numbers(start, end)
+def _job_ids(rows: pa.Table) -> list[str]:
+    return list(pc.list_flatten(rows["job_ids"]).unique().to_pylist())
+
+
+def _that_name(rows: pa.Table, jobs: pa.Table) -> pa.Table:
+    """The results that name some of these jobs, themselves or as parts of an array or het job."""
+    names = pa.concat_arrays([jobs[column].combine_chunks() for column in ("job_id", "whole")])
+    lists = rows["job_ids"].combine_chunks()
+    is_named = pc.is_in(pc.list_flatten(lists), names)
+    return rows.take(pc.list_parent_indices(lists).filter(is_named).unique())
+
+
+def _may_count(tables: TableReader, rows: pa.Table, start: datetime, end: datetime) -> pa.Table:
+    """The results that may count in a period: those that name a job of its time, or were handed in within it.
+    What was long before or after costs nothing but its row."""
+    first, last = utc_microseconds(start), utc_microseconds(end)
+    ranges = tables.job_numbers(first, last)
     if ranges is None:
-        return pc.is_valid(rows["digest"])
-    job_ids = rows["job_ids"].combine_chunks()
-    names = pc.list_parent_indices(job_ids).filter(are_within(pc.list_flatten(job_ids), ranges))
-    places = pa.array(range(len(rows)), pa.int64())
-    return pc.or_(pc.fill_null(is_inside, False), pc.is_in(places, names.cast(pa.int64())))
+        return rows
+    submitted = pc.fill_null(rows["submitted_at"].cast(pa.int64()), first - 1)
+    is_inside = pc.and_(pc.greater_equal(submitted, first), pc.less(submitted, last))
+    lists = rows["job_ids"].combine_chunks()
+    naming = pc.list_parent_indices(lists).filter(are_within(pc.list_flatten(lists), ranges))
+    places = pa.array(range(len(rows)), naming.type)
+    return rows.filter(pc.or_(is_inside, pc.is_in(places, naming)))
 
 
 def choose(results: Iterable[Result], selection: Selection) -> list[Result]:
@@ -226,6 +251,7 @@ def _result(
         jobs_unknown=unknown,
         ended_at=max((job.ended_at for job in spent if job.ended_at is not None), default=None),
         energy_millijoules=electricity.energy_millijoules,
+        uncertainty_millijoules=electricity.uncertainty_millijoules,
         quality=electricity.quality,
         electricity_kwh=counted_kwh,
         sam=None if isinstance(score, Undefined) else score,

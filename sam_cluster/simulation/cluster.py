@@ -76,11 +76,12 @@ class SimulatedMonth:
             (run.plan.job_id for run in self.runs if LOST_NODE in run.gpus and len(run.gpus) > 1), None
         )
 
-    def meter(self, config: Config, progress: Callable[[str], None]) -> int:
-        """Run the agent of each node through the month; how many shards were sealed into the inbox."""
+    def meter(self, config: Config, progress: Callable[[str, int, int], None]) -> int:
+        """Run the agent of each node through the month; how many shards were sealed into the inbox.
+        `progress` hears how many nodes were, of how many."""
         sealed = 0
-        for name in NODES:
-            progress(f"metering {name}")
+        for number, name in enumerate(NODES):
+            progress("nodes metered", number, len(NODES))
             lost_job = self.lost_job if name == LOST_NODE else None
             node = SimulatedNode(name, config, self.start, GPUS_PER_NODE, lost_job)
             self._play(node)

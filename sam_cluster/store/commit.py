@@ -1,4 +1,4 @@
-"""Writing tables: days are replaced whole, and one exclusive link() makes the new state current.
+"""Writing tables: days are replaced whole, and one file that only one writer can create makes them current.
 
 What a writer leaves that dies at any step are files that no commit names; readers see the old state or
 the new one. Of two writers that started from the same state one wins, and the other starts anew.
@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any
@@ -22,25 +20,25 @@ from sam_cluster.core.errors import StoreError
 from sam_cluster.core.model import NO_JOB
 
 from .index import (
+    COMMITS,
+    INDEX,
     FileEntry,
     Manifest,
     Month,
     Span,
-    Step,
     files_to_json,
     index_to_json,
     month_of,
-    no_step,
-    sync,
     write_content,
-    write_durably,
 )
 from .named import least_and_greatest
 from .paths import StorePaths
+from .place import Step, each, no_step, numbered
+from .posix import make_directories
 from .rows import by_day, extents, in_order, joined
 from .schemas import KEYS, TABLES
 from .sweep import sweep
-from .tables import Snapshot, Where, commit_path
+from .tables import Snapshot, Where, place_of
 
 #: Rows in a group: small enough that a lookup by the table's first keys skips most of a day.
 ROW_GROUP_ROWS = 65_536
@@ -51,26 +49,12 @@ class CommitLost(StoreError):
 
 
 def prepare(paths: StorePaths) -> None:
-    """Make the directories of a store that are not there. Raises StoreError where that is not possible."""
-    modes = {
-        paths.root: 0o755,
-        paths.inbox: 0o750,
-        paths.submissions: 0o1733,
-        paths.tables: 0o750,
-        paths.tables / "commits": 0o750,
-        paths.tables / "index": 0o750,
-        paths.quarantine: 0o750,
-    }
-    for path, mode in modes.items():
-        try:
-            path.mkdir(parents=path is paths.root)
-            path.chmod(mode)  # mkdir heeds the umask
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise StoreError(
-                f"{path} cannot be made: {error.strerror}; make it, and give it to the service user"
-            ) from None
+    """Make the directories of a store that are not there, and its tables ready. Raises StoreError where that
+    is not possible."""
+    make_directories(
+        {paths.root: 0o755, paths.inbox: 0o750, paths.submissions: 0o1733, paths.quarantine: 0o750}
+    )
+    place_of(paths).prepare()
 
 
 class Transaction:
@@ -141,6 +125,7 @@ class Transaction:
         run_ids: Collection[str] | None = None,
         job_ids: Collection[str] | None = None,
         columns: Sequence[str] | None = None,
+        in_any_order: bool = False,
     ) -> pa.Table:
         """As `Snapshot.read`, with the changes made here."""
         where = Where(table, start_microseconds, end_microseconds, raw_job_ids, run_ids, job_ids)
@@ -152,10 +137,11 @@ class Transaction:
             raw_job_ids=raw_job_ids,
             job_ids=job_ids,
         )
-        read = where.columns(columns)
-        parts = [self.base.read_file(table, file, read) for file in files if file.day not in staged]
+        read = where.columns(columns, in_any_order)
+        unchanged = [file for file in files if file.day not in staged]
+        parts = list(self.base.read_files(table, unchanged, read))
         parts += [rows if read is None else rows.select(read) for rows in staged.values()]
-        return where.selected(parts, columns)
+        return where.selected(parts, columns, in_any_order)
 
     def commit(self) -> Snapshot:
         """Make the changes current, and return the new state; the old one where nothing changed.
@@ -164,8 +150,12 @@ class Transaction:
         """
         number = self.base.number + 1
         tables = dict(self.base.manifest.tables)
-        for table, days in sorted(self._staged.items()):
-            tables[table] = self._write_table(table, days, number) or tables.get(table, "")
+        staged = sorted(self._staged)
+        written = each(
+            self.base.place, lambda table: self._write_table(table, self._staged[table], number), staged
+        )
+        for table, index in zip(staged, written, strict=True):
+            tables[table] = index or tables.get(table, "")
         tables = {table: name for table, name in tables.items() if name}
         same = tables == self.base.manifest.tables and self.properties == self.base.properties
         if same and not self._folded:
@@ -173,9 +163,9 @@ class Transaction:
         folded = None
         if self._folded:
             content = json.dumps({"shards": sorted(self._folded)}, separators=(",", ":")).encode("ascii")
-            folded, _ = write_content(self.base.index, content, ".json", number, self._step)
+            folded, _ = write_content(self.base.place, INDEX, content, ".json", number, self._step)
         if self.base.manifest.folded:
-            self._superseded.append(f"index/{self.base.manifest.folded}")
+            self._superseded.append(f"{INDEX}/{self.base.manifest.folded}")
         self._step("sweep")
         manifest = Manifest(
             number=number,
@@ -206,7 +196,7 @@ class Transaction:
                     del lists[name][day]
                 if new:
                     lists[name][day] = new
-        index = self.base.index
+        place = self.base.place
         changed = False
         for name, files in lists.items():
             before = months.get(name)
@@ -214,16 +204,18 @@ class Transaction:
                 continue
             changed = changed or bool(files) or before is not None
             if before:
-                self._superseded.append(f"index/{before.name}")
+                self._superseded.append(f"{INDEX}/{before.name}")
                 del months[name]
             if files:
-                listed, _ = write_content(index, files_to_json(files.values()), ".json", number, self._step)
+                listed, _ = write_content(
+                    place, INDEX, files_to_json(files.values()), ".json", number, self._step
+                )
                 months[name] = Month(name=listed, span=Span.over(file.span for file in files.values()))
         if not changed:
             return None
         if table in self.base.manifest.tables:
-            self._superseded.append(f"index/{self.base.manifest.tables[table]}")
-        return write_content(index, index_to_json(months), ".json", number, self._step)[0]
+            self._superseded.append(f"{INDEX}/{self.base.manifest.tables[table]}")
+        return write_content(place, INDEX, index_to_json(months), ".json", number, self._step)[0]
 
     def _write_file(
         self, table: str, day: date | None, rows: pa.Table, old: FileEntry | None, number: int
@@ -236,7 +228,7 @@ class Transaction:
         if old and hashlib.sha256(content).hexdigest() == old.digest:
             return old
         below = f"{table}/day={day.isoformat()}" if day else table
-        name, digest = write_content(self.base.paths.tables / below, content, ".parquet", number, self._step)
+        name, digest = write_content(self.base.place, below, content, ".parquet", number, self._step)
         return FileEntry(path=f"{below}/{name}", day=day, digest=digest, span=_span(table, rows))
 
     def _directories(self) -> list[str]:
@@ -248,23 +240,12 @@ class Transaction:
         )
 
     def _publish(self, manifest: Manifest) -> None:
-        path = commit_path(self.base.paths.tables, manifest.number)
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-        self._step("write manifest")
-        write_durably(temporary, manifest.to_json())
-        self._step("link manifest")
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            # A network file system may have done it and lost the answer.
-            if temporary.stat().st_nlink != 2 or not path.samefile(temporary):
-                raise CommitLost(
-                    f"commit {manifest.number} of {self.base.paths.root} was made by another writer; "
-                    "run sam-cluster aggregate again"
-                ) from None
-        finally:
-            temporary.unlink()
-        sync(path.parent)
+        place = self.base.place
+        if not place.create(numbered(COMMITS, manifest.number), manifest.to_json(), self._step):
+            raise CommitLost(
+                f"commit {manifest.number} of {self.base.paths.tables_at} was made by another writer; "
+                "run sam-cluster aggregate again"
+            )
         self._step("committed")
 
 

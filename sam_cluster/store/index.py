@@ -14,30 +14,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from sam_cluster.core.errors import StoreError
 from sam_cluster.core.model import NO_JOB
 
+from .place import Place, Step
+
 FORMAT = 1
-DIRECTORY_MODE = 0o750
-FILE_MODE = 0o640  # whatever the umask: the readers' group reads
+COMMITS = "commits"
+INDEX = "index"
 WITHOUT_DAYS = "all"
 NAME_DIGITS = 20  # of the SHA-256 in a file's name
-
-Step = Callable[[str], None]
-
-
-def no_step(name: str) -> None:
-    """Nothing happens between two steps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,23 +118,28 @@ class Manifest:
         return _dump({"format": FORMAT, **asdict(self)})
 
     @classmethod
-    def from_file(cls, path: Path) -> Manifest:
+    def from_file(cls, place: Place, name: str) -> Manifest:
         """Back from its file. Raises StoreError, or FileNotFoundError where there is none."""
+        where, content = place.where(name), place.read(name)
         try:
-            document = json.loads(path.read_bytes())
+            document = json.loads(content)
             known = document.pop("format", None)
-        except FileNotFoundError:
-            raise
-        except (OSError, ValueError, RecursionError) as error:
-            raise StoreError(f"{path} cannot be read: {error}; restore it from a backup") from None
+        except (ValueError, RecursionError) as error:
+            raise StoreError(f"{where} cannot be read: {error}; restore it from a backup") from None
         except (AttributeError, TypeError):
-            raise _untrue(path) from None
+            raise _untrue(where) from None
         if known != FORMAT:
-            raise StoreError(f"{path}: a commit of format {known!r}; this release reads {FORMAT}")
+            raise StoreError(f"{where}: a commit of format {known!r}; this release reads {FORMAT}")
         try:
             return cls(**{**document, "superseded": tuple(document["superseded"])})
         except (KeyError, TypeError):
-            raise _untrue(path) from None
+            raise _untrue(where) from None
+
+
+#: What tables hold before the first commit.
+NOTHING = Manifest(
+    number=0, committed_at_microseconds=0, tables={}, folded=None, superseded=(), swept=0, properties={}
+)
 
 
 def month_of(day: date | None) -> str:
@@ -155,9 +152,9 @@ def index_to_json(months: Mapping[str, Month]) -> bytes:
     return _dump({month: asdict(months[month]) for month in sorted(months)})
 
 
-def index_from_file(path: Path) -> dict[str, Month]:
+def index_from_file(place: Place, name: str) -> dict[str, Month]:
     """Back from its file. Raises StoreError."""
-    months = _load_named(path).items()
+    months = _load_named(place, name).items()
     return {month: Month(name=entry["name"], span=Span(**entry["span"])) for month, entry in months}
 
 
@@ -170,7 +167,7 @@ def files_to_json(files: Iterable[FileEntry]) -> bytes:
     return _dump({"files": rows})
 
 
-def files_from_file(path: Path) -> list[FileEntry]:
+def files_from_file(place: Place, name: str) -> list[FileEntry]:
     """Back from its file. Raises StoreError."""
     return [
         FileEntry(
@@ -179,70 +176,37 @@ def files_from_file(path: Path) -> list[FileEntry]:
             digest=row["digest"],
             span=Span(**row["span"]),
         )
-        for row in _load_named(path)["files"]
+        for row in _load_named(place, name)["files"]
     ]
 
 
-def write_content(directory: Path, content: bytes, suffix: str, number: int, step: Step) -> tuple[str, str]:
-    """Write a file named by its content and the commit it is for: to the disk under a temporary name, then
-    renamed. Returns the name and the digest."""
+def write_content(
+    place: Place, directory: str, content: bytes, suffix: str, number: int, step: Step
+) -> tuple[str, str]:
+    """Write a file named by its content and the commit it is for. Returns the name and the digest."""
     digest = hashlib.sha256(content).hexdigest()
     name = f"{digest[:NAME_DIGITS]}-{number}{suffix}"
-    directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
-    temporary = directory / f".{name}.{secrets.token_hex(4)}.part"
-    step(f"write {name}")
-    write_durably(temporary, content)
-    step(f"rename {name}")
-    temporary.rename(directory / name)
-    sync(directory)
+    place.put(f"{directory}/{name}", content, step)
     return name, digest
 
 
-def write_durably(path: Path, content: bytes) -> None:
-    """Write a file and see it on the disk. Raises StoreError, and then leaves none: a full disk is not to be
-    fuller after each attempt."""
+def _load_named(place: Place, name: str) -> dict[str, Any]:
+    path = f"{INDEX}/{name}"
     try:
-        with path.open("wb") as file:
-            os.fchmod(file.fileno(), FILE_MODE)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        with suppress(OSError):
-            path.unlink()
-        raise StoreError(
-            f"{path.parent} cannot be written to: {error.strerror}; "
-            "nothing was changed, begin again when it can"
-        ) from None
-
-
-def sync(directory: Path) -> None:
-    """See a directory's entries on the disk."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _load_named(path: Path) -> dict[str, Any]:
-    try:
-        content = path.read_bytes()
+        content = place.read(path)
     except FileNotFoundError:
         raise StoreError(
-            f"{path} is missing, although a commit names it. A state is kept for an hour after the next one: "
-            "begin again. If it stays missing, restore it from a backup"
+            f"{place.where(path)} is missing, although a commit names it. A state is kept for an hour after "
+            "the next one: begin again. If it stays missing, restore it from a backup"
         ) from None
-    except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror}; restore it from a backup") from None
-    if not path.name.startswith(f"{_short(content)}-"):
-        raise _untrue(path)
+    if not name.startswith(f"{_short(content)}-"):
+        raise _untrue(place.where(path))
     document: dict[str, Any] = json.loads(content)
     return document
 
 
-def _untrue(path: Path) -> StoreError:
-    return StoreError(f"{path} does not hold what its name says; restore it from a backup")
+def _untrue(where: str) -> StoreError:
+    return StoreError(f"{where} does not hold what its name says; restore it from a backup")
 
 
 def _short(content: bytes) -> str:

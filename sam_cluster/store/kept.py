@@ -7,17 +7,18 @@ from collections.abc import Collection, Sequence
 import pyarrow as pa
 
 from .index import FileEntry
+from .schemas import TABLES
 from .tables import Snapshot
 
 
 class KeptSnapshot(Snapshot):
     """As a Snapshot, and costs memory in place of time: whole stretches of time are kept as they were asked
-    for, and of lookups by job or run the files."""
+    for, and of files the columns."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         super().__init__(snapshot.paths, snapshot.manifest)
         self._stretches: dict[tuple[object, ...], pa.Table] = {}
-        self._contents: dict[tuple[object, ...], pa.Table] = {}
+        self._columns: dict[str, dict[str, pa.ChunkedArray]] = {}
 
     def read(
         self,
@@ -57,7 +58,9 @@ class KeptSnapshot(Snapshot):
 
     def read_file(self, table: str, file: FileEntry, columns: Sequence[str] | None = None) -> pa.Table:
         """As `Snapshot.read_file`."""
-        key = file.path, None if columns is None else tuple(columns)
-        if key not in self._contents:
-            self._contents[key] = super().read_file(table, file, columns)
-        return self._contents[key]
+        schema = TABLES[table]
+        wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
+        kept = self._columns.setdefault(file.path, {})
+        if missing := [name for name in wanted.names if name not in kept]:
+            kept.update(zip(missing, super().read_file(table, file, missing).columns, strict=True))
+        return pa.table([kept[name] for name in wanted.names], schema=wanted)

@@ -6,7 +6,7 @@
     STORE/tables/TABLE/day=2026-11-22/DIGEST.parquet       (TABLE/DIGEST.parquet without days)
     STORE/quarantine/
 
-Nothing here touches a disk.
+Tables in a bucket lie there by the same names below tables/. Nothing here touches a disk.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sam_cluster.core.config import Config
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 SHARD_NAME = re.compile(r"(?P<run>[A-Za-z0-9.]+)-(?P<start>\d+)\.(?P<part>\d+)(?:\.[0-9a-f]{16})?\.parquet")
@@ -21,9 +25,21 @@ SHARD_NAME = re.compile(r"(?P<run>[A-Za-z0-9.]+)-(?P<start>\d+)\.(?P<part>\d+)(?
 
 @dataclass(frozen=True, slots=True)
 class StorePaths:
-    """The directories of one store."""
+    """The directories of one store, and the bucket of its tables where they do not lie there."""
 
     root: Path
+    bucket: str | None = None  # s3://bucket/prefix
+    single_writer: bool = False  # the bucket's server need not tell two writers apart
+
+    @classmethod
+    def of(cls, config: Config) -> StorePaths:
+        """The store that a configuration names."""
+        return cls(config.store, config.tables, config.single_writer)
+
+    @property
+    def tables_at(self) -> str:
+        """Where the tables are to be looked for, for who reads a message."""
+        return self.bucket or str(self.root)
 
     @property
     def inbox(self) -> Path:
@@ -37,7 +53,7 @@ class StorePaths:
 
     @property
     def tables(self) -> Path:
-        """Tables and the commits that say which of their files are current."""
+        """Tables and the commits that say which of their files are current, where no bucket has them."""
         return self.root / "tables"
 
     @property

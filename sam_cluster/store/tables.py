@@ -8,9 +8,9 @@ A snapshot stays readable for an hour after a later commit superseded it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -18,21 +18,26 @@ import pyarrow.compute as pc
 
 from sam_cluster.core.errors import StoreError
 
-from .index import FileEntry, Manifest, Month, files_from_file, index_from_file, month_of
+from .index import COMMITS, NOTHING, FileEntry, Manifest, Month, files_from_file, index_from_file, month_of
 from .named import are_meant, numbers_of
 from .paths import StorePaths
-from .rows import empty, extent_columns, extents, in_order
+from .place import Place, each, numbered
+from .posix import Directory
+from .rows import empty, extent_columns, extents, in_order, only
 from .schemas import KEYS, TABLES
 from .upgrade import read_columns
 
-NUMBER_DIGITS = 8
 #: Among the properties of a commit: from when on samples are kept, where they are not for ever.
 SAMPLES_KEPT_FROM = "samples_kept_from_microseconds"
 
 
-def commit_path(tables: Path, number: int) -> Path:
-    """STORE/tables/commits/00000042.json"""
-    return tables / "commits" / f"{number:0{NUMBER_DIGITS}}.json"
+def place_of(paths: StorePaths) -> Place:
+    """Where the tables of a store lie. Raises StoreError where the library for that is not installed."""
+    if paths.bucket is None:
+        return Directory(paths.tables)
+    from .bucket import Bucket
+
+    return Bucket(paths.bucket, paths.single_writer)
 
 
 class Tables:
@@ -46,41 +51,20 @@ class Tables:
 
         Raises StoreError where there is no store, or where it cannot be read.
         """
+        place = place_of(self.paths)
         while True:
-            manifest = self._latest()
-            if manifest is None:
+            number = place.newest(COMMITS)
+            if number is None:
+                raise StoreError(
+                    f"there are no tables in {self.paths.tables_at}; name the store by --store or in the "
+                    "configuration, and run sam-cluster aggregate first"
+                )
+            if number == 0:
                 return Snapshot(self.paths, NOTHING)
             try:
-                return Snapshot(self.paths, Manifest.from_file(manifest))
+                return Snapshot(self.paths, Manifest.from_file(place, numbered(COMMITS, number)))
             except FileNotFoundError:
                 continue  # superseded and removed between the two looks
-
-    def _latest(self) -> Path | None:
-        directory = self.paths.tables / "commits"
-        try:
-            numbers = [int(path.stem) for path in directory.glob("*.json") if path.stem.isdecimal()]
-            if not numbers and not directory.is_dir():
-                raise FileNotFoundError(directory)
-        except FileNotFoundError:
-            raise StoreError(
-                f"there are no tables in {self.paths.root}; name the store by --store or in [paths] of the "
-                "configuration, and run sam-cluster aggregate first"
-            ) from None
-        except OSError as error:
-            raise StoreError(
-                f"the tables in {self.paths.root} cannot be read: {error.strerror}; "
-                "readers must be in the group of STORE/tables"
-            ) from None
-        number = max(numbers, default=0)
-        # A listing may be old on a network file system, a name that is asked for is not.
-        while commit_path(self.paths.tables, number + 1).exists():
-            number += 1
-        return commit_path(self.paths.tables, number) if number else None
-
-
-NOTHING = Manifest(
-    number=0, committed_at_microseconds=0, tables={}, folded=None, superseded=(), swept=0, properties={}
-)
 
 
 class Snapshot:
@@ -88,6 +72,7 @@ class Snapshot:
 
     def __init__(self, paths: StorePaths, manifest: Manifest) -> None:
         self.paths = paths
+        self.place = place_of(paths)
         self.manifest = manifest
         self._months: dict[str, dict[str, Month]] = {}
         self._files: dict[str, list[FileEntry]] = {}
@@ -116,13 +101,13 @@ class Snapshot:
         """The months of a table, as its index has them."""
         if table not in self._months:
             name = self.manifest.tables.get(table)
-            self._months[table] = index_from_file(self.index / name) if name else {}
+            self._months[table] = index_from_file(self.place, name) if name else {}
         return self._months[table]
 
     def files_of(self, month: Month) -> list[FileEntry]:
         """The files of a month."""
         if month.name not in self._files:
-            self._files[month.name] = files_from_file(self.index / month.name)
+            self._files[month.name] = files_from_file(self.place, month.name)
         return self._files[month.name]
 
     def files(
@@ -197,29 +182,28 @@ class Snapshot:
             job_ids=job_ids,
         )
         read = where.columns(columns, in_any_order)
-        parts = (self.read_file(table, file, read) for file in files)
-        return where.selected(parts, columns, in_any_order)
+        return where.selected(self.read_files(table, files, read), columns, in_any_order)
+
+    def read_files(
+        self, table: str, files: Sequence[FileEntry], columns: Sequence[str] | None = None
+    ) -> Iterator[pa.Table]:
+        """The rows of each file."""
+        return each(self.place, partial(self.read_file, table, columns=columns), files)
 
     def read_file(self, table: str, file: FileEntry, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows of one file. Raises StoreError where it is missing, torn or of another schema."""
-        path = self.paths.tables / file.path
+        where = self.place.where(file.path)
         wanted = TABLES[table]
         if columns is not None:
             wanted = pa.schema([wanted.field(name) for name in columns])
         try:
-            # Not through a dataset, which would make a column of day=… in the path.
-            return read_columns(path, table, wanted)
+            return read_columns(self.place.parquet(file.path), table, wanted, where)
         except (OSError, KeyError, ValueError, pa.ArrowException) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise StoreError(
-                f"{path}, which commit {self.number} names, cannot be read: {reason}. A state is kept for an "
-                "hour after the next one: begin again. If it stays so, restore the file from a backup"
+                f"{where}, which commit {self.number} names, cannot be read: {reason}. A state is kept for "
+                "an hour after the next one: begin again. If it stays so, restore the file from a backup"
             ) from None
-
-    @property
-    def index(self) -> Path:
-        """Where indexes and lists lie."""
-        return self.paths.tables / "index"
 
 
 class Where:
@@ -264,14 +248,12 @@ class Where:
 
     def _filtered(self, rows: pa.Table) -> pa.Table:
         for name, wanted in self._ids.items():
-            rows = rows.filter(pc.is_in(rows[name], wanted))
+            rows = only(rows, pc.is_in(rows[name], wanted))
         if self._names is not None:
-            rows = rows.filter(are_meant(rows["job_id"], self._names))
+            rows = only(rows, are_meant(rows["job_id"], self._names))
         if len(rows) and (self._start, self._end) != (None, None):
             first, last = extents(self._table, rows)
-            if self._start is not None:
-                kept = pc.greater_equal(last, self._start)
-                rows, first = rows.filter(kept), first.filter(kept)
-            if self._end is not None:
-                rows = rows.filter(pc.less(first, self._end))
+            begun = pa.scalar(True) if self._end is None else pc.less(first, self._end)
+            unended = pa.scalar(True) if self._start is None else pc.greater_equal(last, self._start)
+            rows = only(rows, pc.and_(begun, unended))
         return rows

@@ -1,6 +1,6 @@
-"""All benchmarks, their figures into the pages of docs/: `python -m tests.benchmarks [performance|accuracy]`.
+"""Benchmarks, their figures into the pages of docs/: `python -m tests.benchmarks [PAGE|SECTION]`.
 
-Without a word it is docs/performance.md.
+A page is all of its sections; without a word it is docs/performance.md.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import sam_cluster
 
-from . import accuracy, agent, hooks, report
+from . import accuracy, agent, hooks, latency, report
 from .month import Size
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -26,6 +26,7 @@ PAGES: dict[str, dict[str, Callable[[], list[str]]]] = {
         "hooks": lambda: hooks.measure(200),
         "agent": lambda: agent.table(60.0),
         "report": lambda: report.measured(Size()),
+        "latency": latency.measured,
     },
     "accuracy": {"machine": lambda: [machine()], "matrix": accuracy.table},
 }
@@ -50,11 +51,15 @@ def fill(text: str, name: str, lines: list[str]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("page", nargs="?", choices=list(PAGES), default="performance")
-    chosen = parser.parse_args().page
-    page = DOCS / f"{chosen}.md"
+    sections = {name: page for page, measures in PAGES.items() for name in measures}
+    parser.add_argument("what", nargs="?", choices=[*PAGES, *sections], default="performance")
+    chosen = parser.parse_args().what
+    named = chosen if chosen in PAGES else sections[chosen]
+    page = DOCS / f"{named}.md"
     text = page.read_text("utf-8")
-    for name, measure in PAGES[chosen].items():
+    for name, measure in PAGES[named].items():
+        if chosen not in (named, name):
+            continue
         lines = measure()
         sys.stderr.write("\n".join([f"== {name}", *lines, ""]))
         text = fill(text, name, lines)

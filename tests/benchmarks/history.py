@@ -7,15 +7,11 @@ links, made on the way, for a store's files never change.
 
 from __future__ import annotations
 
-import argparse
 import shutil
-import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,9 +19,8 @@ from pathlib import Path
 from sam_cluster.store.commit import prepare
 from sam_cluster.store.paths import StorePaths
 
-from .day import CLUSTER, Day, Load, lay_in
+from .day import CLUSTER, Day, Load
 from .generate import LABS
-from .report import MEGABYTE, Took, measure
 from .years import History
 
 YEARS = 10

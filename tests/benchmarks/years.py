@@ -28,7 +28,7 @@ from sam_cluster.store.rows import from_rows
 from sam_cluster.store.schemas import TABLES
 from sam_cluster.store.tables import Tables
 
-from .day import CLUSTER, DATE, DAYS_AT_MOST, Day
+from .day import CLUSTER, DATE, Day
 from .generate import BEGIN
 
 RESULTS_A_DAY = 3

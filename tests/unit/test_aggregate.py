@@ -11,12 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from distributed import LocalCluster
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sam_cluster.aggregate.flow import Outcome
-from sam_cluster.aggregate.wiring import open_executor
 from sam_cluster.cli.main import main
 from sam_cluster.core.uncertainty import energy_by_model
 from sam_cluster.store.paths import StorePaths
@@ -27,7 +25,6 @@ from tests.aggregating import (
     AFTER,
     HISTORY,
     ONE_GPU,
-    SYNCHRONOUS,
     accounting_of,
     digests,
     in_inbox,
@@ -221,27 +218,6 @@ def test_two_aggregates_at_once_end_in_the_same_tables(tmp_path) -> None:
     assert in_inbox(both) == []
 
 
-def test_threads_and_a_cluster_give_what_one_thing_after_another_gives(tmp_path) -> None:
-    history = History(tuple(PlannedRun(300 + n, 0, n * HOUR, (n + 3) * HOUR, ONE_GPU) for n in range(6)))
-    found = []
-
-    def through(executor) -> None:
-        paths = StorePaths(tmp_path / str(len(found)))
-        put_all(paths, history)
-        heard: list[tuple[str, int, int]] = []
-        run_aggregate(paths, executor=executor, progress=lambda *each: heard.append(each))
-        assert ("shards", 1, 1) in heard
-        found.append([file.digest for table in TABLES for file in Tables(paths).snapshot().files(table)])
-
-    through(SYNCHRONOUS)
-    with open_executor() as executor:
-        through(executor)
-    cluster = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None)
-    with cluster, open_executor(scheduler=cluster.scheduler_address) as executor:
-        through(executor)
-    assert found[0] == found[1] == found[2] != []
-
-
 def test_a_new_day_opens_no_file_of_days_long_past(paths) -> None:
     *history, last = Simulation(daily(9)).shards()
     for shard in history:
@@ -286,13 +262,6 @@ def test_the_command_says_what_it_did_and_by_its_exit_code_whether_that_was_all(
     told = capsys.readouterr().err
     assert "moved to quarantine" in told
     assert "\x1b" not in told
-
-
-def test_a_scheduler_that_cannot_be_had_is_an_error_that_says_what_to_do(paths, capsys) -> None:
-    paths.root.mkdir()
-    command = ["aggregate", "--store", str(paths.root), "--no-accounting", "--scheduler", "nonsense://here"]
-    assert main(command, environ={}) == 1
-    assert "dask scheduler" in capsys.readouterr().err
 
 
 def test_idle_time_before_the_first_boundary_known_is_corrected_when_an_earlier_one_comes(paths) -> None:

@@ -76,6 +76,11 @@ def test_every_key_of_the_design_is_read() -> None:
         ('[agent]\nhost_energy = "yes"', 2, "host_energy"),
         ('[paths]\npowercap = "sys"', 2, "powercap"),
         ("[store]\nkeep_samples_days = 0", 2, "keep_samples_days"),
+        ("[store]\ntables = '/shared/tables'", 2, "s3://bucket/prefix"),
+        ("[store]\ntables = 's3://'", 2, "s3://bucket/prefix"),
+        ("[store]\ntables = 's3://lab/../x'", 2, "s3://bucket/prefix"),
+        ("[store]\ntables = 's3://lab?key=secret'", 2, "s3://bucket/prefix"),
+        ("[store]\nsingle_writer = 1", 2, "true or false"),
         ("[agent]\ninterval_seconds = inf", 2, "interval_seconds"),
         ("[report]\n\npue = 0.9", 3, "pue"),
         ("[sam]\nunit = 'BTU'", 2, "unit"),
@@ -106,6 +111,17 @@ def test_energy_beside_the_gpus_is_off_unless_it_is_asked_for() -> None:
     config = parse('[agent]\nhost_energy = true\n[paths]\npowercap = "/fake/powercap"')
     assert config.host_energy
     assert config.powercap == Path("/fake/powercap")
+
+
+def test_a_bucket_is_of_the_store_that_is_configured_and_of_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('[paths]\nstore = "/shared/one"\n[store]\ntables = "s3://lab/tables/"\n')
+    for environ, tables in (
+        ({}, "s3://lab/tables"),
+        ({"SAM_CLUSTER_STORE": "/shared/one/"}, "s3://lab/tables"),
+        ({"SAM_CLUSTER_STORE": "/shared/two"}, None),
+    ):
+        assert load(environ, path).tables == tables
 
 
 def test_models_of_gpus_are_calibrated_by_name() -> None:

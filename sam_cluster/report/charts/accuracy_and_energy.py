@@ -19,7 +19,7 @@ from .axes import (
     written,
 )
 from .bins import binned
-from .drawing import Drawing, Layer, Row, Size, layer, picture
+from .drawing import Drawing, Layer, Row, Size, given, layer, picture
 from .iso_sam import Metric, iso_labels, iso_levels, iso_lines
 from .key import Entry, key, key_height, symbol_layer
 from .palette import BAND, INK, PAPER, SERIES, SOFT
@@ -35,7 +35,7 @@ MOST_POINTS = 300
 
 
 def accuracy_and_energy(
-    points: Sequence[ResultPoint], *, task: str, alpha: float, beta: float, unit: str, prefix: str
+    points: Sequence[ResultPoint], *, task: str, alpha: float, beta: float, unit: str
 ) -> Picture | None:
     """The results of one task with lines of equal SAM and the Pareto front.
 
@@ -54,7 +54,6 @@ def accuracy_and_energy(
         lambda size: _drawing(drawn, front, metric, size),
         title=f"Accuracy and electricity: {shortened(task, LABEL)}",
         description=_description(points, drawn, front),
-        prefix=prefix,
     )
 
 
@@ -138,7 +137,7 @@ def _band(unit_kwh: float, x: Axis, y: Axis) -> list[Layer]:
         return []
     end = min(unit_kwh, x.high)
     rows = [{"from": x.low, "to": end, "y": y.low, "top": y.high}]
-    places = {"x": x.at("from"), "x2": {"field": "to"}, "y": y.at("y"), "y2": {"field": "top"}}
+    places = {"x": x.at("from"), "x2": x.at("to"), "y": y.at("y"), "y2": y.at("top")}
     edge = [grid(x, [unit_kwh], stroke=SOFT, strokeWidth=1.5)] if unit_kwh <= x.high else []
     return [layer("rect", rows, places, fill=BAND), *edge]
 
@@ -154,8 +153,8 @@ def _front_line(front: Sequence[ResultPoint], x: Axis, y: Axis) -> Layer:
 
 def _squares(squares: Sequence[Row], x: Axis, y: Axis) -> Layer:
     places = {
-        "x": x.at("from"), "x2": {"field": "to"}, "y": y.at("bottom"), "y2": {"field": "top"},
-        "opacity": {"field": "opacity", "type": "quantitative", "scale": None},
+        "x": x.at("from"), "x2": x.at("to"), "y": y.at("bottom"), "y2": y.at("top"),
+        "opacity": given("opacity"),
     }  # fmt: skip
     return layer("rect", squares, places, fill=SERIES[0])
 

@@ -6,9 +6,12 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .drawing import Channel, Layer, Row, Size, layer, pixel
+from .drawing import Channel, Layer, Row, Size, given, layer
 from .labels import Placed, text_width
 from .palette import INK, LINE, PAPER, SOFT
+
+#: From the middle of a line down to the foot of its letters, in parts of their size.
+MIDDLE = 0.3
 
 Tick = tuple[float, str]  # a value, and what is written at it
 
@@ -24,22 +27,11 @@ class Axis:
     is_vertical: bool = False
 
     def at(self, field: str) -> Channel:
-        """A position by the axis; Vega places the value."""
-        kind = "log" if self.is_log else "linear"
-        scale = {"type": kind, "domain": [self.low, self.high], "nice": False, "zero": False}
-        if self.is_log:
-            del scale["zero"]
-        return {
-            "field": field,
-            "type": "quantitative",
-            "scale": scale,
-            "axis": None,
-            "title": None,
-            "stack": None,
-        }
+        """The values of a field, by the axis."""
+        return Channel(field, self.pixel)
 
     def pixel(self, value: float) -> float:
-        """Where a value lies, in px from the left or the top: for what is laid out around it."""
+        """Where a value lies, in px from the left or the top."""
         low, high, at = (math.log(v) if self.is_log else v for v in (self.low, self.high, value))
         part = (at - low) / (high - low)
         return self.length * (1 - part if self.is_vertical else part)
@@ -107,7 +99,7 @@ def ticks_below(
 def ticks_left(axis: Axis, ticks: Sequence[Tick], size: Size) -> Layer:
     """The values of a vertical axis, to the left of the plot."""
     rows = [{"x": -6, "y": value, "text": text} for value, text in ticks]
-    return written(rows, size, x=pixel("x"), y=axis.at("y"), align="right", colour=SOFT)
+    return written(rows, size, x=given("x"), y=axis.at("y"), align="right", colour=SOFT)
 
 
 def ticks_width(ticks: Iterable[Tick], size: Size) -> float:
@@ -125,18 +117,22 @@ def written(
     colour: str = INK,
     **looks: object,
 ) -> Layer:
-    """Texts, each the row's `text`, at x and y: px where no channel is given."""
+    """Texts, each the row's `text`, at x and y: px where no channel is given.
+
+    Vega is told no size of letters, for it would measure each text in the fonts of this machine, which takes
+    most of the time of a drawing: the size is the picture's (`svg.cleaned`), and the middle is found here.
+    """
     return layer(
         "text", rows,
-        {"x": x or pixel("x"), "y": y or pixel("y"), "text": {"field": "text", "type": "nominal"}},
-        align=align, baseline="middle", fontSize=size.text, fill=colour, **looks,
+        {"x": x or given("x"), "y": y or given("y"), "text": given("text")},
+        align=align, dy=round(MIDDLE * size.text), fontSize=0, fill=colour, **looks,
     )  # fmt: skip
 
 
 def placed_layers(labels: Sequence[Placed], size: Size) -> list[Layer]:
     """Texts that were placed beside their marks, with the lines of those that are far."""
     ends = [dict(zip(("x", "y", "to", "end"), label.leader, strict=True)) for label in labels if label.leader]
-    places = {"x": pixel("x"), "y": pixel("y"), "x2": {"field": "to"}, "y2": {"field": "end"}}
+    places = {"x": given("x"), "y": given("y"), "x2": given("to"), "y2": given("end")}
     rows: list[Row] = [{"x": label.x, "y": label.y, "text": label.text} for label in labels]
     return [
         layer("rule", ends, places, stroke=SOFT, strokeWidth=1),

@@ -29,7 +29,7 @@ class EnergyOfDay:
     energy_before_millijoules: int | None = None  # of the day at the same place in the period before
 
 
-def energy_by_day(days: Sequence[EnergyOfDay], *, prefix: str, step: str = "day") -> Picture | None:
+def energy_by_day(days: Sequence[EnergyOfDay], *, step: str = "day") -> Picture | None:
     """A bar for each day, up to 62; `step` is what one is called. None where no energy is known."""
     if not any(day.energy_millijoules is not None for day in days):
         return None
@@ -37,7 +37,6 @@ def energy_by_day(days: Sequence[EnergyOfDay], *, prefix: str, step: str = "day"
         lambda size: _drawing(days, size, step),
         title=f"Energy by {step}",
         description=_description(days, step),
-        prefix=prefix,
     )
 
 
@@ -95,7 +94,7 @@ def _bars(days: Sequence[EnergyOfDay], x: Axis, y: Axis, *, is_lower_bound: bool
     looks: dict[str, object] = {"fill": SERIES[0]}
     if is_lower_bound:
         looks = {"fill": PAPER, "stroke": SERIES[0], "strokeWidth": 1.5}
-    places = {"x": x.at("from"), "x2": {"field": "to"}, "y": y.at("zero"), "y2": {"field": "kwh"}}
+    places = {"x": x.at("from"), "x2": x.at("to"), "y": y.at("zero"), "y2": y.at("kwh")}
     return layer("rect", rows, places, **looks)
 
 
@@ -105,7 +104,7 @@ def _before(days: Sequence[EnergyOfDay], x: Axis, y: Axis) -> Layer:
         for n, day in enumerate(days)
         if day.energy_before_millijoules is not None
     ]
-    places = {"x": x.at("from"), "x2": {"field": "to"}, "y": y.at("kwh")}
+    places = {"x": x.at("from"), "x2": x.at("to"), "y": y.at("kwh")}
     return layer("rule", rows, places, stroke=SERIES[1], strokeWidth=2)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .axes import Axis, powers, round_steps, written
-from .drawing import Layer, Row, Size, layer
+from .drawing import Layer, Row, Size, given, layer
 from .labels import spread, text_width
 from .palette import SOFT
 
@@ -56,17 +56,23 @@ def iso_levels(scores: Sequence[float], metric: Metric, x: Axis, y: Axis) -> lis
 
 
 def iso_lines(levels: Sequence[float], metric: Metric, x: Axis, y: Axis) -> Layer:
-    """The lines, sampled evenly in accuracy, in which they are smooth; cut at the plot's edge."""
+    """The lines, sampled evenly in accuracy, in which they are smooth; cut at the plot's edges."""
+    samples = [y.low + (y.high - y.low) * n / STEPS for n in range(STEPS + 1)]
     rows: list[Row] = []
     for level in levels:
-        samples = [y.low + (y.high - y.low) * n / STEPS for n in range(STEPS + 1)]
         points = [(metric.energy_at(level, accuracy), accuracy) for accuracy in samples]
-        inside = [(energy, accuracy) for energy, accuracy in points if energy < x.high]
-        if len(inside) < len(points):
+        inside = [(energy, accuracy) for energy, accuracy in points if x.low <= energy < x.high]
+        if points[0][0] < x.low < points[-1][0]:
+            inside.insert(0, (x.low, metric.accuracy_at(level, x.low)))
+        if points[0][0] < x.high <= points[-1][0]:
             inside.append((x.high, metric.accuracy_at(level, x.high)))
-        rows += [{"sam": level, "kwh": energy, "accuracy": accuracy} for energy, accuracy in inside]
-    places = {"x": x.at("kwh"), "y": y.at("accuracy"), "detail": {"field": "sam", "type": "nominal"}}
-    return layer("line", rows, places, stroke=SOFT, strokeWidth=1, strokeDash=[2, 3], clip=True)
+        # The first point once more, as the gap after the line before.
+        rows += [
+            {"sam": level, "kwh": energy, "accuracy": accuracy, "is_drawn": number > 0}
+            for number, (energy, accuracy) in enumerate([*inside[:1], *inside])
+        ]
+    places = {"x": x.at("kwh"), "y": y.at("accuracy"), "defined": given("is_drawn")}
+    return layer("line", rows, places, stroke=SOFT, strokeWidth=1, strokeDash=[2, 3])
 
 
 def iso_labels(levels: Sequence[float], metric: Metric, x: Axis, y: Axis, size: Size) -> list[Layer]:

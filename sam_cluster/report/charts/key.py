@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .axes import written
-from .drawing import Layer, Size, as_given, layer, pixel
+from .drawing import Channel, Layer, Size, given, layer
 from .labels import text_width
 
 SWATCH = 22  # px, with the gap to its text
@@ -68,7 +68,7 @@ def key(entries: Sequence[Entry], size: Size, *, left: float, top: float) -> lis
     lines = [
         layer(
             "rule", [{"x": x - 1, "y": y, "end": x + 17}],
-            {"x": pixel("x"), "y": pixel("y"), "x2": {"field": "end"}},
+            {"x": given("x"), "y": given("y"), "x2": given("end")},
             stroke=entry.stroke, strokeWidth=2, strokeDash=list(entry.dash), opacity=entry.opacity,
         )
         for entry, x, y in placed if entry.shape == "line"
@@ -80,15 +80,15 @@ def key(entries: Sequence[Entry], size: Size, *, left: float, top: float) -> lis
 def symbol_layer(
     rows: Sequence[dict[str, object]],
     *,
-    x: dict[str, object] | None = None,
-    y: dict[str, object] | None = None,
+    x: Channel | None = None,
+    y: Channel | None = None,
 ) -> Layer:
     """Symbols whose shape, area (px²), fill, stroke and opacity their rows give."""
     return layer(
-        "point", rows,
+        "symbol", rows,
         {
-            "x": x or pixel("x"), "y": y or pixel("y"), "shape": as_given("shape"), "size": as_given("area"),
-            "fill": as_given("fill"), "stroke": as_given("stroke"), "opacity": as_given("opacity"),
+            "x": x or given("x"), "y": y or given("y"), "shape": given("shape"), "size": given("area"),
+            "fill": given("fill"), "stroke": given("stroke"), "opacity": given("opacity"),
         },
         strokeWidth=1.5,
     )  # fmt: skip

@@ -32,7 +32,7 @@ class LorenzCurve:
     gini: float | None
 
 
-def lorenz_curves(curves: Sequence[LorenzCurve], *, among: str, prefix: str) -> Picture | None:
+def lorenz_curves(curves: Sequence[LorenzCurve], *, among: str) -> Picture | None:
     """Up to three curves with the diagonal of equality; `among` says who shares, such as "40 labs"."""
     drawn = [curve for curve in curves if len(curve.corners) > 1][: len(SHAPES)]
     if not drawn:
@@ -41,7 +41,6 @@ def lorenz_curves(curves: Sequence[LorenzCurve], *, among: str, prefix: str) -> 
         lambda size: _drawing(drawn, among, size),
         title=f"How evenly it is shared among {shortened(among, LABEL)}",
         description=_description(drawn, among),
-        prefix=prefix,
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from .. import numbers
 from ..text import shortened
 from .axes import Axis, grid, ticks_below, written
-from .drawing import Drawing, Layer, Row, Size, layer, picture
+from .drawing import Drawing, Layer, Size, layer, picture
 from .key import Entry, key, key_height, symbol_layer
 from .labels import fitted, spread, text_width
 from .palette import INK, LINE, PAPER, SERIES, SOFT
@@ -37,7 +38,7 @@ class _Settings:
 
 
 def order_over_alpha(
-    paths: Sequence[RankPath], *, alphas: Sequence[float], configured: float, prefix: str
+    paths: Sequence[RankPath], *, alphas: Sequence[float], configured: float
 ) -> Picture | None:
     """Rank over alpha, on a rising grid of at least two. None for fewer than two ranked results."""
     texts = [numbers.setting(alpha) for alpha in alphas]
@@ -48,21 +49,19 @@ def order_over_alpha(
         configured=configured,
         configured_text=numbers.setting(configured),
     )
-    return _order(paths, settings, "The order by SAM over alpha", prefix)
+    return _order(paths, settings, "The order by SAM over alpha")
 
 
-def order_over_units(
-    paths: Sequence[RankPath], *, units: Sequence[str], configured: str, prefix: str
-) -> Picture | None:
+def order_over_units(paths: Sequence[RankPath], *, units: Sequence[str], configured: str) -> Picture | None:
     """Rank over the unit of electricity (J, Wh, MJ, kWh). None for fewer than two ranked results."""
     settings = _Settings(
         name="unit", places=[float(n) for n in range(len(units))], texts=units,
         configured=float(units.index(configured)), configured_text=configured,
     )  # fmt: skip
-    return _order(paths, settings, "The order by SAM over the unit of electricity", prefix)
+    return _order(paths, settings, "The order by SAM over the unit of electricity")
 
 
-def _order(paths: Sequence[RankPath], settings: _Settings, title: str, prefix: str) -> Picture | None:
+def _order(paths: Sequence[RankPath], settings: _Settings, title: str) -> Picture | None:
     for path in paths:
         if len(path.ranks) != len(settings.places):
             raise ValueError(f"{len(settings.places)} settings, but {len(path.ranks)} ranks")
@@ -73,7 +72,6 @@ def _order(paths: Sequence[RankPath], settings: _Settings, title: str, prefix: s
         lambda size: _drawing(ranked, settings, size),
         title=title,
         description=_description(ranked, settings),
-        prefix=prefix,
     )
 
 
@@ -114,14 +112,17 @@ def _axis_name(settings: _Settings) -> str:
 
 
 def _line(path: RankPath, settings: _Settings, number: int, x: Axis, y: Axis) -> Layer:
-    rows: list[Row] = [
-        {"x": at, "y": rank, "to": following, "rank": after}
-        for at, following, rank, after in zip(
-            settings.places, settings.places[1:], path.ranks, path.ranks[1:], strict=False
-        )
-        if rank is not None and after is not None
-    ]
-    places = {"x": x.at("x"), "y": y.at("y"), "x2": {"field": "to"}, "y2": {"field": "rank"}}
+    """The ranks of a result over the settings; a rank that it keeps is one stroke."""
+    rows: list[dict[str, float]] = []
+    for (at, rank), (following, after) in pairwise(zip(settings.places, path.ranks, strict=True)):
+        if rank is None or after is None:
+            continue
+        last = rows[-1] if rows else {}
+        if last.get("to") == at and last["y"] == last["rank"] == rank == after:
+            last["to"] = following
+        else:
+            rows.append({"x": at, "y": rank, "to": following, "rank": after})
+    places = {"x": x.at("x"), "y": y.at("y"), "x2": x.at("to"), "y2": y.at("rank")}
     dash = DASHES[number // len(SERIES) % len(DASHES)]
     return layer(
         "rule", rows, places,

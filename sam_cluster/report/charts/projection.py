@@ -41,7 +41,6 @@ def projection(
     target: FittedPoint,
     *,
     axis: str,
-    prefix: str,
 ) -> Picture | None:
     """Metered points, the fitted line with its band, and what was asked for.
 
@@ -57,7 +56,6 @@ def projection(
         lambda size: _drawing(metered, line, target, axis, size),
         title=f"Electricity over {shortened(axis, 40)}, measured and projected",
         description=_description(metered, target, axis),
-        prefix=prefix,
     )
 
 
@@ -103,7 +101,7 @@ def _drawing(
             written([{"x": 6 - left, "y": -size.line, "text": "kWh"}], size, colour=SOFT),
             grid(y, steps),
             grid(y, [0.0], stroke=SOFT),
-            layer("area", rows, {"x": x.at("x"), "y": y.at("least"), "y2": {"field": "most"}},
+            layer("area", rows, {"x": x.at("x"), "y": y.at("least"), "y2": y.at("most")},
                   fill=SERIES[1], fillOpacity=0.25),
             layer("line", rows, {"x": x.at("x"), "y": y.at("y")},
                   stroke=SERIES[1], strokeDash=[6, 3], strokeWidth=2),
@@ -132,7 +130,7 @@ def _asked(target: FittedPoint, x: Axis, y: Axis, size: Size) -> list[Layer]:
         "text": text,
     }
     return [
-        layer("rule", span, {"x": x.at("x"), "y": y.at("y"), "y2": {"field": "most"}},
+        layer("rule", span, {"x": x.at("x"), "y": y.at("y"), "y2": y.at("most")},
               stroke=SERIES[1], strokeWidth=2),
         symbol_layer(
             [{"x": target.amount, "y": at, "shape": "diamond", "fill": PAPER, "stroke": SERIES[1],

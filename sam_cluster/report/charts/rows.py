@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .axes import Axis, Tick, grid, ticks_below, written
-from .drawing import Drawing, Layer, Size, layer, pixel
+from .drawing import Drawing, Layer, Size, given, layer
 from .key import Entry, key, key_height
 from .labels import fitted, text_width
 from .palette import LINE, SOFT
@@ -50,7 +50,7 @@ def in_rows(
             *key(entries, size, left=left, top=top),
             written([{"x": 0, "y": -2 * size.line + 6, "text": axis_name}], size, colour=SOFT),
             grid(x, [value for value, _ in ticks]),
-            layer("rule", lines, {"x": pixel("x"), "x2": {"field": "end"}, "y": pixel("y")},
+            layer("rule", lines, {"x": given("x"), "x2": given("end"), "y": given("y")},
                   stroke=LINE, strokeWidth=1, strokeDash=[1, 3]),
             ticks_below(x, ticks, -10, size, left=left, right=right),
             *([ticks_below(x, ticks, height + 12, size, left=left, right=right)] if is_long else []),

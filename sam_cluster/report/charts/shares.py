@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .. import numbers
 from ..text import shortened
 from .axes import Axis, round_steps
-from .drawing import Drawing, Row, Size, layer, picture, pixel
+from .drawing import Drawing, Row, Size, given, layer, picture
 from .key import TICK, Entry, symbol_layer
 from .palette import INK, PAPER, SERIES
 from .picture import Picture
@@ -31,7 +31,7 @@ class LabShares:
         return [share for share in three if share is not None]
 
 
-def shares(labs: Sequence[LabShares], *, prefix: str) -> Picture | None:
+def shares(labs: Sequence[LabShares]) -> Picture | None:
     """A line for each lab, the greatest user of energy first, up to 40. None where nothing is known."""
     if not any(lab.known for lab in labs):
         return None
@@ -42,7 +42,6 @@ def shares(labs: Sequence[LabShares], *, prefix: str) -> Picture | None:
         lambda size: _drawing(ordered[:MOST_LABS], size),
         title="Share used beside share granted, by lab",
         description=_description(ordered),
-        prefix=prefix,
     )
 
 
@@ -76,7 +75,7 @@ def _drawing(labs: Sequence[LabShares], size: Size) -> Drawing:
         layer(
             "rule",
             granted,
-            {"x": x.at("x"), "y": pixel("y"), "y2": {"field": "end"}},
+            {"x": x.at("x"), "y": given("y"), "y2": given("end")},
             stroke=INK,
             strokeWidth=3,
         ),

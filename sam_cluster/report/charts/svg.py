@@ -1,42 +1,36 @@
 """From the SVG that Vega writes to one that a page with a strict policy may hold.
 
-Only elements and attributes of two closed lists are kept, so that no style, script, reference or class
-gets into the page whatever Vega writes. Ids are numbered anew under the picture's prefix: Vega counts
-clips and gradients over the life of the process, so that its own differ from one rendering to the next.
+Only elements and attributes of two closed lists are kept, so that no style, script, reference, id or class
+gets into the page whatever Vega writes.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import chain, groupby
 from xml.etree import ElementTree
 
-ELEMENTS = frozenset({"svg", "g", "path", "line", "text", "defs", "clipPath", "rect"})
+ELEMENTS = frozenset({"svg", "g", "path", "line", "text"})
 
 #: What a group may state for all its children, when all of them say the same.
 INHERITED = frozenset({
     "fill", "fill-opacity", "stroke", "stroke-opacity", "stroke-width", "stroke-dasharray", "stroke-linecap",
-    "stroke-linejoin", "font-size", "font-weight", "text-anchor", "paint-order",
+    "stroke-linejoin", "font-weight", "text-anchor", "paint-order",
 })  # fmt: skip
-ATTRIBUTES = INHERITED | {
-    "id", "width", "height", "viewBox", "x", "y", "x2", "y2", "d", "transform", "opacity", "clip-path",
-}  # fmt: skip
+ATTRIBUTES = INHERITED | {"x2", "y2", "d", "transform", "opacity"}
 
 FONT = "system-ui, sans-serif"
 DECIMALS = 2
-_NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
-_PREFIX = re.compile(r"[a-z][a-z0-9-]*")
+#: A number with more decimals than a picture shows.
+_NUMBER = re.compile(rf"-?\d+(?:\.\d{{{DECIMALS + 1},}}|(?:\.\d+)?e-\d+)")
 
 
-def cleaned(svg: str, *, title: str, prefix: str) -> str:
-    """The drawing with a role and a name, safe and always the same for the same picture.
-
-    Raises ValueError for a prefix that is no plain id.
-    """
-    if not _PREFIX.fullmatch(prefix):
-        raise ValueError(f"a prefix is small letters, digits and hyphens, got {prefix!r}")
+def cleaned(svg: str, *, title: str, font_size: int) -> str:
+    """The drawing with a role, a name and a size of letters (px), safe and always the same for the same
+    picture."""
     root = ElementTree.fromstring(svg)  # noqa: S314  (Vega's own writing; whatever it holds is filtered below)
+    frame = {name: _NUMBER.sub(_rounded, root.attrib[name]) for name in ("width", "height", "viewBox")}
     _filter(root)
-    _renumber(root, prefix)
     _gather(root)
     root.attrib = {
         "xmlns": "http://www.w3.org/2000/svg",
@@ -44,8 +38,9 @@ def cleaned(svg: str, *, title: str, prefix: str) -> str:
         "aria-label": title,
         "focusable": "false",
         "font-family": FONT,
+        "font-size": str(font_size),
         "fill": "none",
-        **{name: root.attrib[name] for name in ("width", "height", "viewBox")},
+        **frame,
     }
     return ElementTree.tostring(root, encoding="unicode")
 
@@ -65,43 +60,47 @@ def _filter(element: ElementTree.Element) -> None:
         element.set("paint-order", "stroke")  # the halo behind the letters, not over them
         element.set("stroke-linejoin", "round")
     element.attrib = {
-        name: _NUMBER.sub(_rounded, value) for name, value in element.attrib.items() if name in ATTRIBUTES
+        name: _NUMBER.sub(_rounded, value) if "." in value or "e-" in value else value
+        for name, value in element.attrib.items()
+        if name in ATTRIBUTES
     }
     if element.get("transform") == "translate(0,0)":
         del element.attrib["transform"]
 
 
 def _rounded(number: re.Match[str]) -> str:
-    return (
-        f"{round(float(number[0]), DECIMALS) + 0.0:g}"
-        if abs(float(number[0])) < 1000
-        else f"{float(number[0]):.0f}"
-    )
-
-
-def _renumber(root: ElementTree.Element, prefix: str) -> None:
-    names = [element.attrib["id"] for element in root.iter() if "id" in element.attrib]
-    new = {old: f"{prefix}-{number}" for number, old in enumerate(names, 1)}
-    for element in root.iter():
-        if "id" in element.attrib:
-            element.set("id", new[element.attrib["id"]])
-        for name, value in element.items():
-            if found := re.fullmatch(r"url\(#(.*)\)", value):
-                element.set(name, f"url(#{new[found[1]]})")
+    return f"{round(float(number[0]), DECIMALS) + 0.0:.12g}"
 
 
 def _gather(element: ElementTree.Element) -> None:
-    """Moves what all children of a group say to the group, and drops groups that say nothing."""
-    for child in element:
+    """States once what several say: at a group what all its children say, in a group around them what
+    neighbours say. Groups that say nothing go."""
+    children = list(element)
+    for child in children:
         _gather(child)
-    flat: list[ElementTree.Element] = []
-    for child in element:
-        flat.extend(child if child.tag == "g" and not child.attrib else [child])
-    element[:] = flat
-    if element.tag == "g" and flat:
-        for name in sorted(INHERITED):
-            values = {child.get(name) for child in flat}
-            if len(values) == 1 and None not in values:
-                element.set(name, str(values.pop()))
-                for child in flat:
-                    del child.attrib[name]
+    if element.tag == "g" and children:
+        first = _looks(children[0])
+        same = [name for name in first if all(child.get(name) == first[name] for child in children)]
+        _move(same, children, element)
+    element[:] = []
+    flat = chain.from_iterable(
+        child if child.tag == "g" and not child.attrib else [child] for child in children
+    )
+    for looks, run in groupby(flat, _looks):
+        alike = list(run)
+        if looks and len(alike) > 1:
+            around = ElementTree.SubElement(element, "g")
+            _move(list(looks), alike, around)
+            around.extend(alike)
+        else:
+            element.extend(alike)
+
+
+def _looks(element: ElementTree.Element) -> dict[str, str]:
+    return {name: value for name, value in sorted(element.items()) if name in INHERITED}
+
+
+def _move(names: list[str], children: list[ElementTree.Element], group: ElementTree.Element) -> None:
+    for name in names:
+        for child in children:
+            group.set(name, child.attrib.pop(name))

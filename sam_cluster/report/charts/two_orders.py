@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from .. import numbers
 from ..text import shortened
 from .axes import written
-from .drawing import Drawing, Layer, Row, Size, layer, picture, pixel
+from .drawing import Drawing, Layer, Row, Size, given, layer, picture
 from .key import Entry, key, key_height
 from .labels import fitted, text_width
 from .palette import SERIES, SOFT
@@ -46,7 +46,7 @@ ARROWS = {"rises": "▲", "falls": "▼", "stays": "="}
 WORDS = {"rises": "▲ rises", "falls": "▼ falls", "stays": "= keeps its place"}
 
 
-def two_orders(results: Sequence[RankedResult], *, prefix: str) -> Picture | None:
+def two_orders(results: Sequence[RankedResult]) -> Picture | None:
     """A line for each result (the caller chooses some fifteen). None for fewer than two."""
     if len(results) < 2:
         return None
@@ -54,7 +54,6 @@ def two_orders(results: Sequence[RankedResult], *, prefix: str) -> Picture | Non
         lambda size: _drawing(results, size),
         title="The order by accuracy beside the order by SAM",
         description=_description(results),
-        prefix=prefix,
     )
 
 
@@ -94,7 +93,7 @@ def _lines(
     results: Sequence[RankedResult], at: dict[int, float], to: dict[int, float], width: float, kind: str
 ) -> Layer:
     rows = [{"x": 4, "y": at[id(r)], "end": width - 4, "to": to[id(r)]} for r in results]
-    places = {"x": pixel("x"), "y": pixel("y"), "x2": {"field": "end"}, "y2": {"field": "to"}}
+    places = {"x": given("x"), "y": given("y"), "x2": given("end"), "y2": given("to")}
     return layer("rule", rows, places, strokeCap="round", **LOOKS[kind])
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .. import numbers
 from ..text import shortened
 from .axes import Axis, Tick, written
-from .drawing import Drawing, Row, Size, layer, picture, pixel
+from .drawing import Drawing, Row, Size, given, layer, picture
 from .key import TICK, Entry, symbol_layer
 from .labels import text_width
 from .palette import PAPER, SERIES, SOFT
@@ -32,7 +32,7 @@ class LabWaiting:
     ninetieth_percentile_seconds: float
 
 
-def waiting(labs: Sequence[LabWaiting], *, prefix: str) -> Picture | None:
+def waiting(labs: Sequence[LabWaiting]) -> Picture | None:
     """A line for each lab, the longest median first, up to 40. None for no lab."""
     if not labs:
         return None
@@ -43,7 +43,6 @@ def waiting(labs: Sequence[LabWaiting], *, prefix: str) -> Picture | None:
         lambda size: _drawing(ordered[:MOST_LABS], size),
         title="Waiting time by lab",
         description=_description(ordered),
-        prefix=prefix,
     )
 
 
@@ -86,11 +85,11 @@ def _drawing(labs: Sequence[LabWaiting], size: Size) -> Drawing:
     ]
     marks = [
         layer(
-            "rule", spans, {"x": x.at("from"), "x2": {"field": "to"}, "y": pixel("y")},
+            "rule", spans, {"x": x.at("from"), "x2": x.at("to"), "y": given("y")},
             stroke=SOFT, strokeWidth=1,
         ),
         layer(
-            "rule", spans, {"x": x.at("to"), "y": pixel("top"), "y2": {"field": "bottom"}},
+            "rule", spans, {"x": x.at("to"), "y": given("top"), "y2": given("bottom")},
             stroke=SERIES[1], strokeWidth=3,
         ),
         symbol_layer(dots, x=x.at("x")),

@@ -10,7 +10,7 @@ from math import inf
 from ...core.units import kwh_from_millijoules
 from .. import numbers
 from .axes import Axis, written
-from .drawing import Drawing, Row, Size, as_given, layer, picture, pixel
+from .drawing import Drawing, Row, Size, given, layer, picture
 from .key import SWATCH, Entry, key, key_height
 from .labels import fitted, spread, text_width
 from .palette import PAPER, SERIES, SOFT
@@ -28,7 +28,7 @@ class EnergyPart:
     energy_millijoules: int
 
 
-def where_it_went(parts: Sequence[EnergyPart], *, prefix: str) -> Picture | None:
+def where_it_went(parts: Sequence[EnergyPart]) -> Picture | None:
     """The parts in the order given, as one stacked bar; each bears a number that the key repeats, so that
     no colour need be told from another. None where they add up to nothing."""
     drawn = [part for part in parts if part.energy_millijoules > 0]
@@ -40,7 +40,6 @@ def where_it_went(parts: Sequence[EnergyPart], *, prefix: str) -> Picture | None
         description=f"{numbers.energy(_whole(drawn))} in all: "
         + "; ".join(_text(p, drawn) for p in drawn)
         + ".",
-        prefix=prefix,
     )
 
 
@@ -95,13 +94,13 @@ def _drawing(parts: Sequence[EnergyPart], size: Size) -> Drawing:
             *key(entries, size, left=1, top=top),
             layer(
                 "rule", leaders,
-                {"x": pixel("x"), "y": pixel("y"), "x2": {"field": "to"}, "y2": {"field": "bottom"}},
+                {"x": given("x"), "y": given("y"), "x2": given("to"), "y2": given("bottom")},
                 stroke=SOFT, strokeWidth=1,
             ),
             layer(
                 "rect", rows,
-                {"x": x.at("from"), "x2": {"field": "to"}, "y": pixel("y"), "y2": {"field": "bottom"},
-                 "fill": as_given("fill")},
+                {"x": x.at("from"), "x2": x.at("to"), "y": given("y"), "y2": given("bottom"),
+                 "fill": given("fill")},
                 stroke=PAPER, strokeWidth=1,
             ),
             written(numbered, size, align="center"),

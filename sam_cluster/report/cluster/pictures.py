@@ -50,7 +50,6 @@ def cluster_pictures(view: ClusterView) -> ClusterPictures:
                 )
                 for line in labs
             ],
-            prefix="shares",
         ),
         lorenz=_lorenz(
             [each for each in view.evenness if each.population is Population.ELIGIBLE], view.weighting
@@ -67,7 +66,6 @@ def cluster_pictures(view: ClusterView) -> ClusterPictures:
                 if line.waiting.median_seconds is not None
                 and line.waiting.ninetieth_percentile_seconds is not None
             ],
-            prefix="waiting",
         ),
         balance=where_it_went(
             [
@@ -76,7 +74,6 @@ def cluster_pictures(view: ClusterView) -> ClusterPictures:
                 EnergyPart(label="Idle, held by nobody", energy_millijoules=balance.idle_millijoules),
                 EnergyPart(label="Unattributed", energy_millijoules=balance.unattributed_millijoules),
             ],
-            prefix="balance",
         ),
     )
 
@@ -93,7 +90,6 @@ def _lorenz(curves: Sequence[Indices], weighting: Weighting) -> Picture | None:
             for each in drawn
         ],
         among=f"{OF_WEIGHTS[weighting]}{max((each.n for each in drawn), default=0)} labs",
-        prefix="lorenz",
     )
 
 

@@ -42,8 +42,9 @@ def group_view(
     results: Sequence[Result] | None = None,
 ) -> GroupView:
     """The view of a lab over a period. Results are those of all labs, where they were read already."""
+    chosen = Selection(group=group, start=period.start, end=period.end)
     if results is None:
-        results = read_results(tables, config, Selection(start=period.start, end=period.end))
+        results = read_results(tables, config, chosen)
     now = group_spending(tables, config, group, period, provenance)
     earlier = period_before(period)
     before = (
@@ -51,14 +52,13 @@ def group_view(
         if reaches_back(tables, earlier.start) and earlier.end <= provenance.committed_at
         else None
     )
-    idle = idle_spending(tables, now, period)
+    idle = idle_spending(tables, now, period, config.calibration)
     step, days = lines.days(
         now.spent,
         _days(period, min(period.end, provenance.committed_at)),
         before.spent if before else {},
         _days(earlier, earlier.end) if before else (),
     )
-    chosen = Selection(group=group, start=period.start, end=period.end)
     held = now.whole.held_microseconds
     return GroupView(
         group=group,
@@ -98,6 +98,7 @@ def _settings(config: Config, group: str, period: PeriodView) -> Settings:
         pue=config.pue,
         sam_scope=config.sam_scope,
         members=latest.members if latest else None,
+        calibration=config.calibration,
     )
 
 
@@ -156,6 +157,7 @@ def _results(
         without_energy=len(without_energy(counted)),
         union_jobs=len(union.jobs) + len(union.jobs_unknown),
         union_energy_millijoules=union.electricity.energy_millijoules,
+        union_uncertainty_millijoules=union.electricity.uncertainty_millijoules,
         union_quality=union.electricity.quality,
     )
 

@@ -22,7 +22,6 @@ from .view import DayLine, GroupView, TaskView
 
 #: Characters of a task's name in a picture, and results that make a panel.
 LONGEST_TASK = 24
-AT_ONCE = 2
 LEAST_RESULTS = 3
 #: Tasks whose ranks are drawn, those with the most scored results; of others sentences and tables tell them.
 MOST_RANKED_TASKS = 3
@@ -59,14 +58,14 @@ def group_pictures(view: GroupView) -> GroupPictures:
     most = {number for number, _ in by_results[:MOST_RANKED_TASKS]}
 
     def panel(number: int, task: TaskView) -> TaskPictures:
-        return _panel(task, f"task{number}", with_ranks=number in most)
+        return _panel(task, with_ranks=number in most)
 
     # The drawing engine works outside of Python: while it draws one, another is laid out.
     with ThreadPoolExecutor(AT_ONCE) as pool:
         tasks = pool.map(panel, count(1), view.results.tasks)
         return GroupPictures(
-            days=energy_by_day([_day(line, view.step) for line in view.days], prefix="days", step=view.step),
-            endings=where_it_went(parts, prefix="endings"),
+            days=energy_by_day([_day(line, view.step) for line in view.days], step=view.step),
+            endings=where_it_went(parts),
             tasks=tuple(tasks),
         )
 
@@ -82,7 +81,7 @@ def _day(line: DayLine, step: str) -> EnergyOfDay:
     )
 
 
-def _panel(task: TaskView, prefix: str, with_ranks: bool) -> TaskPictures:
+def _panel(task: TaskView, with_ranks: bool) -> TaskPictures:
     if len(task.all) < LEAST_RESULTS:
         return TaskPictures()
     first = task.all[0].result
@@ -103,24 +102,21 @@ def _panel(task: TaskView, prefix: str, with_ranks: bool) -> TaskPictures:
         alpha=first.alpha,
         beta=first.beta,
         unit=first.unit,
-        prefix=f"{prefix}a",
     )
     if not with_ranks or len(task.scored) < LEAST_RESULTS:
         return TaskPictures(results=drawn)
     return TaskPictures(
         results=drawn,
-        orders=two_orders(_ranked(task), prefix=f"{prefix}b"),
+        orders=two_orders(_ranked(task)),
         over_alpha=order_over_alpha(
             _paths(task, task.over_alpha),
             alphas=[order.alpha for order in task.over_alpha],
             configured=first.alpha,
-            prefix=f"{prefix}c",
         ),
         over_unit=order_over_units(
             _paths(task, task.over_unit),
             units=[order.unit for order in task.over_unit],
             configured=first.unit,
-            prefix=f"{prefix}d",
         ),
     )
 

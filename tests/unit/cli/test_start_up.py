@@ -23,7 +23,8 @@ sys.exit(code)
 """
 
 #: Libraries that take a tenth of a second and more, and that reading tables does without.
-HEAVY = {"pandas", "dask", "distributed", "jinja2", "vl_convert", "pynvml", "duckdb", "polars", "weasyprint"}
+HEAVY = {"pandas", "dask", "distributed", "jinja2", "vl_convert", "pynvml", "duckdb", "polars", "weasyprint",
+         "obstore"}  # fmt: skip
 
 
 @pytest.fixture

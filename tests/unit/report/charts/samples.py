@@ -83,40 +83,36 @@ def used_by(count: int, seed: int) -> list[float]:
     return [chance.expovariate(1.0) for _ in range(count)]
 
 
-def day_picture(prefix: str = "days") -> Picture | None:
-    return energy_by_day(days(), prefix=prefix)
+def day_picture() -> Picture | None:
+    return energy_by_day(days())
 
 
-def months_picture(prefix: str = "months") -> Picture | None:
+def months_picture() -> Picture | None:
     found = [EnergyOfDay(label=f"2026-{n:02d}", energy_millijoules=n * 10**12) for n in range(1, 8)]
-    return energy_by_day(found, prefix=prefix, step="month")
+    return energy_by_day(found, step="month")
 
 
-def accuracy_picture(prefix: str = "accuracy") -> Picture | None:
-    return accuracy_and_energy(results(), task="imagenet-1k", alpha=5.0, beta=5.0, unit="kWh", prefix=prefix)
+def accuracy_picture() -> Picture | None:
+    return accuracy_and_energy(results(), task="imagenet-1k", alpha=5.0, beta=5.0, unit="kWh")
 
 
-def small_picture(prefix: str = "small") -> Picture | None:
+def small_picture() -> Picture | None:
     chance = random.Random(5)
     points = [
         result(f"model-{n}", 0.6 + 0.25 * chance.random(), 10 ** chance.uniform(-3, -0.5)) for n in range(40)
     ]
-    return accuracy_and_energy(points, task="derma", alpha=5.0, beta=5.0, unit="kWh", prefix=prefix)
+    return accuracy_and_energy(points, task="derma", alpha=5.0, beta=5.0, unit="kWh")
 
 
-def sweep_picture(prefix: str = "sweep") -> Picture | None:
-    return accuracy_and_energy(
-        many_results(5000), task="cifar-100", alpha=5.0, beta=5.0, unit="kWh", prefix=prefix
-    )
+def sweep_picture() -> Picture | None:
+    return accuracy_and_energy(many_results(5000), task="cifar-100", alpha=5.0, beta=5.0, unit="kWh")
 
 
-def hundreds_picture(prefix: str = "hundreds") -> Picture | None:
-    return accuracy_and_energy(
-        many_results(280), task="cifar-100", alpha=5.0, beta=5.0, unit="kWh", prefix=prefix
-    )
+def hundreds_picture() -> Picture | None:
+    return accuracy_and_energy(many_results(280), task="cifar-100", alpha=5.0, beta=5.0, unit="kWh")
 
 
-def orders_picture(prefix: str = "orders") -> Picture | None:
+def orders_picture() -> Picture | None:
     scored = [
         (name, accuracy, s) for name, accuracy, kwh in MODELS if (s := score(accuracy, kwh)) is not None
     ]
@@ -126,11 +122,10 @@ def orders_picture(prefix: str = "orders") -> Picture | None:
             RankedResult(label=n, accuracy=a, sam=s, rank_by_accuracy=ra or 0, rank_by_sam=rs or 0)
             for (n, a, s), ra, rs in zip(scored, by_accuracy, by_sam, strict=True)
         ],
-        prefix=prefix,
     )
 
 
-def alpha_picture(prefix: str = "alpha") -> Picture | None:
+def alpha_picture() -> Picture | None:
     chosen = [model for model in MODELS if model[2] > 1][:10]
     alphas = [1.0 + n / 2 for n in range(19)]
     columns = [ranks([score(a, kwh, alpha) for _, a, kwh in chosen]) for alpha in alphas]
@@ -138,31 +133,30 @@ def alpha_picture(prefix: str = "alpha") -> Picture | None:
         RankPath(label=name, ranks=tuple(column[n] for column in columns))
         for n, (name, _, _) in enumerate(chosen)
     ]
-    return order_over_alpha(paths, alphas=alphas, configured=5.0, prefix=prefix)
+    return order_over_alpha(paths, alphas=alphas, configured=5.0)
 
 
-def units_picture(prefix: str = "units") -> Picture | None:
+def units_picture() -> Picture | None:
     units = ["J", "Wh", "MJ", "kWh"]
     columns = [ranks([score(a, kwh, unit=unit) for _, a, kwh in MODELS]) for unit in units]
     paths = [
         RankPath(label=name, ranks=tuple(column[n] for column in columns))
         for n, (name, _, _) in enumerate(MODELS)
     ]
-    return order_over_units(paths, units=units, configured="kWh", prefix=prefix)
+    return order_over_units(paths, units=units, configured="kWh")
 
 
-def parts_picture(prefix: str = "parts") -> Picture | None:
+def parts_picture() -> Picture | None:
     kwh = {
         "completed": 310.0, "failed": 64.0, "cancelled by a user": 21.0, "time limit": 40.2, "requeued": 3.1,
         "out of memory": 1.2, "held but idle": 55.0, "still running": 12.0,
     }  # fmt: skip
     return where_it_went(
         [EnergyPart(label=name, energy_millijoules=millijoules_from_kwh(used)) for name, used in kwh.items()],
-        prefix=prefix,
     )
 
 
-def shares_picture(prefix: str = "shares", count: int = 8) -> Picture | None:
+def shares_picture(count: int = 8) -> Picture | None:
     energy, hours, granted = used_by(count, 1), used_by(count, 2), used_by(count, 4)
     hours = [h * 0.3 + e for h, e in zip(hours, energy, strict=True)]
     return shares(
@@ -173,25 +167,24 @@ def shares_picture(prefix: str = "shares", count: int = 8) -> Picture | None:
             )
             for n, lab in enumerate(labs(count))
         ],
-        prefix=prefix,
     )  # fmt: skip
 
 
-def forty_shares_picture(prefix: str = "forty") -> Picture | None:
-    return shares_picture(prefix, 40)
+def forty_shares_picture() -> Picture | None:
+    return shares_picture(40)
 
 
-def lorenz_picture(prefix: str = "lorenz") -> Picture | None:
+def lorenz_picture() -> Picture | None:
     curves = []
     for label, seed in (("energy", 1), ("GPU-hours", 2)):
         used = used_by(40, seed)
         corners, index = lorenz(used), gini(used)
         assert not isinstance(corners, Undefined) and not isinstance(index, Undefined)
         curves.append(LorenzCurve(label=label, corners=corners, gini=index))
-    return lorenz_curves(curves, among="40 labs", prefix=prefix)
+    return lorenz_curves(curves, among="40 labs")
 
 
-def waiting_picture(prefix: str = "waiting", count: int = 8) -> Picture | None:
+def waiting_picture(count: int = 8) -> Picture | None:
     medians = [30 * 8**value for value in used_by(count, 9)]
     return waiting(
         [
@@ -199,11 +192,10 @@ def waiting_picture(prefix: str = "waiting", count: int = 8) -> Picture | None:
                        ninetieth_percentile_seconds=medians[n] * (2 + n))
             for n, lab in enumerate(labs(count))
         ],
-        prefix=prefix,
     )  # fmt: skip
 
 
-def projection_picture(prefix: str = "projection") -> Picture | None:
+def projection_picture() -> Picture | None:
     def fitted(epochs: float) -> FittedPoint:
         kwh, off = 0.4 + 0.41 * epochs, 0.35 + 0.03 * abs(epochs - 9)
         return FittedPoint(
@@ -214,7 +206,7 @@ def projection_picture(prefix: str = "projection") -> Picture | None:
     metered = [(1, 0.9), (5, 2.3), (10, 4.6), (15, 6.5), (20, 8.7)]
     return projection(
         [MeteredPoint(amount=a, energy_millijoules=millijoules_from_kwh(kwh)) for a, kwh in metered],
-        [fitted(float(epochs)) for epochs in range(0, 101, 5)], fitted(90.0), axis="epochs", prefix=prefix,
+        [fitted(float(epochs)) for epochs in range(0, 101, 5)], fitted(90.0), axis="epochs",
     )  # fmt: skip
 
 

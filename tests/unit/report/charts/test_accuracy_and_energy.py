@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -35,29 +36,34 @@ points_of_any_kind = st.lists(
 
 
 def draw(points: Sequence[ResultPoint]) -> Picture:
-    picture = accuracy_and_energy(points, task="t", alpha=5.0, beta=5.0, unit="kWh", prefix="p")
+    picture = accuracy_and_energy(points, task="t", alpha=5.0, beta=5.0, unit="kWh")
     assert picture is not None
     return picture
-
-
-def rows(layer: dict[str, Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = layer["data"]["values"]
-    return found
 
 
 @pytest.mark.parametrize("metric", [KWH, WH])
 def test_every_point_of_a_line_has_the_score_that_is_written_at_it(metric: Metric) -> None:
     levels = [0.5, 1.0, 2.0]
-    drawn = rows(iso_lines(levels, metric, X, Y))
+    x = Axis(low=0.5 * metric.unit_kwh, high=3000.0 * metric.unit_kwh, length=600, is_log=True)
+    drawn = iso_lines(levels, metric, x, Y).rows
     assert {row["sam"] for row in drawn} == set(levels)
     for row in drawn:
         score = sam(row["accuracy"], row["kwh"], metric.alpha, metric.beta, metric.unit)
         assert score == pytest.approx(row["sam"], rel=1e-9)
 
 
-def test_no_line_begins_at_or_left_of_one_unit_nor_leaves_the_plot_at_the_right() -> None:
-    drawn = rows(iso_lines([0.1, 1.0, 10.0, 1000.0], KWH, X, Y))
-    assert all(1.0 < row["kwh"] <= X.high for row in drawn)
+@pytest.mark.parametrize("x", [X, Axis(low=20.0, high=3000.0, length=600, is_log=True)])
+def test_no_line_begins_at_or_left_of_one_unit_nor_leaves_the_plot(x: Axis) -> None:
+    drawn = iso_lines([0.1, 0.2], KWH, x, Y).rows
+    assert all(row["kwh"] > 1.0 and x.low <= row["kwh"] <= x.high for row in drawn)
+    assert all(Y.low <= row["accuracy"] <= Y.high for row in drawn)
+
+
+def test_lines_are_apart() -> None:
+    drawn = iso_lines([0.5, 1.0, 2.0], KWH, X, Y).rows
+    begun = [row["sam"] for row in drawn if not row["is_drawn"]]
+    assert begun == [0.5, 1.0, 2.0]
+    assert all(one["sam"] == other["sam"] for one, other in pairwise(drawn) if other["is_drawn"])
 
 
 @settings(deadline=None)
@@ -67,7 +73,7 @@ def test_levels_are_few_and_their_lines_cross_the_plot(scores: list[float]) -> N
     assert len(levels) <= 6
     assert levels == sorted(set(levels))
     for level in levels:
-        assert any(Y.low <= row["accuracy"] <= Y.high for row in rows(iso_lines([level], KWH, X, Y)))
+        assert any(Y.low <= row["accuracy"] <= Y.high for row in iso_lines([level], KWH, X, Y).rows)
 
 
 def test_where_nothing_is_right_of_one_unit_there_are_no_lines() -> None:
@@ -147,7 +153,7 @@ def test_the_ends_of_the_domain_can_be_drawn(points: list[ResultPoint]) -> None:
 def test_what_has_no_electricity_is_counted_and_not_drawn() -> None:
     points = [result("a", 0.7, 3.0), result("b", 0.8, 0.0)]
     assert "1 without measured electricity cannot be drawn" in draw(points).description
-    assert accuracy_and_energy(points[1:], task="t", alpha=5, beta=5, unit="kWh", prefix="p") is None
+    assert accuracy_and_energy(points[1:], task="t", alpha=5, beta=5, unit="kWh") is None
 
 
 def test_the_sample_has_the_scores_of_the_metric() -> None:

@@ -44,24 +44,22 @@ def day(n: int, energy: int | None, **more: object) -> EnergyOfDay:
 
 
 def test_nothing_to_draw_is_no_picture() -> None:
-    assert energy_by_day([], prefix="p") is None
-    assert energy_by_day([day(1, None, energy_before_millijoules=5)], prefix="p") is None
-    assert two_orders([], prefix="p") is None
-    assert order_over_alpha([], alphas=[1, 2], configured=1, prefix="p") is None
-    assert (
-        order_over_units([RankPath(label="a", ranks=(1,))], units=["J"], configured="J", prefix="p") is None
-    )
-    assert where_it_went([EnergyPart(label="a", energy_millijoules=0)], prefix="p") is None
+    assert energy_by_day([]) is None
+    assert energy_by_day([day(1, None, energy_before_millijoules=5)]) is None
+    assert two_orders([]) is None
+    assert order_over_alpha([], alphas=[1, 2], configured=1) is None
+    assert order_over_units([RankPath(label="a", ranks=(1,))], units=["J"], configured="J") is None
+    assert where_it_went([EnergyPart(label="a", energy_millijoules=0)]) is None
     nothing = LabShares(label="a", share_granted=None, share_of_energy=None, share_of_gpu_hours=None)
-    assert shares([nothing], prefix="p") is None
-    assert lorenz_curves([], among="labs", prefix="p") is None
-    assert waiting([], prefix="p") is None
+    assert shares([nothing]) is None
+    assert lorenz_curves([], among="labs") is None
+    assert waiting([]) is None
     target = FittedPoint(amount=1, energy_millijoules=1, least_millijoules=0, most_millijoules=2)
-    assert projection([], [target], target, axis="epochs", prefix="p") is None
+    assert projection([], [target], target, axis="epochs") is None
 
 
 def test_bars_are_as_high_as_the_energy_and_the_unknown_has_none() -> None:
-    picture = energy_by_day([day(1, 10 * KWH), day(2, 20 * KWH), day(3, None), day(4, 0)], prefix="p")
+    picture = energy_by_day([day(1, 10 * KWH), day(2, 20 * KWH), day(3, None), day(4, 0)])
     heights = [height for _, height in rectangles(picture)]
     assert heights[1] == pytest.approx(2 * heights[0])
     assert len([height for height in heights if height]) == 2
@@ -70,14 +68,14 @@ def test_bars_are_as_high_as_the_energy_and_the_unknown_has_none() -> None:
 
 
 def test_a_month_of_zeros_is_drawn_as_zero_and_not_as_unknown() -> None:
-    picture = energy_by_day([day(n, 0) for n in range(1, 31)], prefix="p")
+    picture = energy_by_day([day(n, 0) for n in range(1, 31)])
     assert picture is not None
     assert "?" not in words(picture)
     assert picture.description.startswith("30 days, 0 kWh in all")
 
 
 def test_a_lower_bound_is_marked_in_picture_and_words() -> None:
-    picture = energy_by_day([day(1, KWH), day(2, KWH, is_lower_bound=True)], prefix="p")
+    picture = energy_by_day([day(1, KWH), day(2, KWH, is_lower_bound=True)])
     assert picture is not None
     assert "at least: a part is missing" in words(picture)
     assert "1 day is a lower bound" in picture.description
@@ -88,9 +86,7 @@ def ranked(label: str, before: int, after: int) -> RankedResult:
 
 
 def test_who_rises_and_who_falls_is_said_at_the_name() -> None:
-    picture = two_orders(
-        [ranked("a", 1, 3), ranked("b", 2, 1), ranked("c", 2, 2), ranked("d", 4, 4)], prefix="p"
-    )
+    picture = two_orders([ranked("a", 1, 3), ranked("b", 2, 1), ranked("c", 2, 2), ranked("d", 4, 4)])
     found = words(picture)
     assert "3 a · 1.00 ▼2" in found
     assert "1 b · 1.00 ▲1" in found
@@ -101,20 +97,20 @@ def test_who_rises_and_who_falls_is_said_at_the_name() -> None:
 
 def test_a_result_without_a_score_has_no_rank_and_stays_in_the_picture() -> None:
     paths = [RankPath(label="a", ranks=(1, 1)), RankPath(label="b", ranks=(2, None))]
-    picture = order_over_units(paths, units=["J", "kWh"], configured="kWh", prefix="p")
+    picture = order_over_units(paths, units=["J", "kWh"], configured="kWh")
     assert {"a 1", "b 2", "1 a", "– b"} <= set(words(picture))
 
 
 def test_ranks_must_be_as_many_as_settings() -> None:
     with pytest.raises(ValueError, match="2 settings, but 1 ranks"):
-        order_over_alpha([RankPath(label="a", ranks=(1,))], alphas=[1, 2], configured=1, prefix="p")
+        order_over_alpha([RankPath(label="a", ranks=(1,))], alphas=[1, 2], configured=1)
 
 
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.integers(1, 10**15), min_size=1, max_size=10))
 def test_the_parts_of_the_bar_are_in_proportion_and_fill_it(energies: list[int]) -> None:
     parts = [EnergyPart(label=f"part {n}", energy_millijoules=energy) for n, energy in enumerate(energies)]
-    widths = [width for width, height in rectangles(where_it_went(parts, prefix="p")) if height == 34]
+    widths = [width for width, height in rectangles(where_it_went(parts)) if height == 34]
     assert sum(widths) == pytest.approx(718, abs=0.2)
     whole = sum(energies)
     if len(widths) == len(energies):  # a part that is too narrow for the eye is not drawn
@@ -124,7 +120,7 @@ def test_the_parts_of_the_bar_are_in_proportion_and_fill_it(energies: list[int])
 
 def test_each_part_bears_a_number_that_the_key_repeats() -> None:
     parts = [EnergyPart(label=name, energy_millijoules=KWH) for name in ("useful", "failed", "idle")]
-    found = words(where_it_went(parts, prefix="p"))
+    found = words(where_it_went(parts))
     assert {"1", "2", "3", "1 useful 1.00 kWh (33.3 %)", "3 idle 1.00 kWh (33.3 %)"} <= set(found)
 
 
@@ -134,14 +130,14 @@ def share(label: str, energy: float | None, granted: float | None) -> LabShares:
 
 def test_labs_are_in_the_order_of_their_energy_and_their_count_is_said() -> None:
     labs = [share("small", 0.1, 0.2), share("large", 0.7, 0.1), share("none", None, None)]
-    picture = shares(labs, prefix="p")
+    picture = shares(labs)
     found = words(picture)
     assert [word for word in found if word in ("small", "large", "none")] == ["large", "small", "none"]
     assert picture is not None and "1 of the 2 whose share is known" in picture.description
 
 
 def test_of_more_labs_than_a_picture_holds_the_words_say_so() -> None:
-    picture = shares([share(f"lab-{n}", 0.01, 0.01) for n in range(60)], prefix="p")
+    picture = shares([share(f"lab-{n}", 0.01, 0.01) for n in range(60)])
     assert picture is not None
     assert len([word for word in words(picture) if word.startswith("lab-")]) == 40
     assert "60 labs, of which the first 40 are drawn" in picture.description
@@ -165,7 +161,7 @@ def test_gini_is_written_where_it_is_defined() -> None:
         LorenzCurve(label="energy", corners=corners, gini=0.25),
         LorenzCurve(label="x", corners=corners, gini=None),
     ]
-    found = words(lorenz_curves(curves, among="2 labs", prefix="p"))
+    found = words(lorenz_curves(curves, among="2 labs"))
     assert "energy (Gini 0.25)" in found and "x" in found
 
 
@@ -187,7 +183,7 @@ def test_a_waiting_time_is_in_the_unit_that_it_fills(seconds: float, expected: s
 @pytest.mark.parametrize(("median", "ninetieth"), [(0, 0), (0, 1e10), (1e9, 1e10), (3600, 3600)])
 def test_any_waiting_time_can_be_drawn(median: float, ninetieth: float) -> None:
     lab = LabWaiting(label="lab", jobs=1, median_seconds=median, ninetieth_percentile_seconds=ninetieth)
-    picture = waiting([lab], prefix="p")
+    picture = waiting([lab])
     assert picture is not None
     assert "NaN" not in picture.wide
     marks = [e for e in parsed(picture.wide).iter() if tag(e) in ("line", "path")]
@@ -199,9 +195,7 @@ def test_the_projection_says_its_target_and_its_interval() -> None:
         amount=90, energy_millijoules=40 * KWH, least_millijoules=-5 * KWH, most_millijoules=44 * KWH
     )
     start = FittedPoint(amount=1, energy_millijoules=KWH, least_millijoules=0, most_millijoules=2 * KWH)
-    picture = projection(
-        [MeteredPoint(amount=1, energy_millijoules=KWH)], [start], target, axis="epochs", prefix="p"
-    )
+    picture = projection([MeteredPoint(amount=1, energy_millijoules=KWH)], [start], target, axis="epochs")
     assert "40.0 kWh (0 to 44.0)" in words(picture), "no energy is below zero"
     assert picture is not None
     assert (
@@ -211,10 +205,10 @@ def test_the_projection_says_its_target_and_its_interval() -> None:
 
 def test_results_of_one_rank_are_named_below_one_another() -> None:
     paths = [RankPath(label=f"model {n}", ranks=(1, 1)) for n in range(6)]
-    found = order_over_alpha(paths, alphas=[1, 5], configured=5, prefix="p")
+    found = order_over_alpha(paths, alphas=[1, 5], configured=5)
     apart = order_over_alpha(
         [RankPath(label=f"model {n}", ranks=(n + 1, n + 1)) for n in range(6)],
-        alphas=[1, 5], configured=5, prefix="p",
+        alphas=[1, 5], configured=5,
     )  # fmt: skip
     assert found is not None and apart is not None
     heights = [re.search(r'viewBox="0 0 [0-9.]+ ([0-9.]+)"', p.wide) for p in (found, apart)]

@@ -31,46 +31,43 @@ LINE = [FittedPoint(amount=n, energy_millijoules=n * KWH, least_millijoules=0, m
 #: Each picture with its names all the one given.
 NAMED: dict[str, Callable[[str], Picture | None]] = {
     "energy_by_day": lambda name: energy_by_day(
-        [EnergyOfDay(label=name, energy_millijoules=KWH)] * 3, prefix="p"
+        [EnergyOfDay(label=name, energy_millijoules=KWH)] * 3
     ),
     "accuracy_and_energy": lambda name: accuracy_and_energy(
         [
             ResultPoint(label=name, accuracy=0.7 + n / 50, energy_millijoules=KWH * 9**n, sam=None)
             for n in range(4)
         ],
-        task=name, alpha=5, beta=5, unit="kWh", prefix="p",
+        task=name, alpha=5, beta=5, unit="kWh",
     ),
     "two_orders": lambda name: two_orders(
         [
             RankedResult(label=name, accuracy=0.5, sam=1.0, rank_by_accuracy=n, rank_by_sam=3 - n)
             for n in (1, 2)
         ],
-        prefix="p",
     ),
     "order_over_alpha": lambda name: order_over_alpha(
         [RankPath(label=name, ranks=(n, 3 - n)) for n in (1, 2)],
-        alphas=[1, 5], configured=5, prefix="p",
+        alphas=[1, 5], configured=5,
     ),
     "order_over_units": lambda name: order_over_units(
         [RankPath(label=name, ranks=(n, None)) for n in (1, 2)],
-        units=["J", "kWh"], configured="J", prefix="p",
+        units=["J", "kWh"], configured="J",
     ),
     "where_it_went": lambda name: where_it_went(
-        [EnergyPart(label=name, energy_millijoules=KWH)] * 3, prefix="p"
+        [EnergyPart(label=name, energy_millijoules=KWH)] * 3
     ),
     "shares": lambda name: shares(
         [LabShares(label=name, share_granted=0.1, share_of_energy=0.2, share_of_gpu_hours=None)] * 3,
-        prefix="p",
     ),
     "lorenz": lambda name: lorenz_curves(
-        [LorenzCurve(label=name, corners=[(0, 0), (0.5, 0.2), (1, 1)], gini=0.3)], among=name, prefix="p"
+        [LorenzCurve(label=name, corners=[(0, 0), (0.5, 0.2), (1, 1)], gini=0.3)], among=name
     ),
     "waiting": lambda name: waiting(
         [LabWaiting(label=name, jobs=3, median_seconds=60, ninetieth_percentile_seconds=600)] * 2,
-        prefix="p",
     ),
     "projection": lambda name: projection(
-        [MeteredPoint(amount=1, energy_millijoules=KWH)], LINE, LINE[1], axis=name, prefix="p"
+        [MeteredPoint(amount=1, energy_millijoules=KWH)], LINE, LINE[1], axis=name
     ),
 }  # fmt: skip
 
@@ -124,9 +121,3 @@ def test_any_name_is_text_and_nothing_else(name: str, kind: str) -> None:
 def test_a_short_name_is_written_as_it_is() -> None:
     picture = check(NAMED["shares"], "<b>&\"'猫")
     assert [text.text for text in texts(picture.wide)].count("<b>&\"'猫") == 3
-
-
-@pytest.mark.parametrize("prefix", ["", "A", "a b", '"><script>', "1a"])
-def test_a_prefix_that_is_no_plain_id_is_refused(prefix: str) -> None:
-    with pytest.raises(ValueError, match="a prefix is small letters"):
-        where_it_went([EnergyPart(label="a", energy_millijoules=1)], prefix=prefix)

@@ -125,15 +125,29 @@ def test_marks_and_text_stand_out_in_every_scheme(scheme: str) -> None:
 
 def test_what_vega_may_write_and_a_page_may_not_hold_is_dropped() -> None:
     svg = (
-        '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9" viewBox="0 0 9 9"><style>a{}</style>'
-        '<script>x</script><g style="fill:red" class="a" onclick="x()" clip-path="url(#clip7)">'
+        '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9.0000001" viewBox="0 0 9 9">'
+        "<style>a{}</style><script>x</script>"
+        '<g style="fill:red" class="a" id="b" onclick="x()" clip-path="url(#clip7)">'
         '<image href="http://example.org"/><a href="x"><text fill="var(--ink)">t</text></a>'
-        '<path d="M0,0" fill="var(--ink)" pointer-events="none"/></g>'
-        '<defs><clipPath id="clip7"><rect width="1.23456" height="1"/></clipPath></defs></svg>'
+        '<path d="M0,0" fill="var(--ink)" pointer-events="none"/>'
+        '<path d="M1.23456,-5.6e-17h1" fill="var(--ink)"/></g>'
+        '<defs><clipPath id="clip7"><rect width="1" height="1"/></clipPath></defs></svg>'
     )
-    assert cleaned(svg, title='a "b" <c>', prefix="p") == (
+    assert cleaned(svg, title='a "b" <c>', font_size=12) == (
         '<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="a &quot;b&quot; &lt;c&gt;" '
-        'focusable="false" font-family="system-ui, sans-serif" fill="none" width="9" height="9" '
-        'viewBox="0 0 9 9"><g clip-path="url(#p-1)" fill="var(--ink)"><path d="M0,0" /></g>'
-        '<defs><clipPath id="p-1"><rect width="1.23" height="1" /></clipPath></defs></svg>'
+        'focusable="false" font-family="system-ui, sans-serif" font-size="12" fill="none" '
+        'width="9" height="9" viewBox="0 0 9 9">'
+        '<g fill="var(--ink)"><path d="M0,0" /><path d="M1.23,0h1" /></g></svg>'
+    )
+
+
+def test_what_all_say_and_what_neighbours_say_is_said_once() -> None:
+    svg = (
+        '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9" viewBox="0 0 9 9"><g><g>'
+        '<line x2="1" stroke="a" stroke-width="2"/><line x2="2" stroke="a" stroke-width="2"/>'
+        '<line x2="3" stroke="b" stroke-width="2"/></g></g></svg>'
+    )
+    assert cleaned(svg, title="t", font_size=12).partition("9 9")[2] == (
+        '"><g stroke-width="2"><g stroke="a"><line x2="1" /><line x2="2" /></g>'
+        '<line x2="3" stroke="b" /></g></svg>'
     )

@@ -1,0 +1,216 @@
+"""Wherever it is computed the tables are the same bytes, and a worker that dies costs nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import dask
+import pytest
+from distributed import LocalCluster
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sam_cluster.aggregate import workers
+from sam_cluster.aggregate.fold import Batch, read_batch
+from sam_cluster.aggregate.inbox import InboxFile
+from sam_cluster.aggregate.samples import read_samples
+from sam_cluster.aggregate.wiring import (
+    FIRST_BATCHES,
+    MOST_THREADS,
+    SHARDS_IN_A_TASK,
+    Executor,
+    LocalExecutor,
+    threads_for,
+)
+from sam_cluster.aggregate.workers import open_executor
+from sam_cluster.cli.main import main
+from sam_cluster.core.errors import SchedulerError
+from sam_cluster.store.paths import StorePaths
+from tests.aggregating import ONE_GPU, SYNCHRONOUS, in_inbox, in_quarantine, put_all, rows, run_aggregate
+from tests.simulated import Simulation, put
+from tests.strategies import HOUR, History, PlannedRun
+
+CORES = len(os.sched_getaffinity(0))
+#: More than are read before there are threads.
+MANY = Simulation(
+    History(
+        tuple(
+            PlannedRun(300 + n, 0, n * HOUR, (n + 1) * HOUR, ONE_GPU) for n in range(sum(FIRST_BATCHES) + 5)
+        )
+    )
+).shards()
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[LocalCluster]:
+    """A worker in a process of its own; of one task it may die once, and no more."""
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        LocalCluster(
+            n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs="CRITICAL"
+        ) as cluster,
+    ):
+        yield cluster
+
+
+def tables(paths: StorePaths) -> dict[str, bytes]:
+    """Every file below them; where the store lies is in the commit's problems only."""
+    files = [path for path in paths.tables.rglob("*") if path.is_file()]
+    root = str(paths.root).encode()
+    return {str(path.relative_to(paths.root)): path.read_bytes().replace(root, b"STORE") for path in files}
+
+
+def folded(
+    root: Path, executor: Executor, progress: Callable[[str, int, int], None] = lambda *_: None
+) -> StorePaths:
+    """A store into which many shards were folded, and among them one that is torn."""
+    paths = StorePaths(root)
+    for shard in MANY:
+        put(paths, shard)
+    (paths.inbox / "gpu00" / "311-1772503200.7.parquet").write_bytes(b"PAR1 and no more")
+    outcome = run_aggregate(paths, executor=executor, progress=progress, salt=lambda: "same")
+    assert (len(outcome.problems), in_inbox(paths)) == (1, [])
+    assert set(in_quarantine(paths)) == {"gpu00.311-1772503200.7.parquet"}
+    return paths
+
+
+def kill_once(root: Path, files: Sequence[InboxFile]) -> Batch:
+    """Reads, but where nobody did before, the worker dies."""
+    try:
+        (root / "was here").touch(exist_ok=False)
+    except FileExistsError:
+        return read_batch(files)
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("not reached")
+
+
+class DyingOnce:
+    """An executor of which a worker dies with the first batch that it reads."""
+
+    def __init__(self, executor: Executor, root: Path) -> None:
+        self._executor, self._root = executor, root
+
+    def map(self, function, items, done):
+        return self._executor.map(
+            partial(kill_once, self._root) if function is read_batch else function, items, done
+        )
+
+
+def test_the_tables_are_the_same_bytes_wherever_they_were_computed_and_whoever_died(
+    tmp_path, cluster
+) -> None:
+    one_after_another = tables(folded(tmp_path / "one", SYNCHRONOUS))
+    assert any("usage" in name for name in one_after_another)
+    heard: list[tuple[str, int, int]] = []
+    assert (
+        tables(folded(tmp_path / "threads", LocalExecutor(), lambda *each: heard.append(each)))
+        == one_after_another
+    )
+    read = [(done, of) for stage, done, of in heard if stage == "shards read"]
+    assert read[0][0] == 0
+    assert read == sorted(read)
+    assert read[-1][0] == read[-1][1] == len(MANY) + 1
+    with open_executor(store=tmp_path, scheduler=cluster.scheduler_address) as executor:
+        dying = DyingOnce(executor, tmp_path)
+        assert tables(folded(tmp_path / "workers", dying)) == one_after_another
+    assert (tmp_path / "was here").exists()
+
+
+def kill(_: Sequence[int]) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_shards_that_every_worker_dies_of_are_an_error_in_a_line(tmp_path, cluster) -> None:
+    with open_executor(store=tmp_path, scheduler=cluster.scheduler_address) as executor:
+        with pytest.raises(SchedulerError, match="workers died one after another"):
+            executor.map(kill, [1], lambda _: None)
+        assert executor.map(sum, range(1000), lambda _: None) == [
+            sum(range(at, at + SHARDS_IN_A_TASK)) for at in range(0, 1000, SHARDS_IN_A_TASK)
+        ]
+
+
+class Blind:
+    """An executor whose workers do not see the store while they do one thing."""
+
+    def __init__(self, function: Callable, inbox: Path) -> None:
+        self._function, self._inbox = function, inbox
+
+    def map(self, function, items, done):
+        if function is not self._function:
+            return SYNCHRONOUS.map(function, items, done)
+        self._inbox.rename(self._inbox.with_name("elsewhere"))
+        try:
+            return SYNCHRONOUS.map(function, items, done)
+        finally:
+            self._inbox.with_name("elsewhere").rename(self._inbox)
+
+
+@pytest.mark.parametrize(("function", "shards"), [(read_batch, 0), (read_samples, 3)])
+def test_workers_that_do_not_see_the_store_take_nothing_away_and_are_told_of(
+    tmp_path, function, shards
+) -> None:
+    paths = StorePaths(tmp_path)
+    put_all(paths)
+    outcome = run_aggregate(paths, executor=Blind(function, paths.inbox))
+    assert (outcome.shards, len(in_inbox(paths))) == (shards, 3)
+    (problem,) = outcome.problems
+    assert "workers did not find 3 shards" in problem
+    assert run_aggregate(paths).complete
+    assert (len(rows(paths, "shards")), len(rows(paths, "samples")), in_inbox(paths)) == (3, 13, [])
+
+
+def test_a_scheduler_without_workers_or_that_is_not_there_is_said_in_a_line(
+    tmp_path, capsys, monkeypatch
+) -> None:
+    monkeypatch.setattr(workers, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(workers, "WORKER_SECONDS", 0.1)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        for address in (f"tcp://127.0.0.1:{port}", f"tls://127.0.0.1:{port}", "nonsense://here"):
+            command = ["aggregate", "--store", str(tmp_path), "--no-accounting", "--scheduler", address]
+            assert main(command, environ={}) == 1
+            (line,) = capsys.readouterr().err.splitlines()
+            assert f"no Dask scheduler answers at {address}" in line
+    with LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0") as empty:
+        command[-1] = empty.scheduler_address
+        assert main(command, environ={}) == 1
+    assert f"start some by `dask worker {command[-1]}`" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@given(st.floats(0, 1e4), st.floats(0, 1e4))
+def test_there_are_as_many_threads_as_wait_at_once_and_one_a_core_at_least(wall: float, cpu: float) -> None:
+    threads = threads_for(wall, cpu)
+    assert CORES <= threads <= max(CORES, MOST_THREADS)
+    assert threads_for(wall * 2, cpu) >= threads
+    if threads < max(CORES, MOST_THREADS):
+        assert threads * cpu >= CORES * wall
+
+
+def test_where_the_store_lets_threads_wait_there_are_many() -> None:
+    waiting, most, lock = 0, 0, threading.Lock()
+
+    def wait(items: Sequence[int]) -> list[int]:
+        nonlocal waiting, most
+        with lock:
+            waiting += 1
+            most = max(most, waiting)
+        time.sleep(0.002 * len(items))
+        with lock:
+            waiting -= 1
+        return list(items)
+
+    finished: list[int] = []
+    answers = LocalExecutor().map(wait, range(1000), finished.append)
+    assert [item for answer in answers for item in answer] == list(range(1000))
+    assert most > 4 * CORES
+    assert finished[-1] == 1000
+    assert finished == sorted(finished)
