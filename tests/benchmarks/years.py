@@ -95,7 +95,7 @@ class History:
 
 
 def _increases(readings: pa.Table) -> pa.Array:
-    """Of each reading, by how much its GPU's counter grows in a day: from where the first found it to the last."""
+    """By how much the counter of each reading's GPU grows in a day: from where the first found it on."""
     grown = readings.group_by("gpu_uuid").aggregate(
         [("energy_millijoules", "max"), ("previous_energy_millijoules", "min")]
     )
