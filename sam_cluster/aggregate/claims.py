@@ -17,10 +17,10 @@ from .jobs import by_job, matched
 from .join import RESIZING
 from .touched import GPU_COLUMNS, Gpu
 
+Run = tuple[str, str, int]  # cluster, run id, start on the node
 
-def accounted_runs(
-    transaction: Transaction, jobs: Collection[Job], asked: Asked
-) -> dict[tuple[str, str, int], Accounted]:
+
+def accounted_runs(transaction: Transaction, jobs: Collection[Job], asked: Asked) -> dict[Run, Accounted]:
     """What accounting says of the runs of some jobs, by cluster, run id and start on a node: as `runs` has
     it, a run is the row of accounting that its shards make it."""
     if not jobs:
@@ -54,7 +54,10 @@ def shared_days(transaction: Transaction, jobs: Collection[Job]) -> dict[Gpu, se
         return {}
     columns = (*GPU_COLUMNS, "raw_job_id", "hour", "holders")
     rows = transaction.read("usage", raw_job_ids={number for _, number in jobs}, columns=columns)
-    rows = rows.filter(pc.and_(pc.greater(rows["holders"], 1), among(rows, ["cluster", "raw_job_id"], jobs)))
+    rows = rows.filter(pc.greater(rows["holders"], 1))
+    if not len(rows):
+        return {}
+    rows = rows.filter(among(rows, ["cluster", "raw_job_id"], jobs))
     days: dict[Gpu, set[date]] = {}
     for row in to_rows(rows):
         days.setdefault((row["cluster"], row["node"], row["gpu_uuid"]), set()).add(day_of(row["hour"]))

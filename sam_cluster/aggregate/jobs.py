@@ -13,9 +13,9 @@ from sam_cluster.store.rows import from_rows, to_rows
 
 from .accounting import Asked
 from .evidence import Evidence, Job, jobs_table, of_jobs
-from .fold import Row
 from .join import Attempt, attempts, group_jobs, group_shards
 from .plain import had_gpus, plain
+from .shard_rows import Row
 from .summarise import SHARD_MARGIN_MICROSECONDS, job_row, outline, run_row
 
 #: Up to when jobs were looked through for those that should have sent a shard.

@@ -8,9 +8,9 @@ from sam_cluster.core.model import Flag, Quality, Reason, quality_of_sum
 from sam_cluster.core.units import MICROSECONDS_PER_HOUR
 from sam_cluster.energy.quality import quality
 
-from .fold import Row
 from .host import job_host, run_host
 from .join import Attempt, overlap
+from .shard_rows import Row
 from .sums import job_figures, run_figures, sum_of_known
 
 #: How long after a job's end its shards are waited for, before it is said that none came.

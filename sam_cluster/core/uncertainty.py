@@ -28,7 +28,7 @@ GAIN_PARTS_PER_MILLION = 50_000
 class Uncertainty:
     """Of an energy, or of a sum of energies: `a + b` is that of the sum.
 
-    `gain_nanojoules` is by model of GPU, None for those whose model is not known.
+    `gain_nanojoules` is by model of GPU, None for those whose model is not known; it has no zeros.
     """
 
     gain_nanojoules: Mapping[str | None, int] = field(default_factory=dict)
@@ -44,8 +44,9 @@ class Uncertainty:
         """Of energies (millijoules) by model; `calibration` has the gain's error, a fraction, of models that
         the site has calibrated."""
         gains = {
-            model: abs(energy) * gain_parts_per_million(model, calibration)
+            model: gain
             for model, energy in energy_by_model.items()
+            if (gain := abs(energy) * gain_parts_per_million(model, calibration))
         }
         return cls(gains, boundary_millijoules)
 
@@ -54,6 +55,15 @@ class Uncertainty:
         for model, gain in other.gain_nanojoules.items():
             gains[model] = gains.get(model, 0) + gain
         return Uncertainty(gains, self.boundary_millijoules + other.boundary_millijoules)
+
+    def __sub__(self, part: Uncertainty) -> Uncertainty:
+        """Of what is left of a sum when a part of it stands elsewhere: `(a + b) - b` is `a`."""
+        gains = {
+            model: left
+            for model, gain in self.gain_nanojoules.items()
+            if (left := gain - part.gain_nanojoules.get(model, 0))
+        }
+        return Uncertainty(gains, self.boundary_millijoules - part.boundary_millijoules)
 
     @property
     def millijoules(self) -> int:

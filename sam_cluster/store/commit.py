@@ -33,7 +33,7 @@ from .index import (
     write_content,
 )
 from .paths import StorePaths
-from .place import Step, no_step, numbered
+from .place import Step, each, no_step, numbered
 from .posix import make_directories
 from .rows import by_day, extents, in_order, in_order_by_day, without
 from .schemas import TABLES
@@ -151,12 +151,17 @@ class Transaction:
         tables = dict(self.base.manifest.tables)
         with ThreadPoolExecutor(os.cpu_count()) as encoders:
             # All are begun before the first is written, for a disk takes its time, too.
-            staged = [
-                (table, {day: (rows, encoders.submit(to_parquet, rows)) for day, rows in days.items()})
+            staged = {
+                table: {day: (rows, encoders.submit(to_parquet, rows)) for day, rows in days.items()}
                 for table, days in sorted(self._staged.items())
-            ]
-            for table, files in staged:
-                tables[table] = self._write_table(table, files, number) or tables.get(table, "")
+            }
+            written = each(
+                self.base.place,
+                lambda table: self._write_table(table, staged[table], number),
+                list(staged),
+            )
+            for table, index in zip(staged, written, strict=True):
+                tables[table] = index or tables.get(table, "")
         tables = {table: name for table, name in tables.items() if name}
         same = tables == self.base.manifest.tables and self.properties == self.base.properties
         if same and not self._folded:
