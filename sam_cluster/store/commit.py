@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from sam_cluster.core.errors import StoreError
 from sam_cluster.core.model import NO_JOB
 
+from .encoding import to_parquet
 from .index import (
     COMMITS,
     INDEX,
@@ -35,13 +37,10 @@ from .named import least_and_greatest
 from .paths import StorePaths
 from .place import Step, each, no_step, numbered
 from .posix import make_directories
-from .rows import by_day, extents, in_order, joined
-from .schemas import KEYS, TABLES
+from .rows import by_day, extents, in_order, in_order_by_day, without
+from .schemas import TABLES
 from .sweep import sweep
 from .tables import Snapshot, Where, place_of
-
-#: Rows in a group: small enough that a lookup by the table's first keys skips most of a day.
-ROW_GROUP_ROWS = 65_536
 
 
 class CommitLost(StoreError):
@@ -74,20 +73,24 @@ class Transaction:
 
     def replace_day(self, table: str, day: date | None, rows: pa.Table) -> None:
         """Put these rows in place of all that are filed under the day (None: of a table without days)."""
-        schema = TABLES[table]
-        self._staged.setdefault(table, {})[day] = in_order(table, rows.select(schema.names).cast(schema))
+        self._stage(table, day, in_order(table, rows))
 
     def exchange(self, table: str, *, removed: pa.Table, added: pa.Table) -> None:
         """Take rows out, by the table's keys, and put others in, also in place of rows of their keys; their
         days are written anew."""
-        out, put = by_day(table, removed), by_day(table, added)
+        out, put = by_day(table, removed), in_order_by_day(table, added)
         for day in {**out, **put}:
             rows = self.read_day(table, day)
+            if not len(rows):
+                self._stage(table, day, put.get(day, rows))
+                continue
             for gone in (out.get(day), put.get(day)):
-                if gone is not None and len(rows):
-                    keys = joined(gone, KEYS[table]).combine_chunks()
-                    rows = rows.filter(pc.invert(pc.is_in(joined(rows, KEYS[table]), keys)))
+                rows = rows if gone is None else without(table, rows, gone)
             self.replace_day(table, day, pa.concat_tables([rows, put[day]]) if day in put else rows)
+
+    def _stage(self, table: str, day: date | None, rows: pa.Table) -> None:
+        schema = TABLES[table]
+        self._staged.setdefault(table, {})[day] = rows.select(schema.names).cast(schema)
 
     def days(self, table: str, *, before: date | None = None, after: date | None = None) -> Iterator[date]:
         """The days with rows before one, the latest first; or after one, the earliest first."""
@@ -150,12 +153,19 @@ class Transaction:
         """
         number = self.base.number + 1
         tables = dict(self.base.manifest.tables)
-        staged = sorted(self._staged)
-        written = each(
-            self.base.place, lambda table: self._write_table(table, self._staged[table], number), staged
-        )
-        for table, index in zip(staged, written, strict=True):
-            tables[table] = index or tables.get(table, "")
+        with ThreadPoolExecutor(os.cpu_count()) as encoders:
+            # All are begun before the first is written, for a disk takes its time, too.
+            staged = {
+                table: {day: (rows, encoders.submit(to_parquet, rows)) for day, rows in days.items()}
+                for table, days in sorted(self._staged.items())
+            }
+            written = each(
+                self.base.place,
+                lambda table: self._write_table(table, staged[table], number),
+                list(staged),
+            )
+            for table, index in zip(staged, written, strict=True):
+                tables[table] = index or tables.get(table, "")
         tables = {table: name for table, name in tables.items() if name}
         same = tables == self.base.manifest.tables and self.properties == self.base.properties
         if same and not self._folded:
@@ -179,17 +189,19 @@ class Transaction:
         self._publish(manifest)
         return Snapshot(self.base.paths, manifest)
 
-    def _write_table(self, table: str, days: dict[date | None, pa.Table], number: int) -> str | None:
+    def _write_table(
+        self, table: str, days: dict[date | None, tuple[pa.Table, Future[bytes]]], number: int
+    ) -> str | None:
         """The name of the table's new index; None where no file of it changed."""
         months = dict(self.base.months(table))
         lists: dict[str, dict[date | None, FileEntry]] = {}
-        for day, rows in days.items():
+        for day, (rows, content) in days.items():
             name = month_of(day)
             if name not in lists:
                 known = self.base.files_of(months[name]) if name in months else []
                 lists[name] = {file.day: file for file in known}
             old = lists[name].get(day)
-            new = self._write_file(table, day, rows, old, number)
+            new = self._write_file(table, day, rows, content.result(), old, number) if len(rows) else None
             if new != old:
                 if old:
                     self._superseded.append(old.path)
@@ -218,13 +230,14 @@ class Transaction:
         return write_content(place, INDEX, index_to_json(months), ".json", number, self._step)[0]
 
     def _write_file(
-        self, table: str, day: date | None, rows: pa.Table, old: FileEntry | None, number: int
-    ) -> FileEntry | None:
-        if not len(rows):
-            return None
-        sink = pa.BufferOutputStream()
-        pq.write_table(rows, sink, compression="zstd", row_group_size=ROW_GROUP_ROWS)
-        content = sink.getvalue().to_pybytes()
+        self,
+        table: str,
+        day: date | None,
+        rows: pa.Table,
+        content: bytes,
+        old: FileEntry | None,
+        number: int,
+    ) -> FileEntry:
         if old and hashlib.sha256(content).hexdigest() == old.digest:
             return old
         below = f"{table}/day={day.isoformat()}" if day else table
