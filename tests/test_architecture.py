@@ -44,7 +44,7 @@ VENDORS: dict[str, set[str]] = {
     "obstore": {"store/bucket.py"},
     "dask": {"aggregate/wiring.py"},
     "distributed": {"aggregate/workers.py"},
-    "dask_jobqueue": {"aggregate/workers.py"},
+    "dask_jobqueue": {"aggregate/slurm_workers.py"},
     "jinja2": {"report/render.py"},
     "weasyprint": {"report/pdf.py"},
     "vl_convert": {"report/charts/drawing.py"},

@@ -11,8 +11,9 @@ from sam_cluster.energy.claims import Accounted
 from sam_cluster.store.commit import Transaction
 from sam_cluster.store.rows import among, day_of, to_rows
 
-from .accounting import Asked, merged
-from .jobs import Job, by_job, matched, of_jobs
+from .accounting import Asked
+from .evidence import Job, jobs_table, of_jobs, records_of
+from .jobs import by_job, matched
 from .join import RESIZING
 from .touched import GPU_COLUMNS, Gpu
 
@@ -24,12 +25,12 @@ def accounted_runs(transaction: Transaction, jobs: Collection[Job], asked: Asked
     it, a run is the row of accounting that its shards make it."""
     if not jobs:
         return {}
-    shards = by_job(of_jobs(transaction, "shards", set(jobs)))
-    stored = by_job(of_jobs(transaction, "accounting", set(jobs)))
-    fresh = asked.by_job
+    wanted = jobs_table(jobs)
+    shards = by_job(of_jobs(transaction, "shards", wanted))
+    records = by_job(records_of(transaction, wanted, asked))
     found = {}
     for job in sorted(jobs):
-        attempts, shards_of = matched(shards.get(job, ()), merged(stored.get(job, ()), fresh.get(job, ())))
+        attempts, shards_of = matched(shards.get(job, ()), records.get(job, []))
         for attempt in attempts:
             record = attempt.record
             if record is None:

@@ -13,8 +13,8 @@ from sam_cluster.store.rows import once
 from .accounting import Asked
 from .beside import beside
 from .claims import shared_days
+from .evidence import Job
 from .exact import divide_exactly
-from .jobs import Job
 from .plain_gpus import divide_plainly
 from .touched import read_touching, touched_days
 from .units import Pairs, Units

@@ -16,8 +16,8 @@ from sam_cluster.store.rows import from_rows, in_order, to_rows
 
 from .accounting import Asked
 from .claims import Run, accounted_runs
-from .fold import Row
 from .readings import to_readings
+from .shard_rows import Row
 from .touched import Gpu, Stretch
 from .units import Pairs, Units
 

@@ -31,7 +31,7 @@ from .index import (
     write_content,
 )
 from .paths import StorePaths
-from .place import Step, no_step, numbered
+from .place import Step, each, no_step, numbered
 from .posix import make_directories
 from .rows import by_day, extents, in_order, joined
 from .schemas import KEYS, TABLES
@@ -146,8 +146,12 @@ class Transaction:
         """
         number = self.base.number + 1
         tables = dict(self.base.manifest.tables)
-        for table, days in sorted(self._staged.items()):
-            tables[table] = self._write_table(table, days, number) or tables.get(table, "")
+        staged = sorted(self._staged)
+        written = each(
+            self.base.place, lambda table: self._write_table(table, self._staged[table], number), staged
+        )
+        for table, index in zip(staged, written, strict=True):
+            tables[table] = index or tables.get(table, "")
         tables = {table: name for table, name in tables.items() if name}
         same = tables == self.base.manifest.tables and self.properties == self.base.properties
         if same and not self._folded:

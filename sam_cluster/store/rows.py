@@ -124,6 +124,11 @@ def among(rows: pa.Table, columns: Sequence[str], wanted: Iterable[Sequence[obje
     return pc.is_in(joined(rows, columns), pa.array(keys, pa.string()))
 
 
+def only(rows: pa.Table, kept: pa.ChunkedArray) -> pa.Table:
+    """The rows that are kept; where that is all of them, as mostly, without a copy."""
+    return rows if pc.all(kept, skip_nulls=False).as_py() else rows.filter(kept)
+
+
 def once(table: str, rows: pa.Table) -> pa.Table:
     """The first row of each key."""
     keys = rows.select(KEYS[table]).append_column("row", pa.array(range(len(rows)), pa.int64()))
