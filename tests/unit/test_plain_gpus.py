@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from itertools import product
 from random import Random
 from typing import Any
 
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 
 from sam_cluster.aggregate.accounting import Asked
 from sam_cluster.aggregate.exact import divide_exactly
-from sam_cluster.aggregate.shard_rows import reading_rows
 from sam_cluster.aggregate.plain_gpus import divide_plainly
+from sam_cluster.aggregate.shard_rows import reading_rows
 from sam_cluster.aggregate.units import Pairs, Units
 from sam_cluster.core.model import Flag, Kind
 from sam_cluster.store.commit import Transaction, prepare
@@ -29,6 +30,7 @@ Rows = list[dict[str, Any]]
 SECOND = 1_000_000
 FIRST_DAY = day_of(EPOCH)
 ENERGIES = ("energy_millijoules", "since_energy_millijoules", "previous_energy_millijoules")
+OPENINGS = (Kind.START, Kind.IDLE)
 INSTANTS = ("at", "uptime_microseconds", "since_at", "since_uptime_microseconds", "previous_at",
             "previous_uptime_microseconds")  # fmt: skip
 
@@ -65,12 +67,12 @@ def plain(transaction: Transaction, rows: Rows, days: Iterable[int]) -> Mask:
     return is_plain
 
 
-def with_odd_ones(rows: Rows, random: Random, copies: int = 30) -> Rows:
+def with_odd_ones(rows: Rows, random: Random, copies: int = 50) -> Rows:
     """The GPUs many times, most with something odd: readings that are lost, twice there, or say something
     else, as far as a shard may say it."""
     found = []
-    for number in range(copies):
-        mine = [{**row, "gpu_uuid": f"{row['gpu_uuid']}-{number}"} for row in rows]
+    for uuid, number in product(sorted({row["gpu_uuid"] for row in rows}), range(copies)):
+        mine = [{**row, "gpu_uuid": f"{uuid}-{number}"} for row in rows if row["gpu_uuid"] == uuid]
         if random.random() < 0.3:
             mine = [row for row in mine if random.random() < 0.85]
         for _ in range(random.choice([0, 1, 1, 2, 4]) if mine else 0):
@@ -78,10 +80,27 @@ def with_odd_ones(rows: Rows, random: Random, copies: int = 30) -> Rows:
             odd = {**mine[place], **change(mine[place], random.choice(mine), random)}
             if is_sound(odd):
                 mine[place] = odd
-        if mine and random.random() < 0.1:
-            mine.append({**random.choice(mine), "part": 7})
+        if mine and random.random() < 0.4:
+            mine.append(once_more(mine, random))
         found += mine
     return found or rows
+
+
+def once_more(mine: Rows, random: Random) -> dict[str, Any]:
+    """A reading that comes twice, or a start of a run where it has another reading, or shortly after."""
+    one, other = random.choice(mine), random.choice(mine)
+    if random.random() < 0.2:
+        return {**one, "part": 7}
+    later = random.choice([0, 0, MINUTE])
+    return {
+        **random.choice([row for row in mine if row["kind"] in OPENINGS] or mine),
+        "at": other["at"] + later,
+        "uptime_microseconds": other["uptime_microseconds"] + later,
+        "energy_millijoules": (other["energy_millijoules"] or 0) + random.choice([0, 0, 0, 10**9]),
+        "uncertainty_millijoules": random.choice([3, 11]),
+        "flags": [Flag.LATE_START],
+        "part": 7,
+    }
 
 
 def change(row: Mapping[str, Any], other: Mapping[str, Any], random: Random) -> dict[str, Any]:
@@ -106,6 +125,7 @@ def change(row: Mapping[str, Any], other: Mapping[str, Any], random: Random) -> 
         lambda: {"kind": random.choice([Kind.IDLE, Kind.START] if is_opening else [Kind.HOUR, Kind.END])},
         lambda: {"gpu_model": random.choice("AZ"), "uncertainty_millijoules": 11},
         lambda: {"bridged_millijoules": 7, "gap_microseconds": 3},
+        lambda: {f"since_{each}": row[each] for each in ("at", "uptime_microseconds", "energy_millijoules")},
         lambda: {
             "previous_segment": random.choice([row["segment"], other["segment"], "another"]),
             "previous_at": other["at"],
@@ -144,10 +164,10 @@ def test_in_columns_and_one_by_one_every_gpu_has_the_same_hours_and_gaps(
 def test_so_have_gpus_that_one_run_after_another_held(
     transaction: Transaction, data: st.DataObject, days: set[int], seed: int
 ) -> None:
-    at, runs = 0, []
+    at, runs, lengths = 0, [], [3 * MINUTE, HOUR - MINUTE, HOUR, 2 * HOUR, 25 * HOUR]
     for number in range(data.draw(st.integers(1, 5))):
-        start = at + data.draw(st.sampled_from([0, 1, 7 * MINUTE, HOUR - at % HOUR, 9 * HOUR]))
-        at = start + data.draw(st.sampled_from([3 * MINUTE, HOUR, HOUR - start % HOUR or HOUR, 20 * HOUR]))
+        start = at + data.draw(st.sampled_from([0, 0, 1, 7 * MINUTE, 9 * HOUR]))
+        at = start + data.draw(st.sampled_from(lengths))
         gpus = ((0, 0), (0, 1)) if number % 2 else ((0, 0),)
         runs.append(PlannedRun(100 + number, 0, start, at, gpus))
     rows = readings_of(History(tuple(runs), seed=data.draw(st.integers(0, 99))))
