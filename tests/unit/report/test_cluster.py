@@ -16,10 +16,10 @@ from sam_cluster.core.config import Config, Group
 from sam_cluster.core.model import Quality
 from sam_cluster.core.units import millijoules_from_kwh
 from sam_cluster.metrics import Undefined, UndefinedReason
-from sam_cluster.report.bundle import cluster_files
 from sam_cluster.report.cluster.balance import balance_of
 from sam_cluster.report.cluster.document import cluster_object
 from sam_cluster.report.cluster.evenness import Weighting
+from sam_cluster.report.cluster.files import cluster_files
 from sam_cluster.report.cluster.granted import Granted
 from sam_cluster.report.cluster.labs import LabFacts, lab_lines
 from sam_cluster.report.cluster.spent import spending_of
