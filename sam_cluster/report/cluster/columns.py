@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from ...core.config import Config
 from ...core.times import utc_microseconds
 from ...store.rows import joined
+from ..ledger import summed
 from ..reading import groups_of, rows_between
 from ..records import TableReader
 
@@ -85,14 +86,12 @@ def _instants(column: pa.ChunkedArray, where_null: datetime) -> np.ndarray:
 
 
 def attributed(usage: pa.Table, jobs: pa.Table) -> pa.Table:
-    """The hours of `idle.judged`, summed by run, quality and `is_idle`, with `lab` and `user` of their job;
-    null where no job is known. A run's id may come again: then the job is meant that began last."""
-    summed = usage.group_by(["cluster", "run_id", "started_at", "quality", "is_idle"]).aggregate(
-        [("energy_millijoules", "sum"), ("held_microseconds", "sum")]
-    )
-    place = _job_of(summed, jobs)
-    summed = summed.append_column("lab", jobs["lab"].take(place))
-    return summed.append_column("user", jobs["user"].take(place))
+    """The hours of `idle.judged`, `summed` by run and `is_idle`, with `lab` and `user` of their job; null
+    where no job is known. A run's id may come again: then the job is meant that began last."""
+    runs = summed(usage, ["cluster", "run_id", "started_at", "is_idle"])
+    place = _job_of(runs, jobs)
+    runs = runs.append_column("lab", jobs["lab"].take(place))
+    return runs.append_column("user", jobs["user"].take(place))
 
 
 def _job_of(runs: pa.Table, jobs: pa.Table) -> pa.Array:
