@@ -72,7 +72,7 @@ def powers(low: float, high: float, most: int) -> list[float]:
 
 
 def energy_unit(energies_kwh: Iterable[float]) -> tuple[str, float]:
-    """The unit of energies at an axis, and how many of it are a kWh: Wh where all are small or one is tiny."""
+    """The unit of energies at an axis, and how many of it are a kWh: Wh if all are small or one is tiny."""
     above_zero = [kwh for kwh in energies_kwh if kwh > 0]
     return ("Wh", 1_000.0) if max(above_zero) <= 0.1 or min(above_zero) < 0.001 else ("kWh", 1.0)
 
