@@ -26,7 +26,7 @@ from ..view import PeriodView, Provenance, Settings
 from .balance import Balance, balance_of
 from .evenness import Population, Used, WithinLabs, indices, weighting_of, within_labs
 from .granted import from_sshare, granted_to
-from .labs import LabFacts, lab_lines, people_lines
+from .labs import LabFacts, lab_lines, people_lines, told_labs
 from .people import naming
 from .reached import reached
 from .spent import LabSum, Spending, spending_of
@@ -90,7 +90,7 @@ def cluster_view(
         evenness=evenness,
         within=_within(now, config.least_people),
         waiting=waiting,
-        tasks=reached(counted),
+        tasks=reached(counted, told_labs(now, config.least_people)),
         results_without_lab=sum(result.group is None for result in counted),
         balance=balance,
         held_idle=_held_idle(now),

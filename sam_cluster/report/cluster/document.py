@@ -190,6 +190,7 @@ def _task(task: TaskReached) -> dict[str, Any]:
         "split": task.split,
         "results": task.results,
         "unusable": task.unusable,
+        "withheld": task.withheld,
         "groups": task.labs,
         "reached": [
             {

@@ -16,10 +16,10 @@ from sam_cluster.core.config import Config, Group
 from sam_cluster.core.model import Quality
 from sam_cluster.core.units import millijoules_from_kwh
 from sam_cluster.metrics import Undefined, UndefinedReason
-from sam_cluster.report.bundle import cluster_files
 from sam_cluster.report.cluster.balance import balance_of
 from sam_cluster.report.cluster.document import cluster_object
 from sam_cluster.report.cluster.evenness import Weighting
+from sam_cluster.report.cluster.files import cluster_files
 from sam_cluster.report.cluster.granted import Granted
 from sam_cluster.report.cluster.labs import LabFacts, lab_lines
 from sam_cluster.report.cluster.spent import spending_of
@@ -29,7 +29,7 @@ from sam_cluster.report.ledger import usage_of
 from tests.unit.report import month
 from tests.unit.report.cluster import CONFIG, ROWS, gap, lab, of, share_row, tiny, view
 from tests.unit.report.month import DATA, OCTOBER
-from tests.unit.report.tables import MemoryTables, at, hour_rows, job_rows, together
+from tests.unit.report.tables import MemoryTables, at, hour_rows, job_rows, result_row, together
 
 VIEW = view()
 KWH = millijoules_from_kwh(1.0)
@@ -281,6 +281,11 @@ def test_the_least_energy_at_or_above_an_accuracy_is_told_with_its_lab() -> None
     assert (kinetics.labs, kinetics.lines) == (1, ())
     assert [(line.accuracy, line.energy_millijoules, line.lab, line.labs) for line in cifar.lines] == [
         (0.91, 12 * KWH, "speech", 2),
+    ]
+    found = view(config=replace(CONFIG, least_people=2))
+    cifar = next(task for task in found.tasks if task.task == "cifar-10")
+    assert [(line.accuracy, line.energy_millijoules, line.lab, line.labs) for line in cifar.lines] == [
+        (0.91, 12 * KWH, "speech", 2),
         (0.80, 3 * KWH, "tiny", 3),
     ]
     assert {line.lab: line.results for line in VIEW.labs} == {"vision": 2, "speech": 2, "tiny": 1, "away": 0}
@@ -296,6 +301,16 @@ def test_of_a_lab_of_too_few_people_only_the_totals_are_told() -> None:
     assert (line.waiting.median_seconds, line.waiting.is_withheld) == (None, True)
     assert "tiny" not in {person.lab for person in VIEW.people.lines}
     assert all("tiny" not in each.by_lab for each in VIEW.within)
+    assert all(line.lab != "tiny" for task in VIEW.tasks for line in task.lines)
+    cifar = next(task for task in VIEW.tasks if task.task == "cifar-10")
+    assert (cifar.results, cifar.unusable, cifar.withheld, cifar.labs) == (4, 0, 1, 2)
+
+
+def test_no_result_of_a_lab_of_too_few_people_changes_what_results_took() -> None:
+    better = result_row(9, 0.99, ["32"], user="ben")
+    assert [task.lines for task in view(together(ROWS, {"results": [better]})).tasks] == [
+        task.lines for task in VIEW.tasks
+    ]
 
 
 def test_nothing_that_leaves_depends_on_how_the_two_shared_their_use() -> None:
