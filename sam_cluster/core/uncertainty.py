@@ -46,7 +46,7 @@ class Uncertainty:
         gains = {
             model: gain
             for model, energy in energy_by_model.items()
-            if (gain := abs(energy) * _parts_per_million(model, calibration))
+            if (gain := abs(energy) * gain_parts_per_million(model, calibration))
         }
         return cls(gains, boundary_millijoules)
 
@@ -70,8 +70,7 @@ class Uncertainty:
         """All of it as one figure, rounded up."""
         known = sum(gain * gain for model, gain in self.gain_nanojoules.items() if model is not None)
         gain = _root(known) + self.gain_nanojoules.get(None, 0)
-        boundary = self.boundary_millijoules * PARTS_PER_MILLION
-        return -(-_root(gain * gain + boundary * boundary) // PARTS_PER_MILLION)
+        return combined_millijoules(gain, self.boundary_millijoules)
 
 
 def energy_by_model(rows: Iterable[Mapping[str, Any]]) -> dict[str | None, int]:
@@ -84,7 +83,14 @@ def energy_by_model(rows: Iterable[Mapping[str, Any]]) -> dict[str | None, int]:
     return found
 
 
-def _parts_per_million(model: str | None, calibration: Mapping[str, float]) -> int:
+def combined_millijoules(gain_nanojoules: int, boundary_millijoules: int) -> int:
+    """What gain and boundaries are together, rounded up."""
+    boundary = boundary_millijoules * PARTS_PER_MILLION
+    return -(-_root(gain_nanojoules * gain_nanojoules + boundary * boundary) // PARTS_PER_MILLION)
+
+
+def gain_parts_per_million(model: str | None, calibration: Mapping[str, float]) -> int:
+    """The error of the gain of a model's sensors."""
     if model is None or model not in calibration:
         return GAIN_PARTS_PER_MILLION
     return round(calibration[model] * PARTS_PER_MILLION)

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from ..core.model import Quality, quality_of_sum
 from ..core.times import utc_microseconds
 from ..core.uncertainty import Uncertainty
+from ..store.rows import only
 from .reading import local_days
 from .records import EARLIEST, TableReader
 
@@ -161,7 +162,7 @@ def usage_of(tables: TableReader, start: datetime, end: datetime) -> pa.Table:
         in_any_order=True,
     )
     # An hour that reaches into the period from before it is the period before's.
-    rows = rows.filter(pc.greater_equal(rows["hour"], pa.scalar(start, rows.schema.field("hour").type)))
+    rows = only(rows, pc.greater_equal(rows["hour"], pa.scalar(start, rows.schema.field("hour").type)))
     is_unknown = pc.is_null(rows["energy_millijoules"])
     quality = pc.if_else(is_unknown, Quality.UNKNOWN.value, rows["quality"])
     off = pc.if_else(is_unknown, pa.scalar(None, pa.int64()), rows["uncertainty_millijoules"])

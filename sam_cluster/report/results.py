@@ -99,6 +99,9 @@ def read_results(tables: TableReader, config: Config, group: str | None = None) 
 
 
 def _stated(rows: pa.Table) -> list[Stated]:
+    """The results that correct another, and those that are corrected."""
+    corrected = pc.is_in(rows["submission_id"], rows["supersedes"].combine_chunks().drop_null())
+    rows = rows.filter(pc.or_(corrected, pc.is_valid(rows["supersedes"])))
     names = ("submission_id", "supersedes", "user", "submitted_at", "verdict", "ground")
     return [
         Stated(

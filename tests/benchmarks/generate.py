@@ -22,7 +22,7 @@ import sys
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
@@ -68,6 +68,7 @@ class Run:
     person: int
     start: int
     end: int
+    array: int | None  # of an array's task: the job that the array is named by
 
     @property
     def parts(self) -> int:
@@ -75,11 +76,11 @@ class Run:
         return (self.end - 1) // MICROSECONDS_PER_DAY - self.start // MICROSECONDS_PER_DAY + 1
 
 
-def schedule(size: Size) -> Iterator[Run]:
+def schedule(size: Size, shards_a_day: int = SHARDS_A_DAY) -> Iterator[Run]:
     """Runs in the order in which they are submitted, of as many shards as are wanted."""
     rng = np.random.default_rng(size.seed)
     mean = size.samples * INTERVAL
-    count = max(8, round(SHARDS_A_DAY * (mean + IDLE) / MICROSECONDS_PER_DAY))
+    count = max(8, round(shards_a_day * (mean + IDLE) / MICROSECONDS_PER_DAY))
     free = [(BEGIN + int(rng.integers(MICROSECONDS_PER_HOUR)), node) for node in range(count)]
     heapq.heapify(free)
     activity = rng.lognormal(0, 1, PEOPLE)
@@ -89,6 +90,7 @@ def schedule(size: Size) -> Iterator[Run]:
         person = min(int(np.searchsorted(owners, rng.random())), PEOPLE - 1)
         tasks = int(rng.integers(2, 51)) if rng.random() < 0.1 else 1
         nodes = int(rng.choice([1, 2, 4, 8], p=[0.85, 0.09, 0.05, 0.01])) if tasks == 1 else 1
+        array = job if tasks > 1 else None
         for _ in range(tasks):
             if not left:
                 return
@@ -100,11 +102,12 @@ def schedule(size: Size) -> Iterator[Run]:
             for at, (_, node) in enumerate(mine):
                 # A node's prolog runs some milliseconds after that of the first.
                 run = Run(
-                    job=job, node=node, nodes=nodes, person=person, start=start + at * 7_000, end=end
+                    job=job, node=node, nodes=nodes, person=person, start=start + at * 7_000, end=end,
+                    array=array,
                 )  # fmt: skip
                 if run.parts > left - (nodes - 1 - at):
                     end = (run.start // MICROSECONDS_PER_DAY + 1) * MICROSECONDS_PER_DAY
-                    run = Run(job=job, node=node, nodes=nodes, person=person, start=run.start, end=end)
+                    run = replace(run, end=end)
                 left -= run.parts
                 yield run
                 heapq.heappush(free, (run.end, node))
