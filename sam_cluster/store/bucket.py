@@ -8,6 +8,7 @@ of the host.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -43,9 +44,11 @@ PAGE = 1_000
 #: Of a file the end is asked for first: its footer, and of most files all.
 TAIL_BYTES = 1 << 20
 READERS = 16
-#: A server that is not there is given up after about two seconds; a large file may take minutes.
+#: The attribute of a commit that tells who made it.
+MADE_BY = "sam-cluster-writer"
+#: A server that is not there is given up after about two seconds; a large file may take its time.
 RETRIES: RetryConfig = {"max_retries": 4, "retry_timeout": timedelta(minutes=1)}
-CLIENT: ClientConfig = {"allow_http": True, "connect_timeout": "5s", "timeout": "5min"}
+CLIENT: ClientConfig = {"allow_http": True, "connect_timeout": "5s", "timeout": "2min"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +111,17 @@ class Bucket:
                 return False
             self.put(name, content, step)
             return True
+        writer = secrets.token_hex(8)
+        client = _client(self.address)
         with _told(self.where(name)):
             try:
-                obstore.put(_client(self.address), name, content, mode="create", use_multipart=False)
+                obstore.put(
+                    client, name, content, mode="create", attributes={MADE_BY: writer}, use_multipart=False
+                )
             except AlreadyExistsError:
-                # The answer to an earlier try may have been lost: what says the same is the same commit.
+                # The answer to an earlier try may have been lost: then it is ours that is there.
                 with suppress(FileNotFoundError):
-                    return self.read(name) == content
+                    return obstore.get(client, name).attributes.get(MADE_BY) == writer
                 return False
         return True
 
@@ -189,9 +196,10 @@ def _gives_a_name_once(address: str) -> bool:
             except AlreadyExistsError:
                 return True
             except BaseError as error:
-                if "NotImplemented" not in str(error):
+                if "501 Not Implemented" not in str(error):
                     raise
                 obstore.put(client, MARK, content, use_multipart=False)
+                break
     return False
 
 

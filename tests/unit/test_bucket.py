@@ -8,15 +8,18 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sam_cluster.cli.doctor_store import check_store
+from sam_cluster.cli.findings import Status
+from sam_cluster.core.config import parse
 from sam_cluster.core.errors import StoreError
 from sam_cluster.core.times import from_utc_microseconds
 from sam_cluster.store import bucket as bucket_module
@@ -24,7 +27,8 @@ from sam_cluster.store.bucket import Bucket
 from sam_cluster.store.commit import CommitLost, prepare
 from sam_cluster.store.objects import ObjectFile
 from sam_cluster.store.paths import StorePaths
-from sam_cluster.store.place import no_step, numbered
+from sam_cluster.store.place import Place, no_step, numbered
+from sam_cluster.store.posix import Directory
 from sam_cluster.store.rows import day_of, from_rows
 from sam_cluster.store.tables import Snapshot, Tables
 from tests.aggregating import HISTORY, accounting_of, digests, in_inbox, put_all, run_aggregate
@@ -120,6 +124,41 @@ def test_plain_tools_read_the_files_as_the_page_on_tables_says(
     jobs = names["scan"]("jobs").collect()
     assert sorted(jobs["raw_job_id"]) == [1, 2, 3]
     assert "day" not in jobs.columns
+
+
+#: What may be done with a place, each with a number.
+DEEDS: dict[str, Callable[[Place, int], object]] = {
+    "put": lambda place, number: place.put(f"jobs/{number}.parquet", b"%d" % number, no_step),
+    "create": lambda place, number: place.create(numbered("commits", number), b"", no_step),
+    "remove": lambda place, number: place.remove([f"jobs/{number}.parquet", "jobs/none.parquet"]),
+    "remove a commit": lambda place, number: place.remove([numbered("commits", number)]),
+    "list": lambda place, number: [entry.name for entry in place.entries("jobs")],
+    "newest": lambda place, number: place.newest("commits"),
+    "is there": lambda place, number: place.written_at(f"jobs/{number}.parquet") is not None,
+    "read": lambda place, number: place.read(f"jobs/{number}.parquet"),
+}
+
+
+@given(st.lists(st.tuples(st.sampled_from(sorted(DEEDS)), st.integers(1, 3)), max_size=12))
+@settings(max_examples=20, deadline=None)
+def test_whatever_is_done_with_a_bucket_and_with_a_directory_has_the_same_outcome(
+    server: Server, tmp_path_factory: pytest.TempPathFactory, deeds: list[tuple[str, int]]
+) -> None:
+    places: tuple[Place, ...] = (
+        Directory(tmp_path_factory.mktemp("tables") / "tables"),
+        Bucket(f"s3://{server.new_bucket()}/a/b"),
+    )
+    for place in places:
+        assert place.newest("commits") is None
+        place.prepare()
+    for deed, number in [*deeds, ("create", 1), ("create", 1)]:
+        outcomes: list[object] = []
+        for place in places:
+            try:
+                outcomes.append(DEEDS[deed](place, number))
+            except FileNotFoundError:
+                outcomes.append("none")
+        assert outcomes[0] == outcomes[1], deed
 
 
 def test_a_large_file_is_read_in_parts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -330,6 +369,14 @@ def test_where_a_server_gives_a_name_twice_only_a_single_writer_writes(
     with pytest.raises(CommitLost):  # one after the other it is still told
         two.commit()
     assert ids(Tables(StorePaths(tmp_path, bucket)).snapshot().read("jobs")) == [1]
+
+
+def test_doctor_looks_for_the_tables_where_they_are(paths: StorePaths) -> None:
+    add(paths, job(1))
+    found = {each.check: each for each in check_store(parse(configured(paths).read_text()))}
+    assert (found["aggregated"].status, found["aggregated"].found) == (Status.OK, "commit 1")
+    assert {"inbox", "quarantine"} < set(found)
+    assert "tables" not in found
 
 
 def complaint(paths: StorePaths, capsys: pytest.CaptureFixture[str], command: str = "jobs") -> str:
