@@ -1,4 +1,4 @@
-"""Where one host ends: the workers of a running Dask cluster, and workers as Slurm jobs.
+"""Where one host ends: the workers of a running Dask cluster, or of one whose workers are Slurm jobs.
 
 Reading is spread, folding and committing are not: one writer makes the tables. What a worker is given are
 paths, so that every worker must find the store at the same path, and have the same sam-cluster.
@@ -6,21 +6,18 @@ paths, so that every worker must find the store at the same path, and have the s
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from operator import call
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 from sam_cluster import __version__
-from sam_cluster.accounting.commands import run_command, said
-from sam_cluster.core.errors import SamClusterError
+from sam_cluster.core.errors import SchedulerError
 
-from .wiring import DASK, Answer, Executor, Item, LocalExecutor, Progress, batches, silent
+from .slurm_workers import slurm_cluster
+from .wiring import Answer, Executor, Item, LocalExecutor, Progress, batches, silent
 
 CONNECT_SECONDS = 10
 #: A scheduler is there when its workers are.
@@ -30,20 +27,14 @@ SLURM_SECONDS = 600
 #: A task whose worker died is given to another so many times by the scheduler
 #: (distributed.scheduler.allowed-failures); one that failed otherwise, such as on the way to a worker:
 RETRIES = 3
-SLURM_JOBS_AT_MOST = 8
-#: What a worker asks Slurm for where Dask's configuration (jobqueue.slurm) says nothing. No GPU.
-SLURM_WORKER = {"cores": 2, "memory": "4 GiB"}
-
-
-class SchedulerError(SamClusterError):
-    """Raised when the workers that were asked for cannot be had, or are lost."""
 
 
 class ClusterExecutor:
-    """Dask on the workers of a scheduler."""
+    """Dask on the workers of a scheduler. `expect` hears how many tasks there will be."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, expect: Callable[[int], None] = lambda tasks: None) -> None:
         self._client = client
+        self._expect = expect
 
     def map(
         self, function: Callable[[Sequence[Item]], Answer], items: Sequence[Item], done: Callable[[int], None]
@@ -56,6 +47,7 @@ class ClusterExecutor:
 
         library: Any = distributed
         groups = batches(items)
+        self._expect(len(groups))
         # As partials, because Dask looks into every argument for futures of its own.
         calls = [partial(function, group) for group in groups]
         futures = self._client.map(call, calls, pure=False, retries=RETRIES)
@@ -73,7 +65,7 @@ class ClusterExecutor:
                 "workers died one after another of the same shards, the last at "
                 f"{error.last_worker.address}; see its log, or give it more memory. Nothing is lost"
             ) from None
-        except (library.CancelledError, library.client.FutureCancelledError, OSError):
+        except (library.CancelledError, library.client.FutureCancelledError, library.comm.CommClosedError):
             raise SchedulerError(
                 "the Dask scheduler went away in the middle; nothing is lost, run it again"
             ) from None
@@ -92,13 +84,13 @@ def open_executor(
     Raises SchedulerError.
     """
     if slurm:
-        with _slurm_cluster(store) as cluster, _client(cluster) as client:
+        with slurm_cluster(store) as (cluster, expect), _client(cluster) as client:
             none_came = (
                 f"Slurm started no worker in {SLURM_SECONDS} s: `squeue --me` says why. Their partition and "
                 "account are in jobqueue.slurm of Dask's configuration"
             )
             _await_worker(client, SLURM_SECONDS, none_came, progress)
-            yield ClusterExecutor(client)
+            yield ClusterExecutor(client, expect)
     elif scheduler is not None:
         with _client(scheduler) as client:
             none_came = (
@@ -140,47 +132,3 @@ def _await_worker(client: Any, seconds: int, none_came: str, progress: Progress)
             raise SchedulerError(
                 f"{name} has sam-cluster {found}, and this host {__version__}: install the same on every host"
             )
-
-
-@contextmanager
-def _slurm_cluster(store: Path) -> Iterator[Any]:
-    """A scheduler in this process, encrypted: who reaches another one's port runs code as its user."""
-    try:
-        import dask_jobqueue
-
-        library: Any = dask_jobqueue
-        configured = DASK.config.get("jobqueue.slurm")
-        # Without a place for its log each worker leaves one where the command was called.
-        log = [] if configured["log-directory"] else ["--output=/dev/null"]
-        cluster = library.SLURMCluster(
-            **{name: configured[name] or value for name, value in SLURM_WORKER.items()},
-            job_extra_directives=[*log, *configured["job-extra-directives"]],
-            scheduler_options={"dashboard_address": "127.0.0.1:0", **configured["scheduler-options"]},
-            security=True,
-            # Workers find their key there; only this user may read it, and it goes with the scheduler.
-            shared_temp_directory=configured["shared-temp-directory"] or str(store),
-        )
-    except ImportError:
-        raise SchedulerError(
-            "--slurm needs dask-jobqueue and cryptography: install them by `pip install sam-cluster[slurm]`"
-        ) from None
-    with cluster:
-        _ask_slurm(cluster.job_script())
-        cluster.adapt(minimum_jobs=1, maximum_jobs=SLURM_JOBS_AT_MOST)
-        yield cluster
-
-
-def _ask_slurm(script: str) -> None:
-    """Whether Slurm would take such a job. Raises SchedulerError with Slurm's words where it would not."""
-    try:
-        with NamedTemporaryFile("w", suffix=".sh") as file:
-            file.write(script)
-            file.flush()
-            run_command(["sbatch", "--test-only", file.name], os.environ)
-    except subprocess.CalledProcessError as error:
-        raise SchedulerError(
-            f"Slurm takes no worker: {' '.join(said(error).split())}; name partition and account in "
-            "jobqueue.slurm of Dask's configuration"
-        ) from None
-    except (OSError, subprocess.SubprocessError) as error:
-        raise SchedulerError(f"--slurm needs sbatch, which could not be run: {error}") from None

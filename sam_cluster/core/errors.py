@@ -38,6 +38,10 @@ class StoreError(SamClusterError):
     """Raised when the shared store is missing, unreadable, or holds a commit that cannot be right."""
 
 
+class SchedulerError(SamClusterError):
+    """Raised when the workers that were asked for cannot be had, or are lost."""
+
+
 class AccountingUnavailable(SamClusterError):
     """Raised when Slurm's accounting cannot be asked, or what it answered cannot be read."""
 

@@ -122,6 +122,7 @@ class Transaction:
         raw_job_ids: Collection[int] | None = None,
         run_ids: Collection[str] | None = None,
         columns: Sequence[str] | None = None,
+        in_any_order: bool = False,
     ) -> pa.Table:
         """As `Snapshot.read`, with the changes made here."""
         where = Where(table, start_microseconds, end_microseconds, raw_job_ids, run_ids)
@@ -132,11 +133,11 @@ class Transaction:
             end_microseconds=end_microseconds,
             raw_job_ids=raw_job_ids,
         )
-        read = where.columns(columns)
+        read = where.columns(columns, in_any_order)
         unchanged = [file for file in files if file.day not in staged]
         parts = list(self.base.read_files(table, unchanged, read))
         parts += [rows if read is None else rows.select(read) for rows in staged.values()]
-        return where.selected(parts, columns)
+        return where.selected(parts, columns, in_any_order)
 
     def commit(self) -> Snapshot:
         """Make the changes current, and return the new state; the old one where nothing changed.

@@ -22,7 +22,7 @@ from .index import COMMITS, NOTHING, FileEntry, Manifest, Month, files_from_file
 from .paths import StorePaths
 from .place import Place, each, numbered
 from .posix import Directory
-from .rows import empty, extent_columns, extents, in_order
+from .rows import empty, extent_columns, extents, in_order, only
 from .schemas import KEYS, TABLES
 from .upgrade import read_columns
 
@@ -226,12 +226,10 @@ class Where:
 
     def _filtered(self, rows: pa.Table) -> pa.Table:
         for name, wanted in self._ids.items():
-            rows = rows.filter(pc.is_in(rows[name], wanted))
+            rows = only(rows, pc.is_in(rows[name], wanted))
         if len(rows) and (self._start, self._end) != (None, None):
             first, last = extents(self._table, rows)
-            if self._start is not None:
-                kept = pc.greater_equal(last, self._start)
-                rows, first = rows.filter(kept), first.filter(kept)
-            if self._end is not None:
-                rows = rows.filter(pc.less(first, self._end))
+            begun = pa.scalar(True) if self._end is None else pc.less(first, self._end)
+            unended = pa.scalar(True) if self._start is None else pc.greater_equal(last, self._start)
+            rows = only(rows, pc.and_(begun, unended))
         return rows

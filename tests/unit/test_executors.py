@@ -29,8 +29,9 @@ from sam_cluster.aggregate.wiring import (
     LocalExecutor,
     threads_for,
 )
-from sam_cluster.aggregate.workers import SchedulerError, open_executor
+from sam_cluster.aggregate.workers import open_executor
 from sam_cluster.cli.main import main
+from sam_cluster.core.errors import SchedulerError
 from sam_cluster.store.paths import StorePaths
 from tests.aggregating import ONE_GPU, SYNCHRONOUS, in_inbox, in_quarantine, put_all, rows, run_aggregate
 from tests.simulated import Simulation, put
