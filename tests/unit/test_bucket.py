@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import pickle
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -34,12 +33,11 @@ from sam_cluster.store.tables import Snapshot, Tables
 from tests.aggregating import HISTORY, accounting_of, digests, in_inbox, put_all, run_aggregate
 from tests.aggregating import NOW as AGGREGATED
 from tests.s3 import Server
-from tests.small_store import NOW, add, begin, ids, job
+from tests.small_store import NOW, add, begin, ids, job, killed_after_each_step
 from tests.strategies import CLUSTER, DAY, EPOCH, HOUR
 from tests.test_tables_document import blocks
 from tests.unit.cli.stores import run
 
-ROOT = Path(__file__).resolve().parents[2]
 MARK = "commits/00000000.json"
 
 
@@ -105,7 +103,12 @@ def test_a_bucket_holds_the_same_files_as_a_directory_and_commands_say_the_same(
     copied = StorePaths(tmp_path / "none", f"s3://{server.new_bucket()}")
     for name, path in files.items():
         Bucket(f"{copied.bucket}").put(name, path.read_bytes(), no_step)
-    assert digests(copied) == digests(stores[0])
+    back = StorePaths(tmp_path / "back")
+    for name in files:
+        path = back.tables / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(server.content(bucket, f"some/where/{name}"))
+    assert digests(copied) == digests(back) == digests(stores[0])
     here, there = (answers(paths, capsys) for paths in stores)
     assert here == there
     assert '"job_id": "101"' in here["jobs"][1]
@@ -228,42 +231,14 @@ def test_writers_at_once_lose_nothing(paths: StorePaths) -> None:
     assert (snapshot.number, ids(snapshot.read("jobs"))) == (6, [1, 2, 11, 12, 21, 22])
 
 
-#: Forks a writer for each number of steps, before the library has made threads, and has it killed then.
-WRITERS = """
-import os, signal, sys
-from pathlib import Path
-from sam_cluster.store.paths import StorePaths
-from tests.small_store import DAY, EPOCH, add, job
-
-def killed_after(steps):
-    def step(name):
-        nonlocal steps
-        if steps == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        steps -= 1
-    return step
-
-for steps, bucket in enumerate(sys.argv[1:]):
-    child = os.fork()
-    if not child:
-        paths = StorePaths(Path("/"), bucket)
-        add(paths, job(7), job(8, EPOCH + DAY), step=killed_after(steps))
-        os._exit(0)
-    print(os.waitpid(child, 0)[1])
-"""
-
-
 def test_a_writer_killed_between_two_puts_leaves_the_old_state_or_the_new_one(
     server: Server, tmp_path: Path
 ) -> None:
-    buckets = [f"s3://{server.new_bucket()}/tables" for _ in range(8)]
-    stores = [StorePaths(tmp_path, bucket) for bucket in buckets]
+    stores = [StorePaths(tmp_path, f"s3://{server.new_bucket()}/tables") for _ in range(8)]
     for paths in stores:
         prepare(paths)
         add(paths, job(1))
-    command = [sys.executable, "-c", WRITERS, *buckets]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-    states = [int(line) for line in ran.stdout.split()]
+    states = killed_after_each_step(stores)
     assert set(states) == {0, signal.SIGKILL}
     found = [ids(Tables(paths).snapshot().read("jobs")) for paths in stores]
     assert found[0] == [1]
@@ -396,6 +371,7 @@ def complaint(paths: StorePaths, capsys: pytest.CaptureFixture[str], command: st
         ("none", "NoSuchBucket: The specified bucket does not exist; make the bucket"),
         ("closed", "AccessDenied: 403 Forbidden; who writes must be allowed"),
         ("keyless", "Missing AccessKeyId; set AWS_ACCESS_KEY_ID"),
+        ("nobody", "none in the environment, and this host has no role; set AWS_ACCESS_KEY_ID"),
         ("gone", "Connection refused; look whether the server answers at AWS_ENDPOINT_URL"),
     ],
 )
@@ -409,8 +385,11 @@ def test_what_is_wrong_with_a_bucket_is_said_in_a_line(
     command: str,
 ) -> None:
     name = f"{kind}-{command}"
-    if kind == "keyless":
+    if kind in ("keyless", "nobody"):
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    if kind == "nobody":
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+        monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1")
     if kind == "gone":
         monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
         monkeypatch.setattr(bucket_module, "RETRIES", {"max_retries": 1})
