@@ -41,7 +41,7 @@ def ids(table: pa.Table) -> list[int]:
     return table["raw_job_id"].to_pylist()
 
 
-#: Forks a writer for each number of steps, before a library has made threads, and has it killed after so many.
+#: Forks a writer for each number of steps, before a library makes threads, and has it killed after so many.
 WRITERS = """
 import os, signal, sys
 from pathlib import Path
