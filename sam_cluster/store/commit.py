@@ -31,7 +31,7 @@ from .index import (
     write_content,
 )
 from .paths import StorePaths
-from .place import Step, each, no_step, numbered
+from .place import Step, answers, no_step, numbered
 from .posix import make_directories
 from .rows import by_day, extents, in_order, joined
 from .schemas import KEYS, TABLES
@@ -147,7 +147,7 @@ class Transaction:
         number = self.base.number + 1
         tables = dict(self.base.manifest.tables)
         staged = sorted(self._staged)
-        written = each(
+        written = answers(
             self.base.place, lambda table: self._write_table(table, self._staged[table], number), staged
         )
         for table, index in zip(staged, written, strict=True):

@@ -26,7 +26,7 @@ from sam_cluster.store.bucket import Bucket
 from sam_cluster.store.commit import CommitLost, prepare
 from sam_cluster.store.objects import ObjectFile
 from sam_cluster.store.paths import StorePaths
-from sam_cluster.store.place import Place, no_step, numbered
+from sam_cluster.store.place import Place, answers, no_step, numbered
 from sam_cluster.store.posix import Directory
 from sam_cluster.store.rows import day_of, from_rows
 from sam_cluster.store.tables import Snapshot, Tables
@@ -70,7 +70,7 @@ def configured(paths: StorePaths) -> Path:
     return paths.root / "config.toml"
 
 
-def answers(paths: StorePaths, capsys: pytest.CaptureFixture[str]) -> dict[str, tuple[int, str]]:
+def said_by_commands(paths: StorePaths, capsys: pytest.CaptureFixture[str]) -> dict[str, tuple[int, str]]:
     """What the commands that read say of a store."""
     flags = ("--config", str(configured(paths)))
     now = from_utc_microseconds(AGGREGATED)
@@ -109,7 +109,7 @@ def test_a_bucket_holds_the_same_files_as_a_directory_and_commands_say_the_same(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(server.content(bucket, f"some/where/{name}"))
     assert digests(copied) == digests(back) == digests(stores[0])
-    here, there = (answers(paths, capsys) for paths in stores)
+    here, there = (said_by_commands(paths, capsys) for paths in stores)
     assert here == there
     assert '"job_id": "101"' in here["jobs"][1]
 
@@ -191,6 +191,18 @@ def test_any_part_of_a_file_is_read_as_it_is(data: st.DataObject) -> None:
         assert file.read(length) == content[at : at + length]
     assert file.seek(-1, io.SEEK_END) == size - 1
     assert (file.read(), file.tell()) == (content[-1:], size)
+
+
+def test_what_is_done_at_once_comes_in_order_and_is_not_far_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bucket_module, "READERS", 3)
+    begun: list[int] = []
+    found = answers(Bucket("s3://none"), lambda item: begun.append(item) or item, range(40))
+    for number in range(40):
+        assert next(found) == number
+        assert len(begun) <= number + 4
+    assert next(found, None) is None
+    with pytest.raises(ZeroDivisionError):
+        list(answers(Bucket("s3://none"), lambda item: 1 // item, (1, 0, 1)))
 
 
 def test_a_snapshot_can_be_handed_to_another_process(paths: StorePaths) -> None:
