@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from sam_cluster.core.errors import StoreError
 from sam_cluster.core.times import utc_microseconds
 
-from .answers import NO_BUCKET, complaint
 from .index import COMMITS, NOTHING
 from .objects import ObjectFile
 from .place import Entry, Step, number_of, numbered
+from .refusals import NO_BUCKET, refusal
 
 try:
     import obstore
@@ -211,6 +211,6 @@ def _told(where: str) -> Iterator[None]:
     except FileNotFoundError as error:
         if NO_BUCKET not in str(error):
             raise FileNotFoundError(where) from None
-        raise complaint(where, error) from None
+        raise refusal(where, error) from None
     except BaseError as error:
-        raise complaint(where, error) from None
+        raise refusal(where, error) from None

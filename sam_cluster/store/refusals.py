@@ -29,7 +29,7 @@ NO_BUCKET = "NoSuchBucket"
 LONGEST_REASON = 200
 
 
-def complaint(where: str, error: Exception) -> StoreError:
+def refusal(where: str, error: Exception) -> StoreError:
     """The error of a file's address, made from the XML of an answer, or from what the library says."""
     text = str(error)
     first = text.partition("\n\nDebug source")[0]
