@@ -8,12 +8,14 @@ of the host.
 
 from __future__ import annotations
 
+import fcntl
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from sam_cluster.core.errors import StoreError
@@ -21,7 +23,7 @@ from sam_cluster.core.times import utc_microseconds
 
 from .index import COMMITS, NOTHING
 from .objects import ObjectFile
-from .place import Entry, Step, number_of, numbered
+from .place import Entry, Step, no_step, number_of, numbered
 from .refusals import NO_BUCKET, refusal
 
 try:
@@ -53,10 +55,11 @@ CLIENT: ClientConfig = {"allow_http": True, "connect_timeout": "5s", "timeout": 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """s3://bucket/prefix"""
+    """s3://bucket/prefix. Where the server cannot tell who was first, writers wait for each other by a lock;
+    None: then nobody writes."""
 
     address: str
-    single_writer: bool = False
+    lock: Path | None = None
 
     @property
     def at_once(self) -> int:
@@ -69,7 +72,7 @@ class Bucket:
 
     def prepare(self) -> None:
         """Put the mark, and find out whether commits are safe here. Raises StoreError where they are not."""
-        if not self._gives_a_name_once() and not self.single_writer:
+        if not self._gives_a_name_once() and self.lock is None:
             raise StoreError(
                 f"the server of {self.address} gives a name twice (it does not heed If-None-Match): of two "
                 "writers one could undo what the other did; where one host alone aggregates, set "
@@ -107,9 +110,11 @@ class Bucket:
         self.prepare()
         step(f"put {name}")
         if not self._gives_a_name_once():
-            if self.written_at(name) is not None:
-                return False
-            self.put(name, content, step)
+            assert self.lock is not None
+            with _locked(self.lock):
+                if self.written_at(name) is not None:
+                    return False
+                self.put(name, content, no_step)
             return True
         writer = secrets.token_hex(8)
         client = _client(self.address)
@@ -201,6 +206,16 @@ def _gives_a_name_once(address: str) -> bool:
                 obstore.put(client, MARK, content, use_multipart=False)
                 break
     return False
+
+
+def _locked(path: Path) -> BinaryIO:
+    """The file, held by one process or thread at a time of those that see it, until it is closed."""
+    try:
+        file = path.open("ab")
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be locked: {error.strerror}; only the service user writes") from None
+    return file
 
 
 @contextmanager

@@ -24,7 +24,8 @@ ADVICE = (
         "look whether the server answers at AWS_ENDPOINT_URL (without it AWS, in AWS_REGION); begin again",
     ),
 )
-METADATA = "/latest/"
+#: Where the role of a host would be told, which is asked last.
+METADATA = re.compile("/latest/(api/token|meta-data)")
 NO_BUCKET = "NoSuchBucket"
 LONGEST_REASON = 200
 
@@ -33,7 +34,7 @@ def refusal(where: str, error: Exception) -> StoreError:
     """The error of a file's address, made from the XML of an answer, or from what the library says."""
     text = str(error)
     first = text.partition("\n\nDebug source")[0]
-    if METADATA in first:  # where a host's role would be told is asked last
+    if METADATA.search(first):
         first = text = "NoCredentials: none in the environment, and this host has no role"
     xml = re.search(r"<Code>(.*?)</Code>.*?<Message>(.*?)</Message>", first, re.DOTALL)
     system = re.search(r'message: "([^"]*)"', text)

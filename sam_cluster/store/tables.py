@@ -36,7 +36,7 @@ def place_of(paths: StorePaths) -> Place:
         return Directory(paths.tables)
     from .bucket import Bucket
 
-    return Bucket(paths.bucket, paths.single_writer)
+    return Bucket(paths.bucket, paths.lock if paths.single_writer else None)
 
 
 class Tables:

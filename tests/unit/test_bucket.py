@@ -224,7 +224,11 @@ def test_of_two_writers_that_began_at_once_one_wins_and_the_other_starts_anew(pa
     assert ids(Tables(paths).snapshot().read("jobs")) == [1]
 
 
-def test_writers_at_once_lose_nothing(paths: StorePaths) -> None:
+@pytest.mark.parametrize("kind", ["good", "careless"])
+def test_writers_at_once_lose_nothing(server: Server, tmp_path: Path, kind: str) -> None:
+    paths = StorePaths(tmp_path, f"s3://{server.new_bucket(kind)}", single_writer=True)
+    prepare(paths)
+
     def write(first: int) -> None:
         for number in (first, first + 1):
             while True:
