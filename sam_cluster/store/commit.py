@@ -35,7 +35,7 @@ from .index import (
 )
 from .named import least_and_greatest
 from .paths import StorePaths
-from .place import Step, each, no_step, numbered
+from .place import Step, answers, no_step, numbered
 from .posix import make_directories
 from .rows import by_day, extents, in_order, in_order_by_day, without
 from .schemas import TABLES
@@ -159,7 +159,7 @@ class Transaction:
                 table: {day: (rows, encoders.submit(to_parquet, rows)) for day, rows in days.items()}
                 for table, days in sorted(self._staged.items())
             }
-            written = each(
+            written = answers(
                 self.base.place,
                 lambda table: self._write_table(table, staged[table], number),
                 list(staged),

@@ -21,7 +21,7 @@ from sam_cluster.core.errors import StoreError
 from .index import COMMITS, NOTHING, FileEntry, Manifest, Month, files_from_file, index_from_file, month_of
 from .named import are_meant, numbers_of
 from .paths import StorePaths
-from .place import Place, each, numbered
+from .place import Place, answers, numbered
 from .posix import Directory
 from .rows import empty, extent_columns, extents, in_order, only
 from .schemas import KEYS, TABLES
@@ -37,7 +37,7 @@ def place_of(paths: StorePaths) -> Place:
         return Directory(paths.tables)
     from .bucket import Bucket
 
-    return Bucket(paths.bucket, paths.single_writer)
+    return Bucket(paths.bucket, paths.lock if paths.single_writer else None)
 
 
 class Tables:
@@ -188,7 +188,7 @@ class Snapshot:
         self, table: str, files: Sequence[FileEntry], columns: Sequence[str] | None = None
     ) -> Iterator[pa.Table]:
         """The rows of each file."""
-        return each(self.place, partial(self.read_file, table, columns=columns), files)
+        return answers(self.place, partial(self.read_file, table, columns=columns), files)
 
     def read_file(self, table: str, file: FileEntry, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows of one file. Raises StoreError where it is missing, torn or of another schema."""
