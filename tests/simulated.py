@@ -126,7 +126,7 @@ class Simulation:
             boundary = self._boundary(node, gpu, at, kind, counter)
             if kind is Kind.SEGMENT:
                 older = max((each for each in counters if each[0] < at), key=lambda each: each[0])[1]
-                closing = self._since(self._boundary(node, gpu, at, kind, older), last[run])
+                closing = self._since(self._boundary(node, gpu, at, kind, older), last[run], run)
                 older.marks.append((at, closing.energy_millijoules or 0))
                 yield run, closing
                 boundary = replace(
@@ -143,7 +143,7 @@ class Simulation:
                     )
                 held.add(run)
             else:
-                boundary = self._since(boundary, last[run])
+                boundary = self._since(boundary, last[run], run)
             if kind is Kind.END:
                 held.discard(run)
             counter.marks.append((at, boundary.energy_millijoules or 0))
@@ -163,13 +163,15 @@ class Simulation:
         )
 
     @staticmethod
-    def _since(boundary: Boundary, since: Boundary) -> Boundary:
+    def _since(boundary: Boundary, since: Boundary, run: PlannedRun) -> Boundary:
         assert boundary.segment == since.segment
         energy = (boundary.energy_millijoules or 0) - (since.energy_millijoules or 0)
         return replace(
             boundary,
             since_power_millijoules=energy + energy // 50 if boundary.uptime_microseconds % 7 else None,
             since_power_uncertainty_millijoules=3 if boundary.uptime_microseconds % 7 else None,
+            # Some nodes leave the instant to be counted back.
+            since_at_microseconds=since.at_microseconds if run.job_id % 2 else None,
             since_uptime_microseconds=since.uptime_microseconds,
             since_energy_millijoules=since.energy_millijoules,
         )

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+import pyarrow as pa
 
 from sam_cluster.accounting.records import JobRecord
 from sam_cluster.accounting.source import AccountingSource
 from sam_cluster.core.errors import AccountingUnavailable
 from sam_cluster.core.units import MICROSECONDS_PER_DAY, MICROSECONDS_PER_SECOND
 from sam_cluster.store.commit import Transaction
-from sam_cluster.store.rows import empty, from_rows, to_rows
-
-from .fold import Row
+from sam_cluster.store.numbers import alike, count_of, numbers_across, one_of_each
+from sam_cluster.store.rows import empty
+from sam_cluster.store.schemas import ACCOUNTING
 
 #: What slurmdbd learns late is asked for again.
 ASK_AGAIN_MICROSECONDS = MICROSECONDS_PER_DAY
@@ -22,25 +25,28 @@ ROUNDING_MICROSECONDS = MICROSECONDS_PER_SECOND
 
 SINCE, UNTIL = "accounting_since_microseconds", "accounting_until_microseconds"
 
-Key = tuple[str, int, int | None]
+#: What no other row of accounting has: slurmdbd keeps it unique.
+KEY = ("cluster", "raw_job_id", "submitted_at")
+#: Columns of the table that a record has under another name.
+FIELDS = {
+    "restart": "restart_count", "submitted_at": "submit", "eligible_at": "eligible", "started_at": "start",
+    "ended_at": "end",
+}  # fmt: skip
 
 
 @dataclass(slots=True)
 class Asked:
     """An answer: rows of `accounting`, the stretch of time they are of, and what went wrong."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: pa.Table = field(default_factory=lambda: empty("accounting"))
     since: int | None = None
     until: int | None = None
     problems: list[str] = field(default_factory=list)
 
     @property
-    def by_job(self) -> dict[tuple[str, int], list[Row]]:
-        """The rows by cluster and job number."""
-        found: dict[tuple[str, int], list[Row]] = {}
-        for row in self.rows:
-            found.setdefault((row["cluster"], row["raw_job_id"]), []).append(row)
-        return found
+    def jobs(self) -> set[tuple[str, int]]:
+        """The jobs that were told of, by cluster and number."""
+        return _jobs(self.rows)
 
 
 def ask(
@@ -71,70 +77,56 @@ def ask(
     except AccountingUnavailable as error:
         return Asked(since=known.get(SINCE), until=until, problems=[f"accounting: {error}"])
     begun = [record for record in records if record.start is not None or record.end is not None]
-    asked.rows = [_row(record, lacks) for record in begun]
+    asked.rows = _table(begun, lacks)
     # No further than what was seen: a saved file ends when it was saved.
     seen = [at for record in records for at in (record.submit, record.start, record.end) if at is not None]
     asked.until = max([min(at, now_microseconds) for at in seen] + ([until] if until else []), default=None)
     return asked
 
 
-def merged(stored: Iterable[Row], fresh: Iterable[Row]) -> list[Row]:
-    """The rows of a job number, each as accounting said last."""
-    return list({_key(row): row for row in [*stored, *fresh]}.values())
+def latest(stored: pa.Table, fresh: pa.Table) -> pa.Table:
+    """The rows of both, each as accounting said last."""
+    rows = pa.concat_tables([stored, fresh])
+    (of_row,) = numbers_across(KEY, rows)
+    last = one_of_each(np.arange(len(rows)), of_row, count_of(of_row))
+    return rows.take(pa.array(np.sort(last)))
 
 
 def keep(transaction: Transaction, asked: Asked) -> set[tuple[str, int]]:
     """Bring the table up to date with an answer. Returns the jobs of which something new is known."""
-    ids = {row["raw_job_id"] for row in asked.rows}
-    stored = to_rows(transaction.read("accounting", raw_job_ids=ids) if ids else empty("accounting"))
-    held = {_key(row): row for row in stored}
-    # As the table would give it back, to tell what is new.
-    fresh = {_key(row): row for row in to_rows(from_rows("accounting", asked.rows))}
-    changed = {key: row for key, row in fresh.items() if held.get(key) != row}
-    transaction.exchange(
-        "accounting",
-        removed=from_rows("accounting", [held[key] for key in changed if key in held]),
-        added=from_rows("accounting", changed.values()),
+    fresh = latest(empty("accounting"), asked.rows)
+    ids = set(fresh["raw_job_id"].to_pylist())
+    stored = (
+        transaction.read("accounting", raw_job_ids=ids, in_any_order=True) if ids else empty("accounting")
     )
+    of_stored, of_fresh = numbers_across(KEY, stored, fresh)
+    held = one_of_each(np.arange(len(stored)), of_stored, count_of(of_stored, of_fresh))[of_fresh]
+    is_held = held >= 0
+    before = stored.take(pa.array(held[is_held]))
+    is_changed = ~is_held
+    is_changed[is_held] = ~alike(before, fresh.filter(pa.array(is_held)))
+    changed = fresh.filter(pa.array(is_changed))
+    removed = before.filter(pa.array(is_changed[is_held]))
+    transaction.exchange("accounting", removed=removed, added=changed)
     for name, value in ((SINCE, asked.since), (UNTIL, asked.until)):
         if value is not None:
             transaction.properties[name] = value
-    return {(key[0], key[1]) for key in changed}
+    return _jobs(changed)
 
 
-def _key(row: Row) -> Key:
-    return row["cluster"], row["raw_job_id"], row["submitted_at"]
+def _jobs(rows: pa.Table) -> set[tuple[str, int]]:
+    return set(zip(rows["cluster"].to_pylist(), rows["raw_job_id"].to_pylist(), strict=True))
 
 
-def _row(record: JobRecord, lacks: frozenset[str]) -> Row:
-    return {
-        "cluster": record.cluster,
-        "job_id": record.job_id,
-        "raw_job_id": record.raw_job_id,
-        "array_job_id": record.array_job_id,
-        "array_task_id": record.array_task_id,
-        "het_job_id": record.het_job_id,
-        "het_offset": record.het_offset,
-        "sluid": record.sluid,
+def _table(records: Sequence[JobRecord], lacks: frozenset[str]) -> pa.Table:
+    """Records as rows of `accounting`."""
+    columns = [
+        pa.array([getattr(record, FIELDS.get(column.name, column.name)) for record in records], column.type)
+        for column in ACCOUNTING
+    ]
+    rows = pa.Table.from_arrays(columns, schema=ACCOUNTING)
+    if "restart_count" in lacks:
         # A count that was inferred from the rows of one answer is another in the next answer.
-        "restart": None if "restart_count" in lacks else record.restart_count,
-        "job_name": record.job_name,
-        "user": record.user,
-        "uid": record.uid,
-        "account": record.account,
-        "partition": record.partition,
-        "qos": record.qos,
-        "state": record.state,
-        "exit_code": record.exit_code,
-        "submitted_at": record.submit,
-        "eligible_at": record.eligible,
-        "started_at": record.start,
-        "ended_at": record.end,
-        "suspended_seconds": record.suspended_seconds,
-        "node_count": record.node_count,
-        "nodes": list(record.nodes),
-        "gpus": record.gpus,
-        "gpu_shards": record.gpu_shards,
-        "gpu_mps": record.gpu_mps,
-        "alloc_tres": record.alloc_tres,
-    }
+        at = ACCOUNTING.get_field_index("restart")
+        rows = rows.set_column(at, ACCOUNTING.field(at), pa.nulls(len(rows), pa.int32()))
+    return rows

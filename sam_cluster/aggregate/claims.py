@@ -11,25 +11,26 @@ from sam_cluster.energy.claims import Accounted
 from sam_cluster.store.commit import Transaction
 from sam_cluster.store.rows import among, day_of, to_rows
 
-from .accounting import Asked, merged
-from .jobs import Job, by_job, matched, of_jobs
+from .accounting import Asked
+from .evidence import Job, jobs_table, of_jobs, records_of
+from .jobs import by_job, matched
 from .join import RESIZING
 from .touched import GPU_COLUMNS, Gpu
 
+Run = tuple[str, str, int]  # cluster, run id, start on the node
 
-def accounted_runs(
-    transaction: Transaction, jobs: Collection[Job], asked: Asked
-) -> dict[tuple[str, str, int], Accounted]:
+
+def accounted_runs(transaction: Transaction, jobs: Collection[Job], asked: Asked) -> dict[Run, Accounted]:
     """What accounting says of the runs of some jobs, by cluster, run id and start on a node: as `runs` has
     it, a run is the row of accounting that its shards make it."""
     if not jobs:
         return {}
-    shards = by_job(of_jobs(transaction, "shards", set(jobs)))
-    stored = by_job(of_jobs(transaction, "accounting", set(jobs)))
-    fresh = asked.by_job
+    wanted = jobs_table(jobs)
+    shards = by_job(of_jobs(transaction, "shards", wanted))
+    records = by_job(records_of(transaction, wanted, asked))
     found = {}
     for job in sorted(jobs):
-        attempts, shards_of = matched(shards.get(job, ()), merged(stored.get(job, ()), fresh.get(job, ())))
+        attempts, shards_of = matched(shards.get(job, ()), records.get(job, []))
         for attempt in attempts:
             record = attempt.record
             if record is None:
@@ -53,7 +54,10 @@ def shared_days(transaction: Transaction, jobs: Collection[Job]) -> dict[Gpu, se
         return {}
     columns = (*GPU_COLUMNS, "raw_job_id", "hour", "holders")
     rows = transaction.read("usage", raw_job_ids={number for _, number in jobs}, columns=columns)
-    rows = rows.filter(pc.and_(pc.greater(rows["holders"], 1), among(rows, ["cluster", "raw_job_id"], jobs)))
+    rows = rows.filter(pc.greater(rows["holders"], 1))
+    if not len(rows):
+        return {}
+    rows = rows.filter(among(rows, ["cluster", "raw_job_id"], jobs))
     days: dict[Gpu, set[date]] = {}
     for row in to_rows(rows):
         days.setdefault((row["cluster"], row["node"], row["gpu_uuid"]), set()).add(day_of(row["hour"]))

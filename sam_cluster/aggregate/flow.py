@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sam_cluster.accounting.source import AccountingSource
 from sam_cluster.accounting.sshare import ShareSource
@@ -29,13 +30,13 @@ from sam_cluster.submissions.munge import Munge
 from . import inbox
 from .accounting import Asked, ask, keep
 from .divide import redivide
-from .fold import Batch, Row, concat, read_batch
+from .fold import Batch, concat, read_batch
 from .inbox import InboxFile, Rejected
 from .jobs import resummarise, unlooked
 from .merge import Merge, merge
 from .notices import foreign_clusters, hidden_accounting
 from .results import Collected, Names, empty_box, fold_results, user_name
-from .samples import fold_samples, read_samples
+from .samples import SHARD_COLUMNS, fold_samples, read_samples
 from .secret import Salt, keep_salt, new_salt
 from .shares import Granted, ask_shares, keep_shares
 from .wiring import Answer, Executor, Item, Progress, batches, silent
@@ -200,10 +201,11 @@ class _Work:
         inbox.keep_superseded(self.paths, merged.superseded, merged.readings_removed)
         merged.apply(transaction)
         transaction.folded(merged.new)
-        changed = pa.concat_tables([merged.readings_removed, merged.readings_added])
         told = keep(transaction, asked) if is_last else set()
         self.progress("dividing energy", 0, 0)
-        touched = redivide(transaction, changed, merged.jobs | told, asked) | merged.jobs
+        touched = merged.jobs | redivide(
+            transaction, merged.readings_removed, merged.readings_added, merged.jobs | told, asked
+        )
         if is_last:
             touched |= unlooked(transaction, asked, told, self.now)
         self.progress("runs and jobs", 0, 0)
@@ -220,7 +222,7 @@ class _Work:
     def _fold_samples(self, batch: Batch) -> None:
         """The samples of all shards that came, also of those that were known: a step of its own, so that
         no figure waits for it."""
-        rows = {row["shard_digest"]: row for row in batch.shards}
+        rows = {row["shard_digest"]: row for row in batch.shards.select(SHARD_COLUMNS).to_pylist()}
         shards = [(file, rows[digest]) for file, digest in batch.files]
         read = self._map("shards read for their samples", read_samples, shards)
         self.progress("folding samples", 0, 0)
@@ -252,13 +254,13 @@ class _Work:
             for directory, why in sorted(closed.items())
         ]
 
-    def _ask(self, shards: Sequence[Row], *, must: bool) -> None:
+    def _ask(self, shards: pa.Table, *, must: bool) -> None:
         """Ask accounting once: when the earliest shards are known, or at the end."""
-        if self.accounting is None or self.asked or not (shards or must):
+        if self.accounting is None or self.asked or not (len(shards) or must):
             return
         snapshot = Tables(self.paths).snapshot()
         starts = [month.span.start_microseconds for month in snapshot.months("shards").values()]
-        starts += [row["started_at"] for row in shards]
+        starts += pc.unique(shards["started_at"].cast(pa.int64())).to_pylist()
         known = [start for start in starts if start and start >= CLOCK_WAS_SET_MICROSECONDS]
         self.progress("accounting", 0, 0)
         self.asked = ask(self.accounting, snapshot.properties, min(known, default=None), self.now)

@@ -4,34 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from sam_cluster.core.errors import ShardError
-from sam_cluster.core.model import AgentCost, Boundary, Flag, GpuHeld, Kind, Shard
-from sam_cluster.energy.quality import run_flags
-from sam_cluster.energy.split import Holder, Reading, counted_back
-from sam_cluster.store.rows import empty, from_rows, to_rows
-from sam_cluster.store.shards import parse_summary
-from sam_cluster.store.soundness import complaint, key_of
+from sam_cluster.store.columns import footers as columns_of
+from sam_cluster.store.columns import kept
+from sam_cluster.store.footers import parsed
+from sam_cluster.store.plainness import are_plain
+from sam_cluster.store.rows import empty, from_rows
+from sam_cluster.store.shards import Footer, is_current, parse_footer, read_footer
+from sam_cluster.store.soundness import complaint
 
 from .inbox import InboxFile, Rejected, read
-
-Row = dict[str, Any]
-
-KINDS = {kind.value: kind for kind in Kind}
-READING_COLUMNS = (
-    "cluster", "node", "gpu_uuid", "run_id", "started_at", "kind", "at", "uptime_microseconds", "segment",
-    "energy_millijoules", "uncertainty_millijoules", "since_at", "since_uptime_microseconds",
-    "since_energy_millijoules", "previous_at", "previous_segment", "previous_uptime_microseconds",
-    "previous_energy_millijoules", "since_power_millijoules", "since_power_uncertainty_millijoules",
-    "gap_microseconds", "bridged_millijoules", "gpu_model",
-    "mig_slices", "gpus_held", "flags",
-)  # fmt: skip
-GPU_FIELDS = tuple(each.name for each in fields(GpuHeld))
+from .shard_columns import rows_of
+from .shard_rows import Row, reading_rows, shard_row
 
 
 @dataclass(slots=True)
@@ -39,196 +28,94 @@ class Batch:
     """What some files hold. `unread` could not be read this time, and stay where they are; `missing` were
     not there, to whoever looked."""
 
-    shards: list[Row] = field(default_factory=list)
+    shards: pa.Table = field(default_factory=lambda: empty("shards"))
     readings: pa.Table = field(default_factory=lambda: empty("readings"))
     files: list[tuple[InboxFile, str]] = field(default_factory=list)  # with the SHA-256 of each
     rejected: list[Rejected] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     missing: list[Path] = field(default_factory=list)
 
+    def reject(self, file: InboxFile, error: ShardError) -> None:
+        """Name a file that is no shard."""
+        self.rejected.append(Rejected(file.path, f"{file.node}.{file.name}", str(error)))
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A file that has the footer of a shard, and its SHA-256."""
+
+    file: InboxFile
+    digest: str
+    footer: Footer
+
 
 def read_batch(files: Sequence[InboxFile]) -> Batch:
     """The rows of some shards. One that is torn, foreign or untrue costs nothing but itself."""
     batch = Batch()
-    readings: list[Row] = []
+    sealed: list[Sealed] = []
     for file in files:
         try:
-            content = read(file.path)
-            shard = parse_summary(content, str(file.path))
-            if wrong := complaint(shard, file.node, file.name):
-                raise ShardError(wrong)
+            content = read(file)
+            footer = read_footer(content, file.location)
         except FileNotFoundError:
             batch.missing.append(file.path)
             continue
         except OSError as error:
-            batch.unread.append(f"{file.path}: {error.strerror or error}")
-            continue
+            batch.unread.append(f"{file.location}: {error.strerror or error}")
         except ShardError as error:
-            batch.rejected.append(Rejected(file.path, f"{file.node}.{file.name}", str(error)))
-            continue
-        digest = hashlib.sha256(content).hexdigest()
-        batch.files.append((file, digest))
-        batch.shards.append(shard_row(shard, digest))
-        readings.extend(reading_rows(shard, digest))
-    batch.readings = from_rows("readings", readings)
+            batch.reject(file, error)
+        else:
+            sealed.append(Sealed(file, hashlib.sha256(content).hexdigest(), footer))
+    left = fold_plain(batch, sealed)
+    fold_one_by_one(batch, left)
     return batch
+
+
+def fold_plain(batch: Batch, sealed: Sequence[Sealed]) -> list[Sealed]:
+    """Take the rows of those that are plain into a batch, all at once; and give the others."""
+    current = [each for each in sealed if is_current(each.footer)]
+    table, which = parsed([each.footer.text for each in current])
+    found, of_them = columns_of(table)
+    current = [current[which[at]] for at in of_them]
+    plain = are_plain(found, [each.file.node for each in current], [each.file.name for each in current])
+    taken = [each for each, is_plain in zip(current, plain.tolist(), strict=True) if is_plain]
+    digests = [each.digest for each in taken]
+    batch.shards, batch.readings = rows_of(kept(found, plain), digests)
+    batch.files += [(each.file, each.digest) for each in taken]
+    done = {id(each) for each in taken}
+    return [each for each in sealed if id(each) not in done]
+
+
+def fold_one_by_one(batch: Batch, sealed: Sequence[Sealed]) -> None:
+    """Add the rows of shards to a batch, each looked at in full."""
+    shards: list[Row] = []
+    readings: list[Row] = []
+    for each in sealed:
+        file = each.file
+        try:
+            shard = parse_footer(each.footer, file.location)
+            if wrong := complaint(shard, file.node, file.name):
+                raise ShardError(wrong)
+        except ShardError as error:
+            batch.reject(file, error)
+            continue
+        batch.files.append((file, each.digest))
+        shards.append(shard_row(shard, each.digest))
+        readings.extend(reading_rows(shard, each.digest))
+    batch.shards = pa.concat_tables([batch.shards, from_rows("shards", shards)])
+    batch.readings = pa.concat_tables([batch.readings, from_rows("readings", readings)])
 
 
 def concat(batches: Iterable[Batch]) -> Batch:
     """Several batches as one."""
     parts = list(batches)
-    whole = Batch(readings=pa.concat_tables([empty("readings"), *(part.readings for part in parts)]))
+    whole = Batch(
+        shards=pa.concat_tables([empty("shards"), *(part.shards for part in parts)]),
+        readings=pa.concat_tables([empty("readings"), *(part.readings for part in parts)]),
+    )
     for part in parts:
-        whole.shards += part.shards
         whole.files += part.files
         whole.rejected += part.rejected
         whole.unread += part.unread
         whole.missing += part.missing
     return whole
-
-
-def shard_row(shard: Shard, digest: str) -> Row:
-    """A shard as a row of the table `shards`."""
-    return {
-        "cluster": shard.key.cluster,
-        "run_id": shard.key.run_id,
-        "raw_job_id": shard.key.job_id,
-        "restart": shard.key.restart,
-        "sluid": shard.key.sluid,
-        "node": shard.node,
-        "part": shard.part,
-        "final": shard.final,
-        "boot_id": shard.boot_id,
-        "started_at": shard.started_at_microseconds,
-        "ended_at": shard.ended_at_microseconds,
-        "uid": shard.uid,
-        "user": shard.user,
-        "account": shard.account,
-        "partition": shard.partition,
-        "nodes_expected": shard.nodes_expected,
-        "het_job_id": shard.het_job_id,
-        "gpus": [{name: getattr(gpu, name) for name in GPU_FIELDS} for gpu in shard.gpus],
-        "flags": sorted(run_flags(shard.flags, shard.boundaries)),
-        "reason": shard.reason,
-        "agent_version": shard.agent_version,
-        "driver_version": shard.driver_version,
-        **_cost_columns(shard.agent_cost),
-        "cpus": shard.cpus,
-        "is_exclusive": shard.is_exclusive,
-        "node_cpus": shard.host.cpus if shard.host else None,
-        "host_domains": [asdict(domain) for domain in shard.host.domains] if shard.host else None,
-        "shard_digest": digest,
-    }
-
-
-def _cost_columns(cost: AgentCost | None) -> Row:
-    """What the agent cost; null where that was not kept."""
-    return {
-        "agent_cpu_microseconds": cost.cpu_microseconds if cost else None,
-        "agent_resident_bytes": cost.resident_bytes if cost else None,
-        "nvml_calls": cost.nvml_calls if cost else None,
-        "nvml_microseconds": cost.nvml_microseconds if cost else None,
-        "nvml_longest_microseconds": cost.nvml_longest_microseconds if cost else None,
-        "missed_ticks": cost.missed_ticks if cost else None,
-    }
-
-
-def reading_rows(shard: Shard, digest: str) -> list[Row]:
-    """A shard's boundaries as rows of the table `readings`, each instant on both clocks."""
-    boundaries = {key_of(boundary): boundary for boundary in shard.boundaries}.values()
-    at = {(b.gpu_uuid, b.segment, b.uptime_microseconds): b.at_microseconds for b in boundaries}
-    models = {gpu.uuid: gpu.name for gpu in shard.gpus}
-    held = len({gpu.uuid or gpu.requested for gpu in shard.gpus})
-    return [
-        {
-            **_reading_row(shard, boundary, at, digest),
-            "gpu_model": models.get(boundary.gpu_uuid),
-            "mig_slices": _slices(shard, boundary.gpu_uuid),
-            "gpus_held": held,
-        }
-        for boundary in boundaries
-    ]
-
-
-def _slices(shard: Shard, uuid: str) -> int | None:
-    """The compute slices that a run holds of a GPU; None where it is not known of all it holds there."""
-    told = [gpu.mig_slices for gpu in shard.gpus if gpu.uuid == uuid]
-    known = [slices for slices in told if slices is not None]
-    return sum(known) if known and len(known) == len(told) else None
-
-
-def _reading_row(
-    shard: Shard, boundary: Boundary, known_at: dict[tuple[str, str, int], int], digest: str
-) -> Row:
-    since_at, since = boundary.since_at_microseconds, boundary.since_uptime_microseconds
-    if since_at is None and since is not None:
-        since_at = known_at.get((boundary.gpu_uuid, boundary.segment, since))
-        if since_at is None:
-            since_at = counted_back(boundary.at_microseconds, boundary.uptime_microseconds - since)
-    previous_at, previous = boundary.previous_at_microseconds, boundary.previous_uptime_microseconds
-    if previous_at is None and previous is not None and boundary.previous_segment == boundary.segment:
-        previous_at = counted_back(boundary.at_microseconds, boundary.uptime_microseconds - previous)
-    return {
-        "cluster": shard.key.cluster,
-        "run_id": shard.key.run_id,
-        "raw_job_id": shard.key.job_id,
-        "node": shard.node,
-        "gpu_uuid": boundary.gpu_uuid,
-        "started_at": shard.started_at_microseconds,
-        "part": shard.part,
-        "kind": boundary.kind,
-        "at": boundary.at_microseconds,
-        "uptime_microseconds": boundary.uptime_microseconds,
-        "segment": boundary.segment,
-        "energy_millijoules": boundary.energy_millijoules,
-        "counter_millijoules": boundary.counter_millijoules,
-        "lag_microseconds": boundary.lag_microseconds,
-        "uncertainty_millijoules": boundary.uncertainty_millijoules,
-        "since_at": since_at,
-        "since_uptime_microseconds": since,
-        "since_energy_millijoules": boundary.since_energy_millijoules,
-        "previous_at": previous_at,
-        "previous_segment": boundary.previous_segment,
-        "previous_uptime_microseconds": previous,
-        "previous_energy_millijoules": boundary.previous_energy_millijoules,
-        "since_power_millijoules": boundary.since_power_millijoules,
-        "since_power_uncertainty_millijoules": boundary.since_power_uncertainty_millijoules,
-        "since_covered_microseconds": boundary.since_covered_microseconds,
-        "gap_microseconds": boundary.gap_microseconds,
-        "bridged_millijoules": boundary.bridged_millijoules,
-        "flags": sorted(boundary.flags),
-        "shard_digest": digest,
-    }
-
-
-def readings_by_gpu(rows: pa.Table) -> dict[tuple[str, str, str], list[Reading]]:
-    """Rows of the table `readings` as values, by cluster, node and GPU."""
-    found: dict[tuple[str, str, str], list[Reading]] = {}
-    for row in to_rows(rows.select(READING_COLUMNS)):
-        found.setdefault((row["cluster"], row["node"], row["gpu_uuid"]), []).append(
-            Reading(
-                holder=Holder(row["run_id"], row["started_at"]),
-                kind=KINDS[row["kind"]],
-                at_microseconds=row["at"],
-                uptime_microseconds=row["uptime_microseconds"],
-                segment=row["segment"],
-                energy_millijoules=row["energy_millijoules"],
-                uncertainty_millijoules=row["uncertainty_millijoules"],
-                since_at_microseconds=row["since_at"],
-                since_uptime_microseconds=row["since_uptime_microseconds"],
-                since_energy_millijoules=row["since_energy_millijoules"],
-                previous_at_microseconds=row["previous_at"],
-                previous_segment=row["previous_segment"],
-                previous_uptime_microseconds=row["previous_uptime_microseconds"],
-                previous_energy_millijoules=row["previous_energy_millijoules"],
-                since_power_millijoules=row["since_power_millijoules"],
-                since_power_uncertainty_millijoules=row["since_power_uncertainty_millijoules"],
-                gap_microseconds=row["gap_microseconds"],
-                bridged_millijoules=row["bridged_millijoules"],
-                gpu_model=row["gpu_model"],
-                mig_slices=row["mig_slices"],
-                gpus_held=row["gpus_held"],
-                flags=frozenset(map(Flag, row["flags"])),
-            )
-        )
-    return found

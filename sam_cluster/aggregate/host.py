@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from sam_cluster.accounting import tres
 from sam_cluster.core.model import Flag, Quality, Reason
 
-from .fold import Row
+from .shard_rows import Row
 
 #: Of a run with one of these, something was not metered.
 NOT_WHOLE = {Flag.NODE_MISSING, Flag.PART_MISSING, Flag.OPEN, Flag.NO_START}

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,14 +29,23 @@ LARGEST_SHARD_BYTES = 256 * 1024 * 1024
 LONGEST_NAME = 180  # of 255 bytes, so that a number and the suffix still fit
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class InboxFile:
-    """A file that may be a shard."""
+class InboxFile(NamedTuple):
+    """A file that may be a shard. A million of them are held and sorted, so it is no more than a tuple."""
 
     started_second: int  # as its name has it: shards of neighbouring days are folded together
     node: str
     name: str
-    path: Path
+    directory: str
+
+    @property
+    def location(self) -> str:
+        """Its path, as text."""
+        return f"{self.directory}/{self.name}"
+
+    @property
+    def path(self) -> Path:
+        """Its path."""
+        return Path(self.location)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,7 @@ def look(paths: StorePaths) -> tuple[list[InboxFile], list[Rejected], list[str]]
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            found = _shard_or_not(node.name, entry)
+            found = _shard_or_not(node, entry)
             if isinstance(found, InboxFile):
                 shards.append(found)
             elif found:
@@ -78,7 +87,7 @@ def look(paths: StorePaths) -> tuple[list[InboxFile], list[Rejected], list[str]]
     return sorted(shards), sorted(rejected, key=lambda each: each.name), unread
 
 
-def _shard_or_not(node: str, entry: os.DirEntry[str]) -> InboxFile | Rejected | None:
+def _shard_or_not(node: os.DirEntry[str], entry: os.DirEntry[str]) -> InboxFile | Rejected | None:
     """None where it has gone meanwhile."""
     parsed = parse_shard_name(entry.name)
     try:
@@ -89,19 +98,19 @@ def _shard_or_not(node: str, entry: os.DirEntry[str]) -> InboxFile | Rejected | 
         elif (size := entry.stat(follow_symlinks=False).st_size) > LARGEST_SHARD_BYTES:
             reason = f"it has {size} bytes, and no shard is so large"
         else:
-            return InboxFile(parsed[1], node, entry.name, Path(entry.path))
+            return InboxFile(parsed[1], node.name, entry.name, node.path)
     except FileNotFoundError:
         return None
-    return Rejected(Path(entry.path), f"{node}.{entry.name}", reason)
+    return Rejected(Path(entry.path), f"{node.name}.{entry.name}", reason)
 
 
-def read(path: Path) -> bytes:
+def read(file: InboxFile) -> bytes:
     """The bytes of a file in the inbox, through no link. Raises OSError."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    with os.fdopen(os.open(path, flags), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(f"{path} is not a regular file")
-        return file.read()
+    with os.fdopen(os.open(file.location, flags), "rb", buffering=0) as opened:
+        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+            raise OSError(f"{file.location} is not a regular file")
+        return opened.readall()
 
 
 def quarantine(paths: StorePaths, rejected: Rejected) -> Path | None:

@@ -8,23 +8,18 @@ import pyarrow as pa
 
 from sam_cluster.core.model import NO_JOB
 from sam_cluster.store.commit import Transaction
-from sam_cluster.store.rows import among, from_rows, to_rows
+from sam_cluster.store.numbers import integers
+from sam_cluster.store.rows import from_rows, to_rows
 
-from .accounting import Asked, merged
-from .fold import Row
+from .accounting import Asked
+from .evidence import Evidence, Job, jobs_table, of_jobs
 from .join import Attempt, attempts, group_jobs, group_shards
-from .summarise import SHARD_MARGIN_MICROSECONDS, had_gpus, job_row, outline, run_row
-
-Job = tuple[str, int]  # cluster and Slurm's own number
+from .plain import had_gpus, plain
+from .shard_rows import Row
+from .summarise import SHARD_MARGIN_MICROSECONDS, job_row, outline, run_row
 
 #: Up to when jobs were looked through for those that should have sent a shard.
 LOOKED_UNTIL = "no_shard_until_microseconds"
-
-USAGE_COLUMNS = (
-    "cluster", "run_id", "raw_job_id", "node", "started_at", "gpu_uuid", "held_microseconds",
-    "device_energy_millijoules", "energy_millijoules", "uncertainty_millijoules", "bridged_millijoules",
-    "power_energy_millijoules", "covered_microseconds", "gpu_model", "flags",
-)  # fmt: skip
 
 
 def resummarise(
@@ -37,23 +32,31 @@ def resummarise(
     """Bring `runs` and `jobs` up to date for these jobs, also with accounting that is not stored yet.
     `calibration`: the error of the gain of GPU models that the site has calibrated. Returns how many rows of
     each they have now."""
-    jobs = {job for job in touched if job[1] != NO_JOB}
-    if not jobs:
+    jobs = jobs_table({job for job in touched if job[1] != NO_JOB})
+    if not len(jobs):
         return 0, 0
-    shards = by_job(of_jobs(transaction, "shards", jobs))
-    hours = _by_run(of_jobs(transaction, "usage", jobs, USAGE_COLUMNS))
-    stored = by_job(of_jobs(transaction, "accounting", jobs))
-    fresh = asked.by_job
+    evidence = Evidence.read(transaction, jobs, asked)
+    done = plain(evidence, calibration)
+    rest = exact(evidence.only(~done.is_plain), now_microseconds, calibration)
+    added = [pa.concat_tables(both) for both in zip((done.runs, done.jobs), rest, strict=True)]
+    for table, rows in zip(("runs", "jobs"), added, strict=True):
+        transaction.exchange(table, removed=of_jobs(transaction, table, jobs), added=rows)
+    return len(added[0]), len(added[1])
+
+
+def exact(
+    evidence: Evidence, now_microseconds: int, calibration: Mapping[str, float]
+) -> tuple[pa.Table, pa.Table]:
+    """The rows of `runs` and of `jobs` of some jobs, whatever is odd of them."""
+    shards, records, hours = by_job(evidence.shards), by_job(evidence.records), _by_run(evidence.hours)
     new_runs: list[Row] = []
     new_jobs: list[Row] = []
-    for job in sorted(jobs):
-        records = merged(stored.get(job, ()), fresh.get(job, ()))
-        runs, rows = summary(shards.get(job, ()), hours, records, now_microseconds, calibration)
+    for row in evidence.jobs.to_pylist():
+        job = row["cluster"], row["raw_job_id"]
+        runs, rows = summary(shards.get(job, ()), hours, records.get(job, []), now_microseconds, calibration)
         new_runs += runs
         new_jobs += rows
-    for table, rows in (("runs", new_runs), ("jobs", new_jobs)):
-        transaction.exchange(table, removed=of_jobs(transaction, table, jobs), added=from_rows(table, rows))
-    return len(new_runs), len(new_jobs)
+    return from_rows("runs", new_runs), from_rows("jobs", new_jobs)
 
 
 def summary(
@@ -89,18 +92,11 @@ def unlooked(transaction: Transaction, asked: Asked, changed: set[Job], now_micr
     if asked.until is None or since is None:
         return changed
     rows = transaction.read("accounting", start_microseconds=since, end_microseconds=until + 1)
-    due = [row for row in to_rows(rows) if had_gpus(row) and since <= row["ended_at"] <= until]
-    if due:
+    ended = integers(rows["ended_at"])
+    due = rows.filter(pa.array(had_gpus(rows) & (since <= ended) & (ended <= until)))
+    if len(due):
         transaction.properties[LOOKED_UNTIL] = max(until, since)
-    return changed | {(row["cluster"], row["raw_job_id"]) for row in due}
-
-
-def of_jobs(
-    transaction: Transaction, table: str, jobs: set[Job], columns: tuple[str, ...] | None = None
-) -> pa.Table:
-    """The rows of some jobs."""
-    rows = transaction.read(table, raw_job_ids={number for _, number in jobs}, columns=columns)
-    return rows.filter(among(rows, ["cluster", "raw_job_id"], jobs))
+    return changed | set(zip(due["cluster"].to_pylist(), due["raw_job_id"].to_pylist(), strict=True))
 
 
 def by_job(rows: pa.Table) -> dict[Job, list[Row]]:

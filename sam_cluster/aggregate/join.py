@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from sam_cluster.core.model import Flag
 from sam_cluster.core.units import MICROSECONDS_PER_DAY, MICROSECONDS_PER_SECOND
 
-from .fold import Row
+from .shard_rows import Row
 
 #: Nodes' clocks, and the prologs of one allocation, are no further apart.
 SLACK_MICROSECONDS = 600 * MICROSECONDS_PER_SECOND

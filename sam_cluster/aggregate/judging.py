@@ -14,8 +14,8 @@ from sam_cluster.store.commit import Transaction
 from sam_cluster.submissions.judge import Ground, Status, judge
 from sam_cluster.submissions.model import Confirmation, Submission
 
-from .fold import Row
 from .named_jobs import NamedJobs
+from .shard_rows import Row
 
 Words = Mapping[str, Mapping[str, Confirmation]]  # the latest by submission and user
 

@@ -8,7 +8,6 @@ whatever order they come.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -16,19 +15,18 @@ import pyarrow.compute as pc
 
 from sam_cluster.core.model import Flag
 from sam_cluster.store.commit import Transaction
-from sam_cluster.store.rows import among, empty, from_rows, once, to_rows
+from sam_cluster.store.rows import empty, from_rows, joined, once, to_rows
+from sam_cluster.store.schemas import KEYS
 
-from .fold import Row
-
-Key = tuple[str, str, str, int, int]
+from .shard_rows import Row
 
 
 @dataclass(slots=True)
 class Merge:
     """What changes in `shards` and `readings`."""
 
-    shards_removed: list[Row] = field(default_factory=list)
-    shards_added: list[Row] = field(default_factory=list)
+    shards_removed: pa.Table = field(default_factory=lambda: empty("shards"))
+    shards_added: pa.Table = field(default_factory=lambda: empty("shards"))
     readings_removed: pa.Table = field(default_factory=lambda: empty("readings"))
     readings_added: pa.Table = field(default_factory=lambda: empty("readings"))
     new: set[str] = field(default_factory=set)  # digests that the tables take in
@@ -39,38 +37,49 @@ class Merge:
     @property
     def jobs(self) -> set[tuple[str, int]]:
         """The jobs, by cluster and number, whose shards change."""
-        return {(row["cluster"], row["raw_job_id"]) for row in [*self.shards_added, *self.shards_removed]}
+        changed = pa.concat_tables([self.shards_added, self.shards_removed])
+        return set(zip(changed["cluster"].to_pylist(), changed["raw_job_id"].to_pylist(), strict=True))
 
     def apply(self, transaction: Transaction) -> None:
         """Make the changes."""
-        transaction.exchange(
-            "shards",
-            removed=from_rows("shards", self.shards_removed),
-            added=from_rows("shards", self.shards_added),
-        )
+        transaction.exchange("shards", removed=self.shards_removed, added=self.shards_added)
         transaction.exchange("readings", removed=self.readings_removed, added=self.readings_added)
 
 
-def merge(transaction: Transaction, shards: Sequence[Row], readings: pa.Table) -> Merge:
+def merge(transaction: Transaction, shards: pa.Table, readings: pa.Table) -> Merge:
     """What the tables become with these shards; nothing is written."""
     result = Merge()
-    claims: dict[Key, dict[str, Row]] = {}
-    for row in shards:
-        claims.setdefault(_key(row), {})[row["shard_digest"]] = row
-    held = _held(transaction, claims)
+    # Most are claimed by nobody else. The others are looked at one by one.
+    keys = joined(shards, KEYS["shards"])
+    held = _held(transaction, shards, keys)
+    times = keys.value_counts()
+    several = times.field("values").filter(pc.greater(times.field("counts"), 1))
+    is_claimed = pc.is_in(keys, pa.array([*several.to_pylist(), *held], pa.string()))
+    claims: dict[str, dict[str, Row]] = {}
+    for key, row in zip(keys.filter(is_claimed).to_pylist(), to_rows(shards.filter(is_claimed)), strict=True):
+        claims.setdefault(key, {})[row["shard_digest"]] = row
+    added: list[Row] = []
+    removed: list[Row] = []
     for key, rows in sorted(claims.items()):
         stored = held.get(key)
         if stored and stored["shard_digest"] in rows:
             result.known.add(stored["shard_digest"])
         candidates = {**rows, **({stored["shard_digest"]: stored} if stored else {})}
         if len(candidates) > 1:
-            _settle(transaction, candidates, stored, readings, result)
+            believed = _settle(transaction, candidates, stored, readings, result)
+            if believed != stored:
+                added.append(believed)
+                removed += [stored] if stored else []
         elif not stored:
-            result.shards_added.extend(candidates.values())
+            added.extend(candidates.values())
             result.new.update(candidates)
-    kept = among(readings, ["shard_digest"], [[digest] for digest in result.new])
+    unclaimed = shards.filter(pc.invert(is_claimed))
+    result.new.update(unclaimed["shard_digest"].to_pylist())
+    result.shards_added = pa.concat_tables([unclaimed, from_rows("shards", added)])
+    result.shards_removed = from_rows("shards", removed)
+    kept = pc.is_in(readings["shard_digest"], pa.array(result.new, pa.string()))
     result.readings_added = readings.filter(kept)
-    if len(shards) > len({row["shard_digest"] for row in shards}):
+    if len(shards) > len(pc.unique(shards["shard_digest"])):
         # One came twice, and so did its boundaries.
         result.readings_added = once("readings", result.readings_added)
     return result
@@ -82,24 +91,20 @@ def _settle(
     stored: Row | None,
     readings: pa.Table,
     result: Merge,
-) -> None:
-    """Choose one of several shards that claim the same."""
+) -> Row:
+    """The one of several shards that claim the same that is believed."""
     stored_readings = _readings_of(transaction, stored) if stored else empty("readings")
     digests = pa.array(list(candidates), pa.string())
     every = pa.concat_tables([readings.filter(pc.is_in(readings["shard_digest"], digests)), stored_readings])
     winner = min(candidates, key=lambda digest: _rank(digest, every))
     believed = {**candidates[winner], "flags": sorted({*candidates[winner]["flags"], Flag.CONFLICT})}
     result.beaten.update({digest: winner for digest in candidates if digest != winner})
-    if stored and believed == stored:
-        return
-    if stored:
-        result.shards_removed.append(stored)
-    result.shards_added.append(believed)
     if not stored or winner != stored["shard_digest"]:
         result.new.add(winner)
         if stored:
             result.superseded.append(stored)
             result.readings_removed = pa.concat_tables([result.readings_removed, stored_readings])
+    return believed
 
 
 def _rank(digest: str, readings: pa.Table) -> tuple[int, int, str]:
@@ -110,19 +115,15 @@ def _rank(digest: str, readings: pa.Table) -> tuple[int, int, str]:
     return -span, -len(pc.unique(uptimes)), digest
 
 
-def _held(transaction: Transaction, claims: dict[Key, dict[str, Row]]) -> dict[Key, Row]:
+def _held(transaction: Transaction, shards: pa.Table, keys: pa.ChunkedArray) -> dict[str, Row]:
     """The rows that the tables hold of these keys."""
-    ids = {row["raw_job_id"] for rows in claims.values() for row in rows.values()}
-    stored = transaction.read("shards", raw_job_ids=ids) if ids else empty("shards")
-    stored = stored.filter(among(stored, ["run_id"], {(key[1],) for key in claims}))
-    return {key: row for row in to_rows(stored) if (key := _key(row)) in claims}
+    stored = transaction.read("shards", raw_job_ids=pc.unique(shards["raw_job_id"]).to_pylist())
+    its_keys = joined(stored, KEYS["shards"])
+    is_claimed = pc.is_in(its_keys, keys.combine_chunks())
+    return dict(zip(its_keys.filter(is_claimed).to_pylist(), to_rows(stored.filter(is_claimed)), strict=True))
 
 
 def _readings_of(transaction: Transaction, shard: Row) -> pa.Table:
     """The readings of a shard that the tables hold."""
     rows = transaction.read("readings", raw_job_ids=[shard["raw_job_id"]])
     return rows.filter(pc.equal(rows["shard_digest"], shard["shard_digest"]))
-
-
-def _key(row: Row) -> Key:
-    return row["cluster"], row["run_id"], row["node"], row["started_at"], row["part"]

@@ -18,7 +18,7 @@ from sam_cluster.submissions.judge import Known
 from sam_cluster.submissions.model import Confirmation
 
 from .accounting import SINCE, UNTIL
-from .fold import Row
+from .shard_rows import Row
 
 #: An array's tasks are looked for among the jobs of so long before the first result was handed in.
 ARRAYS_MICROSECONDS = 400 * MICROSECONDS_PER_DAY

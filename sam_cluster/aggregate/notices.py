@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from sam_cluster.store.tables import Snapshot
 
 from .accounting import Asked
-from .fold import Row
 
 
-def foreign_clusters(shards: Sequence[Row], cluster: str | None) -> str | None:
+def foreign_clusters(shards: pa.Table, cluster: str | None) -> str | None:
     """Shards that name another cluster than the configuration does; None where there are none."""
-    foreign = sorted({row["cluster"] for row in shards} - {cluster})
+    foreign = sorted({*pc.unique(shards["cluster"]).to_pylist()} - {cluster})
     if cluster is None or not foreign:
         return None
     return (
@@ -21,16 +21,14 @@ def foreign_clusters(shards: Sequence[Row], cluster: str | None) -> str | None:
     )
 
 
-def hidden_accounting(
-    snapshot: Snapshot, shards: Sequence[Row], asked: Asked, cluster: str | None
-) -> str | None:
+def hidden_accounting(snapshot: Snapshot, shards: pa.Table, asked: Asked, cluster: str | None) -> str | None:
     """That accounting shows none of the jobs whose shards came: sacct then gives no error, and no rows."""
     jobs = {
-        (row["cluster"], row["raw_job_id"])
-        for row in shards
-        if row["raw_job_id"] and cluster in (None, row["cluster"])
+        (its, number)
+        for its, number in zip(shards["cluster"].to_pylist(), shards["raw_job_id"].to_pylist(), strict=True)
+        if number and cluster in (None, its)
     }
-    if asked.problems or not jobs or jobs & asked.by_job.keys():
+    if asked.problems or not jobs or jobs & asked.jobs:
         return None
     stored = snapshot.read(
         "accounting", raw_job_ids={number for _, number in jobs}, columns=["cluster", "raw_job_id"]

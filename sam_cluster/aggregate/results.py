@@ -18,8 +18,8 @@ from sam_cluster.submissions.judge import Status
 from sam_cluster.submissions.model import Confirmation, Submission
 from sam_cluster.submissions.munge import Munge
 
-from .fold import Row
 from .judging import is_open, judged, latest_words
+from .shard_rows import Row
 
 #: What leaves no row: nobody handed it in, or it is there already.
 WITHOUT_ROW = frozenset({Rejection.LEFT_OVER, Rejection.ALREADY_TAKEN})

@@ -23,9 +23,11 @@ from sam_cluster.store.schemas import KEYS, SAMPLES
 from sam_cluster.store.shards import read_sample_rows
 from sam_cluster.store.tables import SAMPLES_KEPT_FROM
 
-from .fold import Row
 from .inbox import InboxFile, Rejected
+from .shard_rows import Row
 
+#: What is needed of a shard: its digest, and what its samples are of.
+SHARD_COLUMNS = ("shard_digest", "cluster", "run_id", "node")
 MEASURES = ("counter_millijoules", "power_energy_millijoules", "power_milliwatts")
 
 
@@ -57,7 +59,7 @@ def read_samples(shards: Sequence[tuple[InboxFile, Row]]) -> SampleBatch:
             batch.rejected.append(Rejected(file.path, f"{file.node}.{file.name}", reason))
             continue
         columns: dict[str, Any] = {name: rows[name] for name in rows.column_names}
-        for name in ("cluster", "run_id", "node"):
+        for name in SHARD_COLUMNS[1:]:
             columns[name] = pa.repeat(pa.scalar(shard[name], pa.string()), len(rows))
         parts.append(pa.table({name: columns[name] for name in SAMPLES.names}).cast(SAMPLES))
     batch.rows = pa.concat_tables(parts)

@@ -10,7 +10,7 @@ from sam_cluster.store.commit import Transaction
 from sam_cluster.store.rows import day_of, day_start, from_rows, to_rows
 from sam_cluster.store.tables import Snapshot
 
-from .fold import Row
+from .shard_rows import Row
 
 
 @dataclass(slots=True)

@@ -8,9 +8,9 @@ from sam_cluster.core.model import Flag, Quality, Reason, quality_of_sum
 from sam_cluster.core.units import MICROSECONDS_PER_HOUR
 from sam_cluster.energy.quality import quality
 
-from .fold import Row
 from .host import job_host, run_host
 from .join import Attempt, overlap
+from .shard_rows import Row
 from .sums import job_figures, run_figures, sum_of_known
 
 #: How long after a job's end its shards are waited for, before it is said that none came.
@@ -40,8 +40,8 @@ def run_row(
     for node in nodes:
         metered = {row["gpu_uuid"] for row in hours if row["node"] == node and _known(row)}
         mine = [shard for shard in shards if shard["node"] == node]
-        if metered:  # an end without its start only confirms what is known
-            mine = [shard for shard in mine if Flag.NO_START not in shard["flags"]]
+        if metered:  # an end without its start only confirms what is known, unless it says all there is
+            mine = [shard for shard in mine if Flag.NO_START not in shard["flags"]] or mine
         nodes_metered += bool(metered)
         given = _gpus(mine)
         gpus += len(given)

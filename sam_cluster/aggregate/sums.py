@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sam_cluster.core.uncertainty import Uncertainty, energy_by_model
 
-from .fold import Row
+from .shard_rows import Row
 
 
 def sum_of_known(values: Iterable[int | None]) -> int | None:

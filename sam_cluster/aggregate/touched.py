@@ -11,12 +11,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sam_cluster.core.units import MICROSECONDS_PER_DAY
 from sam_cluster.store.commit import Transaction
-from sam_cluster.store.rows import among, day_of, day_start, empty, extents, once, to_rows
+from sam_cluster.store.numbers import count_of, numbers, one_of_each
+from sam_cluster.store.rows import day_of, day_start, empty, extents, once, to_rows
+
+from .readings import READING_COLUMNS
 
 Gpu = tuple[str, str, str]  # cluster, node, UUID
 GPU_COLUMNS = ("cluster", "node", "gpu_uuid")
@@ -52,53 +56,59 @@ def stretches(days: Iterable[date]) -> list[Stretch]:
     return found
 
 
-def of_gpus(rows: pa.Table, gpus: Iterable[Gpu]) -> pa.Table:
-    """The rows of these GPUs."""
-    return rows.filter(among(rows, GPU_COLUMNS, gpus))
-
-
-def read_touching(transaction: Transaction, table: str, windows: Iterable[Stretch]) -> pa.Table:
-    """The rows whose extents touch one of the stretches, their ends included; each once."""
+def read_touching(
+    transaction: Transaction, table: str, windows: Iterable[Stretch], columns: tuple[str, ...] | None = None
+) -> pa.Table:
+    """The rows whose extents touch one of the stretches, their ends included; each once, in any order."""
     parts = [
-        transaction.read(table, start_microseconds=window.start, end_microseconds=window.end + 1)
+        transaction.read(
+            table,
+            start_microseconds=window.start,
+            end_microseconds=window.end + 1,
+            columns=columns,
+            in_any_order=True,
+        )
         for window in windows
     ]
     if len(parts) < 2:
         return parts[0] if parts else empty(table)
-    rows = pa.concat_tables(parts)
-    return once(table, rows)
+    return once(table, pa.concat_tables(parts))
 
 
 def touched_days(
-    transaction: Transaction, changed: pa.Table, shared: Mapping[Gpu, Iterable[date]] = NOTHING
-) -> dict[Gpu, set[date]]:
+    transaction: Transaction, changed: Iterable[pa.Table], shared: Mapping[Gpu, Iterable[date]] = NOTHING
+) -> tuple[dict[Gpu, set[date]], pa.Table]:
     """For each GPU of the changed readings, the days to divide anew; also of those that are `shared` on days
-    on which accounting now says something else of who held them."""
+    on which accounting now says something else of who held them. With all readings that touch these days,
+    others' too."""
     days = {gpu: set(each) for gpu, each in shared.items()}
-    for gpu, first, last in _spans(changed):
+    for gpu, first, last in (span for rows in changed for span in _spans(rows)):
         days.setdefault(gpu, set()).update(_days(first, last))
-    if not days:
-        return days
-    growing = True
+    rows = empty("readings").select(READING_COLUMNS)
+    growing = bool(days)
     while growing:
         growing = False
         windows = stretches(day for each in days.values() for day in each)
-        rows = of_gpus(read_touching(transaction, "readings", windows), days)
+        rows = read_touching(transaction, "readings", windows, READING_COLUMNS)
         for gpu, first, last in [*_over_midnight(rows), *_disputed_midnights(rows)]:
-            together = set(_days(first, last))
-            if days[gpu] & together and not together <= days[gpu]:
-                days[gpu] |= together
+            together, mine = set(_days(first, last)), days.get(gpu, set())
+            if mine & together and not together <= mine:
+                mine |= together
                 growing = True
-    return days
+    return days, rows
 
 
 def _spans(rows: pa.Table) -> Iterator[tuple[Gpu, int, int]]:
-    """GPU, first and last instant of each reading."""
+    """GPU, first and last instant of readings: one of each that touch the same days."""
     if not len(rows):
         return
     first, last = extents("readings", rows)
-    names = [rows[name].to_pylist() for name in GPU_COLUMNS]
-    for cluster, node, uuid, start, end in zip(*names, first.to_pylist(), last.to_pylist(), strict=True):
+    days = [pc.divide(each, MICROSECONDS_PER_DAY) for each in (first, last)]
+    alike = numbers([*(rows[name] for name in GPU_COLUMNS), *days])
+    each = pa.array(one_of_each(np.arange(len(rows)), alike, count_of(alike)))
+    names = [rows[name].take(each).to_pylist() for name in GPU_COLUMNS]
+    instants = [instant.take(each).to_pylist() for instant in (first, last)]
+    for cluster, node, uuid, start, end in zip(*names, *instants, strict=True):
         yield (cluster, node, uuid), start, end
 
 
@@ -113,26 +123,24 @@ def _over_midnight(rows: pa.Table) -> Iterator[tuple[Gpu, int, int]]:
 
 def _disputed_midnights(rows: pa.Table) -> Iterator[tuple[Gpu, int, int]]:
     """The days on both sides of a midnight for which two boundaries give different values."""
-    at = rows["at"].cast(pa.int64())
-    since = pc.fill_null(rows["since_at"].cast(pa.int64()), 1)
-    is_midnight = pc.or_(_divides(at), _divides(since))
-    values: dict[tuple[Gpu, str, int], dict[int, set[int]]] = {}
-    for row in to_rows(rows.filter(is_midnight)):
-        gpu = row["cluster"], row["node"], row["gpu_uuid"]
-        for prefix in ("", "since_"):
-            instant, energy = row[f"{prefix}at"], row[f"{prefix}energy_millijoules"]
-            if instant is not None and energy is not None and instant % MICROSECONDS_PER_DAY == 0:
-                key = gpu, row["segment"], row[f"{prefix}uptime_microseconds"]
-                values.setdefault(key, {}).setdefault(instant, set()).add(energy)
-    for (gpu, _, _), by_instant in values.items():
-        if len(set().union(*by_instant.values())) > 1:
-            for midnight in by_instant:
-                yield gpu, midnight - 1, midnight
+    where = [*GPU_COLUMNS, "segment", "uptime_microseconds"]
+    told = pa.concat_tables([_at_midnight(rows, prefix) for prefix in ("", "since_")])
+    values = told.group_by(where).aggregate([("energy", "min"), ("energy", "max")])
+    disputed = values.filter(pc.less(values["energy_min"], values["energy_max"])).select(where)
+    if len(disputed):
+        for row in to_rows(told.join(disputed, where, join_type="inner")):
+            yield (row["cluster"], row["node"], row["gpu_uuid"]), row["at"] - 1, row["at"]
 
 
-def _divides(instants: pa.ChunkedArray) -> pa.ChunkedArray:
-    days = pc.divide(instants, MICROSECONDS_PER_DAY)
-    return pc.equal(pc.multiply(days, MICROSECONDS_PER_DAY), instants)
+def _at_midnight(rows: pa.Table, prefix: str) -> pa.Table:
+    """What boundaries tell of the counter at midnight, of themselves or of the one before (`since_`)."""
+    at, energy = rows[f"{prefix}at"].cast(pa.int64()), rows[f"{prefix}energy_millijoules"]
+    days = pc.divide(at, MICROSECONDS_PER_DAY)
+    is_told = pc.and_(pc.equal(pc.multiply(days, MICROSECONDS_PER_DAY), at), pc.is_valid(energy))
+    named = {name: rows[name] for name in (*GPU_COLUMNS, "segment")}
+    uptime = rows[f"{prefix}uptime_microseconds"]
+    told = pa.table({**named, "uptime_microseconds": uptime, "at": at, "energy": energy})
+    return told.filter(is_told)
 
 
 def _days(first: int, last: int) -> list[date]:

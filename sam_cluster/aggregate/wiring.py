@@ -25,7 +25,8 @@ DASK: Any = dask  # what it says of its types is not what it does
 #: Called with the name of a stage, how much of it is done, and of how much; 0 of 0 is one without parts.
 Progress = Callable[[str, int, int], None]
 
-SHARDS_IN_A_TASK = 250
+#: A batch costs some milliseconds whatever it holds: as much as thirty shards.
+SHARDS_IN_A_TASK = 1_000
 #: One after another, before there are threads: the first pay for what is loaded and opened once, the next
 #: are timed.
 FIRST_BATCHES = (8, 32)

@@ -28,7 +28,7 @@ GAIN_PARTS_PER_MILLION = 50_000
 class Uncertainty:
     """Of an energy, or of a sum of energies: `a + b` is that of the sum.
 
-    `gain_nanojoules` is by model of GPU, None for those whose model is not known.
+    `gain_nanojoules` is by model of GPU, None for those whose model is not known; it has no zeros.
     """
 
     gain_nanojoules: Mapping[str | None, int] = field(default_factory=dict)
@@ -44,8 +44,9 @@ class Uncertainty:
         """Of energies (millijoules) by model; `calibration` has the gain's error, a fraction, of models that
         the site has calibrated."""
         gains = {
-            model: abs(energy) * _parts_per_million(model, calibration)
+            model: gain
             for model, energy in energy_by_model.items()
+            if (gain := abs(energy) * gain_parts_per_million(model, calibration))
         }
         return cls(gains, boundary_millijoules)
 
@@ -55,13 +56,21 @@ class Uncertainty:
             gains[model] = gains.get(model, 0) + gain
         return Uncertainty(gains, self.boundary_millijoules + other.boundary_millijoules)
 
+    def __sub__(self, part: Uncertainty) -> Uncertainty:
+        """Of what is left of a sum when a part of it stands elsewhere: `(a + b) - b` is `a`."""
+        gains = {
+            model: left
+            for model, gain in self.gain_nanojoules.items()
+            if (left := gain - part.gain_nanojoules.get(model, 0))
+        }
+        return Uncertainty(gains, self.boundary_millijoules - part.boundary_millijoules)
+
     @property
     def millijoules(self) -> int:
         """All of it as one figure, rounded up."""
         known = sum(gain * gain for model, gain in self.gain_nanojoules.items() if model is not None)
         gain = _root(known) + self.gain_nanojoules.get(None, 0)
-        boundary = self.boundary_millijoules * PARTS_PER_MILLION
-        return -(-_root(gain * gain + boundary * boundary) // PARTS_PER_MILLION)
+        return combined_millijoules(gain, self.boundary_millijoules)
 
 
 def energy_by_model(rows: Iterable[Mapping[str, Any]]) -> dict[str | None, int]:
@@ -74,7 +83,14 @@ def energy_by_model(rows: Iterable[Mapping[str, Any]]) -> dict[str | None, int]:
     return found
 
 
-def _parts_per_million(model: str | None, calibration: Mapping[str, float]) -> int:
+def combined_millijoules(gain_nanojoules: int, boundary_millijoules: int) -> int:
+    """What gain and boundaries are together, rounded up."""
+    boundary = boundary_millijoules * PARTS_PER_MILLION
+    return -(-_root(gain_nanojoules * gain_nanojoules + boundary * boundary) // PARTS_PER_MILLION)
+
+
+def gain_parts_per_million(model: str | None, calibration: Mapping[str, float]) -> int:
+    """The error of the gain of a model's sensors."""
     if model is None or model not in calibration:
         return GAIN_PARTS_PER_MILLION
     return round(calibration[model] * PARTS_PER_MILLION)

@@ -26,8 +26,9 @@ JOB_KEYS = (
 RESULT_KEYS = (
     "submission_id", "submitted_at", "cluster", "job_ids", "jobs_unknown", "user", "account", "group", "task",
     "metric", "dataset", "split", "model", "note", "epochs", "data_fraction", "checkpoint_sha256", "accuracy",
-    "energy_millijoules", "energy_kwh", "quality", "electricity_kwh", "sam", "sam_reason", "sam_at_most",
-    "alpha", "beta", "unit", "log_base", "sam_scope", "verdict", "reason", "superseded_by", "digest",
+    "energy_millijoules", "energy_kwh", "uncertainty_millijoules", "quality", "electricity_kwh", "sam",
+    "sam_reason", "sam_at_most", "alpha", "beta", "unit", "log_base", "sam_scope", "verdict", "reason",
+    "superseded_by", "digest",
 )  # fmt: skip
 
 
@@ -96,6 +97,7 @@ def result_object(result: Result, zone: ZoneInfo) -> dict[str, Any]:
         "accuracy": result.accuracy,
         "energy_millijoules": result.energy_millijoules,
         "energy_kwh": _kwh(result.energy_millijoules),
+        "uncertainty_millijoules": result.uncertainty_millijoules,
         "quality": result.quality.value,
         "electricity_kwh": result.electricity_kwh,
         "sam": result.sam,
@@ -130,6 +132,7 @@ def amount_object(amount: Amount) -> dict[str, Any]:
     return {
         "energy_millijoules": amount.energy_millijoules,
         "energy_kwh": _kwh(amount.energy_millijoules),
+        "uncertainty_millijoules": amount.uncertainty_millijoules,
         "quality": amount.quality.value if amount.quality else None,
         "metered_gpu_seconds": amount.held_microseconds / MICROSECONDS_PER_SECOND,
     }

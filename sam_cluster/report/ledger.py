@@ -1,4 +1,4 @@
-"""Energy inside a period, by run and local day, from the hour rows of `usage`.
+"""Energy inside a period, by run and local day, from the hour rows of `usage`, and how sure it is.
 
 An hour belongs to the period and the day in which it begins, and the period's end is excluded: what
 two periods that touch add up to is what the one over both holds, to the millijoule.
@@ -6,7 +6,7 @@ two periods that touch add up to is what the one over both holds, to the millijo
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -17,23 +17,31 @@ import pyarrow.compute as pc
 
 from ..core.model import Quality, quality_of_sum
 from ..core.times import utc_microseconds
+from ..core.uncertainty import Uncertainty
+from ..store.rows import only
 from .reading import local_days
 from .records import EARLIEST, TableReader
+
+SUMS = ("energy_millijoules", "uncertainty_millijoules", "held_microseconds")
+EXACT = Uncertainty()
 
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """A sum of energies and GPU time that knows how good its parts were. `Amount()` is of nothing."""
+    """A sum of energies and GPU time that knows how good its parts were, and how sure what is known of them
+    is. `Amount()` is of nothing."""
 
     known_millijoules: int = 0
     held_microseconds: int = 0
     qualities: frozenset[Quality] = frozenset()
+    uncertainty: Uncertainty = EXACT
 
     def __add__(self, other: Amount) -> Amount:
         return Amount(
             self.known_millijoules + other.known_millijoules,
             self.held_microseconds + other.held_microseconds,
             self.qualities | other.qualities,
+            self.uncertainty + other.uncertainty,
         )
 
     def without(self, part: Amount) -> Amount:
@@ -43,12 +51,19 @@ class Amount:
             self.known_millijoules - part.known_millijoules,
             self.held_microseconds - part.held_microseconds,
             self.qualities,
+            self.uncertainty - part.uncertainty,
         )
 
     @property
     def energy_millijoules(self) -> int | None:
         """The sum of what is known; None where something was there and none of it is known."""
         return None if self.qualities == {Quality.UNKNOWN} else self.known_millijoules
+
+    @property
+    def uncertainty_millijoules(self) -> int | None:
+        """How far off the sum of what is known may be; None where nothing is known. What is missing from a
+        lower bound is not in it."""
+        return None if self.energy_millijoules is None else self.uncertainty.millijoules
 
     @property
     def quality(self) -> Quality | None:
@@ -76,16 +91,16 @@ class Entry:
     amount: Amount
 
 
-def entries_of(usage: pa.Table, zone: ZoneInfo, run_ids: Collection[str]) -> list[Entry]:
-    """The energy of some runs, one entry a run and start, local day and quality, from rows of `usage_of`."""
+def entries_of(
+    usage: pa.Table, zone: ZoneInfo, run_ids: Collection[str], calibration: Mapping[str, float]
+) -> list[Entry]:
+    """The energy of some runs, from rows of `usage_of`: one entry a run and start, local day, quality and
+    model of GPU. `calibration`: the error of the gain of models that the site has calibrated."""
     rows = usage.filter(pc.is_in(usage["run_id"], pa.array(sorted(run_ids), pa.string())))
     rows = rows.append_column("day", local_days(rows["hour"], zone))
-    summed = rows.group_by(["cluster", "run_id", "started_at", "day", "quality"]).aggregate(
-        [("energy_millijoules", "sum"), ("held_microseconds", "sum")]
-    )
     entries = [
-        Entry(row["cluster"], row["run_id"], row["started_at"], row["day"], _amount(row))
-        for row in summed.to_pylist()
+        Entry(row["cluster"], row["run_id"], row["started_at"], row["day"], amount_of(row, calibration))
+        for row in summed(rows, ["cluster", "run_id", "started_at", "day"]).to_pylist()
     ]
     return sorted(
         entries,
@@ -93,12 +108,28 @@ def entries_of(usage: pa.Table, zone: ZoneInfo, run_ids: Collection[str]) -> lis
     )
 
 
-def total_of(usage: pa.Table) -> Amount:
+def total_of(usage: pa.Table, calibration: Mapping[str, float]) -> Amount:
     """The energy of all runs, from rows of `usage_of`."""
-    summed = usage.group_by(["quality"]).aggregate(
-        [("energy_millijoules", "sum"), ("held_microseconds", "sum")]
+    return sum((amount_of(row, calibration) for row in summed(usage, []).to_pylist()), Amount())
+
+
+def summed(rows: pa.Table, keys: Sequence[str]) -> pa.Table:
+    """The sums of rows of `usage_of` by some columns, and always by what their errors depend on: quality and
+    model of GPU. Each row is one for `amount_of`; rows of this can be summed further."""
+    by = [*keys, "quality", "gpu_model"]
+    found = rows.group_by(by).aggregate([(name, "sum") for name in SUMS])
+    return found.select([*by, *(f"{name}_sum" for name in SUMS)]).rename_columns([*by, *SUMS])
+
+
+def amount_of(row: Mapping[str, Any], calibration: Mapping[str, float]) -> Amount:
+    """A row of `summed`."""
+    energy = row["energy_millijoules"] or 0
+    return Amount(
+        energy,
+        row["held_microseconds"] or 0,
+        frozenset({Quality(row["quality"])}),
+        Uncertainty.of({row["gpu_model"]: energy}, row["uncertainty_millijoules"] or 0, calibration),
     )
-    return sum((_amount(row) for row in summed.to_pylist()), Amount())
 
 
 def days_of(start: datetime, end: datetime, zone: ZoneInfo) -> tuple[date, ...]:
@@ -121,20 +152,19 @@ def usage_of(tables: TableReader, start: datetime, end: datetime) -> pa.Table:
             "gpu_uuid",
             "device_energy_millijoules",
             "energy_millijoules",
+            "uncertainty_millijoules",
             "held_microseconds",
+            "gpu_model",
             "quality",
         ],
         in_any_order=True,
     )
     # An hour that reaches into the period from before it is the period before's.
-    rows = rows.filter(pc.greater_equal(rows["hour"], pa.scalar(start, rows.schema.field("hour").type)))
-    quality = pc.if_else(pc.is_null(rows["energy_millijoules"]), Quality.UNKNOWN.value, rows["quality"])
-    return rows.set_column(rows.schema.get_field_index("quality"), "quality", quality)
-
-
-def _amount(row: dict[str, Any]) -> Amount:
-    return Amount(
-        row["energy_millijoules_sum"] or 0,
-        row["held_microseconds_sum"] or 0,
-        frozenset({Quality(row["quality"])}),
+    rows = only(rows, pc.greater_equal(rows["hour"], pa.scalar(start, rows.schema.field("hour").type)))
+    is_unknown = pc.is_null(rows["energy_millijoules"])
+    quality = pc.if_else(is_unknown, Quality.UNKNOWN.value, rows["quality"])
+    off = pc.if_else(is_unknown, pa.scalar(None, pa.int64()), rows["uncertainty_millijoules"])
+    rows = rows.set_column(rows.schema.get_field_index("quality"), "quality", quality)
+    return rows.set_column(
+        rows.schema.get_field_index("uncertainty_millijoules"), "uncertainty_millijoules", off
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,12 +12,13 @@ import pyarrow.compute as pc
 from ..core.config import Config
 from ..core.model import Flag, Quality, quality_of_sum
 from ..core.times import from_utc_microseconds
+from ..core.uncertainty import Uncertainty, energy_by_model
 from .reading import groups_of
 from .records import TableReader
 
 COLUMNS = (
     "cluster", "job_id", "raw_job_id", "user", "account", "started_at", "ended_at", "energy_millijoules",
-    "uncertainty_millijoules", "quality", "flags",
+    "energy_by_model", "boundary_uncertainty_millijoules", "uncertainty_millijoules", "quality", "flags",
 )  # fmt: skip
 
 
@@ -35,7 +36,7 @@ class NamedJob:
     started_at: datetime | None
     ended_at: datetime | None
     energy_millijoules: int | None
-    uncertainty_millijoules: int | None
+    uncertainty: Uncertainty
     quality: Quality
 
     @property
@@ -49,16 +50,17 @@ class Electricity:
     """The measured GPU energy of several jobs, in millijoules, at the quality of the worst of them."""
 
     energy_millijoules: int | None  # the sum of what is known; None where nothing is
-    uncertainty_millijoules: int
+    uncertainty_millijoules: int | None  # of that
     quality: Quality
 
 
 def electricity_of(jobs: Collection[NamedJob], unknown: int = 0) -> Electricity:
     """What jobs used together, where `unknown` more are not in the tables."""
     known = [job.energy_millijoules for job in jobs if job.energy_millijoules is not None]
+    uncertainty = sum((job.uncertainty for job in jobs), Uncertainty())
     return Electricity(
         energy_millijoules=sum(known) if known else None,
-        uncertainty_millijoules=sum(job.uncertainty_millijoules or 0 for job in jobs),
+        uncertainty_millijoules=uncertainty.millijoules if known else None,
         quality=quality_of_sum([*(job.quality for job in jobs), *[Quality.UNKNOWN] * unknown]),
     )
 
@@ -66,12 +68,17 @@ def electricity_of(jobs: Collection[NamedJob], unknown: int = 0) -> Electricity:
 class NamedJobs:
     """The jobs of some names in the order of their start, found by cluster and name."""
 
-    def __init__(self, rows: pa.Table) -> None:
+    def __init__(self, rows: pa.Table, calibration: Mapping[str, float]) -> None:
         self._by_id: dict[tuple[str, str], list[NamedJob]] = {}
-        for job, whole in zip(_jobs(rows), rows["whole"].to_pylist(), strict=True):
+        for job, whole in zip(_jobs(rows, calibration), rows["whole"].to_pylist(), strict=True):
             self._by_id.setdefault((job.cluster, job.job_id), []).append(job)
             if whole != job.job_id:
                 self._by_id.setdefault((job.cluster, whole), []).append(job)
+
+    @property
+    def by_key(self) -> Mapping[tuple[str, int, datetime | None], NamedJob]:
+        """Each of them once."""
+        return {job.key: job for jobs in self._by_id.values() for job in jobs}
 
     def of(self, cluster: str, job_id: str, before: datetime, author: str) -> list[NamedJob]:
         """The job of an id, or every part of an array or het job; of a number that was used again, the job
@@ -121,18 +128,18 @@ def _with_whole(rows: pa.Table) -> pa.Table:
     return rows.append_column("whole", pc.replace_substring_regex(rows["job_id"], "[_+].*", ""))
 
 
-def _jobs(rows: pa.Table) -> Iterator[NamedJob]:
+def _jobs(rows: pa.Table, calibration: Mapping[str, float]) -> Iterator[NamedJob]:
     qualities = {quality.value: quality for quality in Quality}
     instants = (rows[name].cast(pa.int64()).to_pylist() for name in ("started_at", "ended_at"))
     others = (
         rows[name].to_pylist()
         for name in (
-            "cluster", "job_id", "raw_job_id", "user", "account", "energy_millijoules",
-            "uncertainty_millijoules", "quality", "group",
+            "cluster", "job_id", "raw_job_id", "user", "account", "energy_millijoules", "quality", "group",
         )
     )  # fmt: skip
-    columns = zip(*instants, *others, _has(rows["flags"], Flag.OPEN), strict=True)
-    for started, ended, cluster, job_id, number, user, account, energy, off, quality, group, runs in columns:
+    sure = _uncertainties(rows, calibration)
+    columns = zip(*instants, *others, _has(rows["flags"], Flag.OPEN), sure, strict=True)
+    for started, ended, cluster, job_id, number, user, account, energy, quality, group, runs, off in columns:
         yield NamedJob(
             cluster=cluster,
             job_id=job_id,
@@ -143,9 +150,27 @@ def _jobs(rows: pa.Table) -> Iterator[NamedJob]:
             started_at=None if started is None else from_utc_microseconds(started),
             ended_at=None if ended is None else from_utc_microseconds(ended),
             energy_millijoules=energy,
-            uncertainty_millijoules=off,
+            uncertainty=off,
             quality=Quality.LOWER_BOUND if runs else qualities[quality],
         )
+
+
+def _uncertainties(rows: pa.Table, calibration: Mapping[str, float]) -> Iterator[Uncertainty]:
+    """How sure the energy of each job is. One that an earlier release summed up has no models: what it has is
+    of its boundaries alone."""
+    names = (
+        "energy_millijoules",
+        "energy_by_model",
+        "boundary_uncertainty_millijoules",
+        "uncertainty_millijoules",
+    )
+    for energy, parts, boundary, earlier in zip(*(rows[name].to_pylist() for name in names), strict=True):
+        if energy is None:
+            yield Uncertainty()
+        elif parts is None:
+            yield Uncertainty.of({None: energy}, earlier or 0, calibration)
+        else:
+            yield Uncertainty.of(energy_by_model(parts), boundary or 0, calibration)
 
 
 def _has(lists: pa.ChunkedArray, word: str) -> list[bool]:

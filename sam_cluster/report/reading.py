@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -32,9 +33,8 @@ JOB_COLUMNS = (
     "reasons", "run_ids", "host_energy_millijoules", "host_reasons",
 )  # fmt: skip
 
-#: More than there are days in Python's calendar (see `date.toordinal`, which begins with 1).
-_DAYS = 1 << 22
-_NO_DAY = 0
+#: Before the first day of Python's calendar, in days from 1970.
+_NO_DAY = -(1 << 30)
 
 
 def read_jobs(tables: TableReader, config: Config, selection: Selection) -> list[Job]:
@@ -61,18 +61,24 @@ def groups_of(rows: pa.Table, config: Config) -> pa.Array:
     """The lab of each row that has `account`, `started_at` and `ended_at`, as text; null where unknown."""
     days = local_days(pc.coalesce(rows["ended_at"], rows["started_at"]), ZoneInfo(config.timezone))
     accounts = rows["account"].combine_chunks().dictionary_encode()
-    ordinals = pc.add(days.combine_chunks().cast(pa.int32()).cast(pa.int64()), EPOCH_ORDINAL)
-    # One number for an account and a day, so that the configuration is asked once for each of the pairs.
+    # The configuration is asked once for each account and time in which it says the same of it.
+    since = [None, date.min, *sorted({group.since for group in config.groups if group.since is not None})]
+    times = _last_before(days.combine_chunks(), since)
     pairs = pc.add(
-        pc.multiply(pc.fill_null(accounts.indices.cast(pa.int64()), len(accounts.dictionary)), _DAYS),
-        pc.fill_null(ordinals, _NO_DAY),
+        pc.multiply(pc.fill_null(accounts.indices.cast(pa.int64()), len(accounts.dictionary)), len(since)),
+        times,
     ).dictionary_encode()
     names = [*accounts.dictionary.to_pylist(), None]
-    found = []
-    for account, day in (divmod(pair, _DAYS) for pair in pairs.dictionary.to_pylist()):
-        on = None if day == _NO_DAY else date.fromordinal(day)
-        found.append(config.group_of(names[account], on=on))
+    asked = (divmod(pair, len(since)) for pair in pairs.dictionary.to_pylist())
+    found = [config.group_of(names[account], on=since[time]) for account, time in asked]
     return pa.array(found, pa.string()).take(pairs.indices)
+
+
+def _last_before(days: pa.Array, ordered: Sequence[date | None]) -> pa.Array:
+    """The place of the last of these rising days that is not after each; of null 0, where None stands."""
+    ordinals = np.array([day.toordinal() - EPOCH_ORDINAL for day in ordered[1:] if day is not None])
+    places = np.searchsorted(ordinals, pc.fill_null(days.cast(pa.int32()), _NO_DAY), side="right")
+    return pa.array(places, pa.int64())
 
 
 def local_days(instants: pa.ChunkedArray, zone: ZoneInfo) -> pa.ChunkedArray:
@@ -95,10 +101,15 @@ def _candidates(tables: TableReader, selection: Selection) -> pa.Table:
         rows = tables.read("jobs", raw_job_ids=numbers, columns=JOB_COLUMNS, in_any_order=True)
         if set(rows["job_id"].to_pylist()) == set(selection.job_ids):
             return rows
+    return rows_between(tables, selection.start, selection.end)
+
+
+def rows_between(tables: TableReader, start: datetime | None, end: datetime | None) -> pa.Table:
+    """The jobs that were there in a period, in any order; None is without an end."""
     return tables.read(
         "jobs",
-        start_microseconds=utc_microseconds(selection.start) if selection.start else None,
-        end_microseconds=utc_microseconds(selection.end) if selection.end else None,
+        start_microseconds=None if start is None else utc_microseconds(start),
+        end_microseconds=None if end is None else utc_microseconds(end),
         columns=JOB_COLUMNS,
         in_any_order=True,
     )

@@ -50,6 +50,7 @@ class Result:
     jobs_unknown: tuple[str, ...]
     ended_at: datetime | None
     energy_millijoules: int | None
+    uncertainty_millijoules: int | None
     quality: Quality
     electricity_kwh: float | None
     sam: float | None
@@ -88,7 +89,7 @@ def read_results(tables: TableReader, config: Config, group: str | None = None) 
     if group is not None:
         rows = _that_name(rows, named.filter(pc.equal(named["group"], group)))
         named = among(named, _job_ids(rows))
-    jobs = NamedJobs(named)
+    jobs = NamedJobs(named, config.calibration)
     tasks = {name: config.task_named(name) for name in rows["task"].unique().to_pylist() if name}
     results = (_result(row, jobs, tasks, in_place, config) for row in rows.to_pylist())
     return sorted(
@@ -98,6 +99,9 @@ def read_results(tables: TableReader, config: Config, group: str | None = None) 
 
 
 def _stated(rows: pa.Table) -> list[Stated]:
+    """The results that correct another, and those that are corrected."""
+    corrected = pc.is_in(rows["submission_id"], rows["supersedes"].combine_chunks().drop_null())
+    rows = rows.filter(pc.or_(corrected, pc.is_valid(rows["supersedes"])))
     names = ("submission_id", "supersedes", "user", "submitted_at", "verdict", "ground")
     return [
         Stated(
@@ -227,6 +231,7 @@ def _result(
         jobs_unknown=unknown,
         ended_at=max((job.ended_at for job in spent if job.ended_at is not None), default=None),
         energy_millijoules=electricity.energy_millijoules,
+        uncertainty_millijoules=electricity.uncertainty_millijoules,
         quality=electricity.quality,
         electricity_kwh=counted_kwh,
         sam=None if isinstance(score, Undefined) else score,

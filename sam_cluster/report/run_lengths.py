@@ -12,11 +12,11 @@ from typing import Literal
 
 from ..core.config import Config
 from ..core.errors import ProjectionError
-from ..core.model import Flag, Quality, quality_of_sum
+from ..core.model import Flag, Quality
 from ..core.units import kwh_from_millijoules
 from ..metrics import AMOUNTS, ShorterRun
-from .gpu_models import GpuModels, job_key, read_gpu_models
-from .named_jobs import Electricity, electricity_of
+from .gpu_models import GpuModels, JobKey, job_key, read_gpu_models
+from .named_jobs import Electricity, NamedJob, NamedJobs, electricity_of, rows_named
 from .reading import read_jobs
 from .records import Job, Selection, TableReader, names
 from .results import Result, choose, read_results
@@ -54,10 +54,11 @@ def named_runs(tables: TableReader, config: Config, asked: Sequence[Asked], amou
     wanted = {*stated, *(job_id for result, _ in found for job_id in result.job_ids)}
     jobs = read_jobs(tables, config, Selection(job_ids=tuple(sorted(wanted)))) if wanted else []
     gpu_models = read_gpu_models(tables, jobs)
+    named = NamedJobs(rows_named(tables, config, stated), config.calibration).by_key if stated else {}
     runs = [_run_of_result(result, length, jobs, gpu_models, amount) for result, length in found]
     for job_id, length in stated.items():
         if spent := _latest(jobs, job_id):
-            runs.append(_run_of_jobs(job_id, length, spent, gpu_models))
+            runs.append(_run_of_jobs(job_id, length, spent, named, gpu_models))
         else:
             complaints.append(f"job {job_id} is not in the tables; sam-cluster aggregate takes it in")
     if complaints:
@@ -120,15 +121,14 @@ def _run_of_result(
     )
 
 
-def _run_of_jobs(job_id: str, length: float, spent: Sequence[Job], gpu_models: GpuModels) -> NamedRun:
-    known = [job.energy_millijoules for job in spent if job.energy_millijoules is not None]
-    # The figure of a job that still runs will grow: so far it is a lower bound.
-    qualities = (Quality.LOWER_BOUND if Flag.OPEN in job.flags else job.quality for job in spent)
-    electricity = Electricity(
-        energy_millijoules=sum(known) if known else None,
-        uncertainty_millijoules=sum(job.uncertainty_millijoules or 0 for job in spent),
-        quality=quality_of_sum(qualities),
-    )
+def _run_of_jobs(
+    job_id: str,
+    length: float,
+    spent: Sequence[Job],
+    named: Mapping[JobKey, NamedJob],
+    gpu_models: GpuModels,
+) -> NamedRun:
+    electricity = electricity_of([named[job_key(job)] for job in spent])
     return _run((job_id,), None, length, electricity, spent, gpu_models, {})
 
 
@@ -147,7 +147,7 @@ def _run(
     run = ShorterRun(
         amount=length,
         energy_kwh=None if energy is None else kwh_from_millijoules(energy),
-        uncertainty_kwh=kwh_from_millijoules(electricity.uncertainty_millijoules),
+        uncertainty_kwh=kwh_from_millijoules(electricity.uncertainty_millijoules or 0),
         # Of jobs without any figure, one of which still runs, the sum is called a lower bound: of nothing.
         quality=Quality.UNKNOWN if energy is None else electricity.quality,
         gpus=max((job.gpus for job in spent if job.gpus), default=None),

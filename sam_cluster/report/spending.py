@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -21,11 +21,17 @@ Spent = dict[tuple[str, str, datetime | None], list[Entry]]
 WHOLE = (Quality.MEASURED, Quality.ESTIMATED)
 
 
-def spent_in(usage: pa.Table, jobs: Sequence[Job], period: PeriodView, until: datetime) -> Spent:
+def spent_in(
+    usage: pa.Table,
+    jobs: Sequence[Job],
+    period: PeriodView,
+    until: datetime,
+    calibration: Mapping[str, float],
+) -> Spent:
     """The entries of the jobs' runs, from the hours of a period whose data reach up to `until`."""
     zone = ZoneInfo(period.timezone)
     run_ids = {run.run_id for job in jobs for run in job.runs}
-    return spent_by_run(jobs, entries_of(usage, zone, run_ids), period, until, zone)
+    return spent_by_run(jobs, entries_of(usage, zone, run_ids, calibration), period, until, zone)
 
 
 def spent_by_run(

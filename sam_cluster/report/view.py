@@ -5,7 +5,7 @@ Quantities are in base units; how they are written is `numbers`' and the templat
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -49,6 +49,7 @@ class Settings:
     price_per_kwh: float | None
     pue: float | None
     members: int | None
+    calibration: Mapping[str, float]  # the error of the sensors' gain, a fraction, by model of GPU
 
 
 class View(Protocol):

@@ -31,7 +31,7 @@ from .index import (
     write_content,
 )
 from .paths import StorePaths
-from .place import Step, no_step, numbered
+from .place import Step, each, no_step, numbered
 from .posix import make_directories
 from .rows import by_day, extents, in_order, joined
 from .schemas import KEYS, TABLES
@@ -122,6 +122,7 @@ class Transaction:
         raw_job_ids: Collection[int] | None = None,
         run_ids: Collection[str] | None = None,
         columns: Sequence[str] | None = None,
+        in_any_order: bool = False,
     ) -> pa.Table:
         """As `Snapshot.read`, with the changes made here."""
         where = Where(table, start_microseconds, end_microseconds, raw_job_ids, run_ids)
@@ -132,11 +133,11 @@ class Transaction:
             end_microseconds=end_microseconds,
             raw_job_ids=raw_job_ids,
         )
-        read = where.columns(columns)
+        read = where.columns(columns, in_any_order)
         unchanged = [file for file in files if file.day not in staged]
         parts = list(self.base.read_files(table, unchanged, read))
         parts += [rows if read is None else rows.select(read) for rows in staged.values()]
-        return where.selected(parts, columns)
+        return where.selected(parts, columns, in_any_order)
 
     def commit(self) -> Snapshot:
         """Make the changes current, and return the new state; the old one where nothing changed.
@@ -145,8 +146,12 @@ class Transaction:
         """
         number = self.base.number + 1
         tables = dict(self.base.manifest.tables)
-        for table, days in sorted(self._staged.items()):
-            tables[table] = self._write_table(table, days, number) or tables.get(table, "")
+        staged = sorted(self._staged)
+        written = each(
+            self.base.place, lambda table: self._write_table(table, self._staged[table], number), staged
+        )
+        for table, index in zip(staged, written, strict=True):
+            tables[table] = index or tables.get(table, "")
         tables = {table: name for table, name in tables.items() if name}
         same = tables == self.base.manifest.tables and self.properties == self.base.properties
         if same and not self._folded:

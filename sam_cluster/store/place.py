@@ -7,14 +7,17 @@ that it was not the first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, TypeVar
 
 NUMBER_DIGITS = 8
 
 Step = Callable[[str], None]
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 
 def no_step(name: str) -> None:
@@ -35,7 +38,7 @@ class Place(Protocol):
 
     @property
     def at_once(self) -> int:
-        """How many files are best read at a time: more than one where an answer takes its time."""
+        """How many things are best done at a time: more than one where an answer takes its time."""
 
     def where(self, name: str) -> str:
         """A file for who reads a message: its path, or its address."""
@@ -67,6 +70,16 @@ class Place(Protocol):
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove files, of which some may have gone already."""
+
+
+def each(place: Place, do: Callable[[Item], Answer], items: Collection[Item]) -> Iterator[Answer]:
+    """What comes of each item, in their order: by one after another, or by several at a time in threads."""
+    at_once = min(place.at_once, len(items))
+    if at_once < 2:
+        yield from map(do, items)
+        return
+    with ThreadPoolExecutor(at_once) as threads:
+        yield from threads.map(do, items)
 
 
 def numbered(directory: str, number: int) -> str:

@@ -124,11 +124,16 @@ def among(rows: pa.Table, columns: Sequence[str], wanted: Iterable[Sequence[obje
     return pc.is_in(joined(rows, columns), pa.array(keys, pa.string()))
 
 
+def only(rows: pa.Table, kept: pa.ChunkedArray) -> pa.Table:
+    """The rows that are kept; where that is all of them, as mostly, without a copy."""
+    return rows if pc.all(kept, skip_nulls=False).as_py() else rows.filter(kept)
+
+
 def once(table: str, rows: pa.Table) -> pa.Table:
     """The first row of each key."""
-    keys = joined(rows, KEYS[table]).to_pylist()
-    first = {key: at for at, key in reversed(list(enumerate(keys)))}
-    return rows.take(pa.array(sorted(first.values()), pa.int64()))
+    keys = rows.select(KEYS[table]).append_column("row", pa.array(range(len(rows)), pa.int64()))
+    first = keys.group_by(list(KEYS[table]), use_threads=False).aggregate([("row", "min")])["row_min"]
+    return rows if len(first) == len(rows) else rows.take(first)
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -1,16 +1,20 @@
 """A shard as a Parquet file: its samples are the rows; all that a figure needs is in the footer.
 
 The footer's key `sam_cluster.shard` is JSON: the run, the GPUs, and the boundaries. So a job's
-energy is known from the footer alone, and no sample is read for it.
+energy is known from the footer alone, and no sample is read for it. GPUs and boundaries are columns there,
+an object of lists, as one GPU or boundary after the other has its values; a column without any value is left
+out. So the footers of many shards become Arrow columns at once (`footers.py`). Versions 1 and 2 have an
+object for each GPU and boundary instead.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Any, BinaryIO, TypeVar, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
@@ -34,12 +38,23 @@ from sam_cluster.core.model import (
 
 FOOTER_KEY = b"sam_cluster.shard"
 VERSION_KEY = b"sam_cluster.shard_version"
-SHARD_VERSION = 2
+SHARD_VERSION = 3
 #: Of these the footer is read. Version 1 has no second meter: what it does not say is not known.
-READABLE_VERSIONS = (b"1", b"2")
+READABLE_VERSIONS = (b"1", b"2", b"3")
+#: Those whose GPUs and boundaries are objects, one each.
+VERSIONS_OF_OBJECTS = (b"1", b"2")
 INT64 = (-(2**63), 2**63 - 1)
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Footer:
+    """What the footer of a shard's file says, not yet looked into."""
+
+    version: bytes
+    text: bytes  # JSON
+
 
 SAMPLE_ROWS = pa.schema([
     pa.field("gpu_uuid", pa.dictionary(pa.int32(), pa.string())),
@@ -62,9 +77,11 @@ def write(shard: Shard, sink: BinaryIO) -> None:
         "power_energy_millijoules": [s.power_energy_millijoules for s in samples],
         "power_milliwatts": [s.power_milliwatts for s in samples],
     }
-    metadata = {VERSION_KEY: str(SHARD_VERSION).encode(), FOOTER_KEY: _to_json(shard)}
-    table = pa.Table.from_pydict(columns, schema=SAMPLE_ROWS.with_metadata(metadata))
-    pq.write_table(table, sink, compression="zstd")
+    rows = pa.Table.from_pydict(columns, schema=SAMPLE_ROWS)
+    # Without Arrow's own copy of the schema, which would hold all of the metadata once more.
+    with pq.ParquetWriter(sink, SAMPLE_ROWS, compression="zstd", store_schema=False) as writer:
+        writer.write_table(rows)
+        writer.add_key_value_metadata({VERSION_KEY: str(SHARD_VERSION).encode(), FOOTER_KEY: _to_json(shard)})
 
 
 def read_summary(path: Path) -> tuple[Shard, str]:
@@ -79,19 +96,49 @@ def read_summary(path: Path) -> tuple[Shard, str]:
 
 def parse_summary(content: bytes, where: str) -> Shard:
     """The shard without its samples, from a file's bytes. Raises ShardError, naming `where`."""
+    return parse_footer(read_footer(content, where), where)
+
+
+def read_footer(content: bytes, where: str) -> Footer:
+    """What the footer says, from a file's bytes. Raises ShardError, naming `where`."""
     try:
         metadata = pq.read_metadata(pa.BufferReader(content)).metadata or {}
     except (OSError, pa.ArrowException) as error:
         raise ShardError(f"{where}: not a readable Parquet file: {_first_line(error)}") from None
-    return _from_metadata(metadata, where)
+    version = metadata.get(VERSION_KEY)
+    if version is None or FOOTER_KEY not in metadata:
+        raise ShardError(f"{where}: a Parquet file, but not a shard of sam-cluster")
+    if version not in READABLE_VERSIONS:
+        raise ShardError(f"{where}: a shard of version {version!r}; this release reads 1 to {SHARD_VERSION}")
+    return Footer(version, metadata[FOOTER_KEY])
+
+
+def is_current(footer: Footer) -> bool:
+    """Whether this release writes such footers."""
+    return footer.version == str(SHARD_VERSION).encode()
+
+
+def parse_footer(footer: Footer, where: str) -> Shard:
+    """The shard without its samples. Raises ShardError, naming `where`."""
+    try:
+        document = json.loads(footer.text)
+        if footer.version not in VERSIONS_OF_OBJECTS:
+            document = {
+                **document,
+                "gpus": _objects(GpuHeld, document["gpus"]),
+                "boundaries": _objects(Boundary, document["boundaries"]),
+            }
+        return _from_document(document)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ShardError(f"{where}: its footer does not hold a shard: {_first_line(error)}") from None
 
 
 def read_sample_rows(path: Path) -> pa.Table:
     """The samples of a shard as rows of SAMPLE_ROWS, by GPU and time. Raises ShardError, OSError."""
     with path.open("rb") as file:
         try:
-            rows = pq.ParquetFile(file).read(columns=SAMPLE_ROWS.names)
-            return rows.select(SAMPLE_ROWS.names).cast(SAMPLE_ROWS.remove_metadata())
+            rows = pq.ParquetFile(file, read_dictionary=["gpu_uuid"]).read(columns=SAMPLE_ROWS.names)
+            return rows.select(SAMPLE_ROWS.names).cast(SAMPLE_ROWS)
         except (KeyError, ValueError, pa.ArrowException) as error:
             raise ShardError(f"{path}: its samples cannot be read: {_first_line(error)}") from None
 
@@ -116,26 +163,34 @@ def _microseconds(instant: Any) -> int:
 
 
 def _to_json(shard: Shard) -> bytes:
-    document = asdict(shard)
+    document = asdict(replace(shard, samples=()))
     del document["samples"]
+    document["gpus"] = _columns(shard.gpus)
+    document["boundaries"] = _columns(shard.boundaries)
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")
 
 
-def _from_metadata(metadata: dict[bytes, bytes], where: str) -> Shard:
-    version = metadata.get(VERSION_KEY)
-    if version is None or FOOTER_KEY not in metadata:
-        raise ShardError(f"{where}: a Parquet file, but not a shard of sam-cluster")
-    if version not in READABLE_VERSIONS:
-        raise ShardError(f"{where}: a shard of version {version!r}; this release reads 1 to {SHARD_VERSION}")
-    try:
-        return _from_document(json.loads(metadata[FOOTER_KEY]))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ShardError(f"{where}: its footer does not hold a shard: {_first_line(error)}") from None
+def _columns(values: Sequence[GpuHeld] | Sequence[Boundary]) -> dict[str, list[Any]]:
+    """Values as columns, without those that are null throughout."""
+    names = [each.name for each in fields(values[0])] if values else []
+    columns = {name: [getattr(value, name) for value in values] for name in names}
+    return {name: column for name, column in columns.items() if any(each is not None for each in column)}
+
+
+def _objects(kind: type, columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    """Columns as an object a value, in which a column that may be null is null where it was left out."""
+    types = FIELD_TYPES[kind]
+    for name, column in columns.items():
+        if name not in types or type(column) is not list:
+            raise TypeError(f"{name} is {column!r:.60}")
+    nothing = {name: None for name, its_types in types.items() if NoneType in its_types}
+    rows = zip(*columns.values(), strict=True)
+    return [{**nothing, **dict(zip(columns, row, strict=True))} for row in rows]
 
 
 def _from_document(document: dict[str, Any]) -> Shard:
     gpus = tuple(
-        _made(GpuHeld, {**gpu, "rung": Rung(gpu["rung"]), "reason": _optional(Reason, gpu["reason"])})
+        _made(GpuHeld, {**gpu, "rung": Rung(gpu["rung"]), "reason": _optional(Reason, gpu.get("reason"))})
         for gpu in document["gpus"]
     )
     boundaries = tuple(
@@ -150,7 +205,7 @@ def _from_document(document: dict[str, Any]) -> Shard:
             "gpus": gpus,
             "boundaries": boundaries,
             "flags": _flags(document["flags"]),
-            "reason": _optional(Reason, document["reason"]),
+            "reason": _optional(Reason, document.get("reason")),
             "agent_cost": _made(AgentCost, cost) if (cost := document.get("agent_cost")) else None,
             "host": _host(host) if (host := document.get("host")) else None,
         },
@@ -159,7 +214,7 @@ def _from_document(document: dict[str, Any]) -> Shard:
 
 def _host(document: dict[str, Any]) -> HostEnergy:
     domains = tuple(
-        _made(HostDomain, {**domain, "reason": _optional(Reason, domain["reason"])})
+        _made(HostDomain, {**domain, "reason": _optional(Reason, domain.get("reason"))})
         for domain in document["domains"]
     )
     return _made(HostEnergy, {**document, "domains": domains})

@@ -2,7 +2,7 @@
 
 The checks are those without which one bad shard could cost more than itself: a name that is no part of
 a path, an instant outside any table's days, a number that no column or sum of a table holds, a counter
-that runs backwards inside a segment.
+that runs backwards inside a segment. `plainness.py` has the same limits for many shards at once.
 """
 
 from __future__ import annotations
@@ -29,6 +29,15 @@ LONGEST_INTERVAL = 366 * MICROSECONDS_PER_DAY
 MOST_SLICES = 1024
 RUN_ID = re.compile(r"[A-Za-z0-9.]{1,128}")
 DEVICE = re.compile(r"[A-Za-z0-9./_-]{1,128}")
+#: What of a boundary is an instant, a time of the boot clock, and an energy.
+INSTANTS = ("at_microseconds", "since_at_microseconds", "previous_at_microseconds")
+UPTIMES = ("uptime_microseconds", "since_uptime_microseconds", "previous_uptime_microseconds",
+           "since_covered_microseconds")  # fmt: skip
+ENERGIES = ("energy_millijoules", "counter_millijoules", "since_energy_millijoules",
+            "previous_energy_millijoules", "uncertainty_millijoules", "since_power_millijoules",
+            "since_power_uncertainty_millijoules", "bridged_millijoules")  # fmt: skip
+#: What no two boundaries of a shard have in common.
+BOUNDARY_KEY = ("gpu_uuid", "kind", "at_microseconds", "uptime_microseconds", "segment")
 
 
 def complaint(shard: Shard, node: str, file_name: str) -> str | None:
@@ -73,13 +82,7 @@ def _complaints(shard: Shard, node: str, file_name: str) -> Iterator[str]:
 
 def key_of(boundary: Boundary) -> tuple[object, ...]:
     """What no two boundaries of a shard have in common."""
-    return (
-        boundary.gpu_uuid,
-        boundary.kind,
-        boundary.at_microseconds,
-        boundary.uptime_microseconds,
-        boundary.segment,
-    )
+    return tuple(getattr(boundary, name) for name in BOUNDARY_KEY)
 
 
 def _boundary_complaints(boundary: Boundary) -> Iterator[str]:
@@ -92,30 +95,13 @@ def _wrongs(boundary: Boundary) -> Iterator[str]:
     """What cannot be believed of a boundary."""
     if not DEVICE.fullmatch(boundary.gpu_uuid) or not DEVICE.fullmatch(boundary.segment):
         yield "has no GPU's or segment's name"
-    instants = (boundary.at_microseconds, boundary.since_at_microseconds, boundary.previous_at_microseconds)
-    if any(instant is not None and not 0 <= instant <= LAST_INSTANT for instant in instants):
+    if not _within(LAST_INSTANT, *(getattr(boundary, name) for name in INSTANTS)):
         yield "is outside the years 1970 to 2099"
     since, energy = boundary.since_uptime_microseconds, boundary.energy_millijoules
-    if not _within(
-        LAST_INSTANT,
-        boundary.uptime_microseconds,
-        since,
-        boundary.previous_uptime_microseconds,
-        abs(boundary.lag_microseconds),
-        boundary.since_covered_microseconds,
-    ):
+    uptimes = (getattr(boundary, name) for name in UPTIMES)
+    if not _within(LAST_INSTANT, *uptimes, abs(boundary.lag_microseconds)):
         yield "has an uptime or a lag that no clock shows"
-    if not _within(
-        LARGEST_MILLIJOULES,
-        energy,
-        boundary.counter_millijoules,
-        boundary.since_energy_millijoules,
-        boundary.previous_energy_millijoules,
-        boundary.uncertainty_millijoules,
-        boundary.since_power_millijoules,
-        boundary.since_power_uncertainty_millijoules,
-        boundary.bridged_millijoules,
-    ):
+    if not _within(LARGEST_MILLIJOULES, *(getattr(boundary, name) for name in ENERGIES)):
         yield "has an energy that no counter shows"
     if since is not None and since > boundary.uptime_microseconds:
         yield "comes before the run's boundary before it"

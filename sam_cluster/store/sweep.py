@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
+from functools import partial
 
 from sam_cluster.core.units import MICROSECONDS_PER_DAY, MICROSECONDS_PER_HOUR
 
 from .index import COMMITS, INDEX, Manifest
-from .place import Entry, number_of, numbered
+from .place import Entry, each, number_of, numbered
 from .tables import Snapshot
 
 #: How long a reader may go on with the state that it began with.
@@ -30,9 +31,9 @@ def sweep(current: Snapshot, directories: Iterable[str], now_microseconds: int) 
     place_time = current.place.written_at(numbered(COMMITS, current.number))
     if place_time is None:
         return swept
-    for directory in [*directories, INDEX]:
-        named = superseded | _named(current, directory)
-        _remove_left(current, directory, named, place_time - WRITERS_MICROSECONDS)
+    left = partial(_left, current, superseded, place_time - WRITERS_MICROSECONDS)
+    for gone in each(current.place, left, [*directories, INDEX]):
+        current.place.remove(gone)
     _remove_commits(current, min(swept, current.number), place_time)
     return swept
 
@@ -66,9 +67,11 @@ def _named(current: Snapshot, directory: str) -> set[str]:
     return {file.path} if file else set()
 
 
-def _remove_left(current: Snapshot, directory: str, named: set[str], before_microseconds: int) -> None:
+def _left(current: Snapshot, superseded: set[str], before_microseconds: int, directory: str) -> list[str]:
+    """The files in a directory that no commit names, and whose writer must be dead."""
+    named = superseded | _named(current, directory)
     unnamed = (entry for entry in current.place.entries(directory) if entry.name not in named)
-    current.place.remove([entry.name for entry in unnamed if _is_older(entry, before_microseconds)])
+    return [entry.name for entry in unnamed if _is_older(entry, before_microseconds)]
 
 
 def _remove_commits(current: Snapshot, before_number: int, place_time: int) -> None:

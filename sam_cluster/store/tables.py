@@ -9,7 +9,6 @@ A snapshot stays readable for an hour after a later commit superseded it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from functools import partial
 from typing import Any
@@ -21,9 +20,9 @@ from sam_cluster.core.errors import StoreError
 
 from .index import COMMITS, NOTHING, FileEntry, Manifest, Month, files_from_file, index_from_file, month_of
 from .paths import StorePaths
-from .place import Place, numbered
+from .place import Place, each, numbered
 from .posix import Directory
-from .rows import empty, extent_columns, extents, in_order
+from .rows import empty, extent_columns, extents, in_order, only
 from .schemas import KEYS, TABLES
 from .upgrade import read_columns
 
@@ -169,13 +168,8 @@ class Snapshot:
     def read_files(
         self, table: str, files: Sequence[FileEntry], columns: Sequence[str] | None = None
     ) -> Iterator[pa.Table]:
-        """The rows of each file; of several at once where the place takes its time to answer."""
-        read = partial(self.read_file, table, columns=columns)
-        if self.place.at_once == 1 or len(files) < 2:
-            yield from map(read, files)
-            return
-        with ThreadPoolExecutor(self.place.at_once) as readers:
-            yield from readers.map(read, files)
+        """The rows of each file."""
+        return each(self.place, partial(self.read_file, table, columns=columns), files)
 
     def read_file(self, table: str, file: FileEntry, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows of one file. Raises StoreError where it is missing, torn or of another schema."""
@@ -232,12 +226,10 @@ class Where:
 
     def _filtered(self, rows: pa.Table) -> pa.Table:
         for name, wanted in self._ids.items():
-            rows = rows.filter(pc.is_in(rows[name], wanted))
+            rows = only(rows, pc.is_in(rows[name], wanted))
         if len(rows) and (self._start, self._end) != (None, None):
             first, last = extents(self._table, rows)
-            if self._start is not None:
-                kept = pc.greater_equal(last, self._start)
-                rows, first = rows.filter(kept), first.filter(kept)
-            if self._end is not None:
-                rows = rows.filter(pc.less(first, self._end))
+            begun = pa.scalar(True) if self._end is None else pc.less(first, self._end)
+            unended = pa.scalar(True) if self._start is None else pc.greater_equal(last, self._start)
+            rows = only(rows, pc.and_(begun, unended))
         return rows

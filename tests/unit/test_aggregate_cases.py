@@ -278,3 +278,10 @@ def test_a_gap_from_midnight_on_stays_when_the_day_before_is_divided_anew(tmp_pa
     run_aggregate(in_turn)
     assert [row["cause"] for row in rows(at_once, "gaps")] == ["shard_missing"]
     assert digests(in_turn) == digests(at_once)
+
+
+def test_an_end_without_a_start_that_has_readings_all_the_same_is_no_more_than_a_run(paths) -> None:
+    for shard in Simulation(HISTORY).shards():
+        put(paths, replace(shard, flags=(Flag.NO_START,)))
+    assert run_aggregate(paths).complete
+    assert {tuple(row["flags"]) for row in rows(paths, "runs")} == {("no_start",)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import signal
 import subprocess
@@ -13,12 +14,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sam_cluster.core.errors import StoreError
 from sam_cluster.core.times import from_utc_microseconds
 from sam_cluster.store import bucket as bucket_module
 from sam_cluster.store.bucket import Bucket
 from sam_cluster.store.commit import CommitLost, prepare
+from sam_cluster.store.objects import ObjectFile
 from sam_cluster.store.paths import StorePaths
 from sam_cluster.store.place import no_step, numbered
 from sam_cluster.store.rows import day_of, from_rows
@@ -132,6 +136,21 @@ def test_a_large_file_is_read_in_parts(name: str, monkeypatch: pytest.MonkeyPatc
         place.parquet("jobs/none.parquet")
 
 
+@given(st.data())
+def test_any_part_of_a_file_is_read_as_it_is(data: st.DataObject) -> None:
+    size = data.draw(st.integers(1, 30))
+    positions = st.integers(0, size + 2)
+    reads, tail = data.draw(st.lists(st.tuples(positions, positions), max_size=8)), data.draw(positions)
+    content = bytes(range(100, 100 + size))
+    whole = memoryview(content)
+    file = ObjectFile(size, whole[max(size - tail, 0) :], lambda start, end: whole[start:end])
+    for at, length in reads:
+        assert file.seek(at) == at
+        assert file.read(length) == content[at : at + length]
+    assert file.seek(-1, io.SEEK_END) == size - 1
+    assert (file.read(), file.tell()) == (content[-1:], size)
+
+
 def test_a_snapshot_can_be_handed_to_another_process(paths: StorePaths) -> None:
     add(paths, job(1), job(2, EPOCH + DAY))
     handed = pickle.loads(pickle.dumps(Tables(paths).snapshot()))
@@ -243,7 +262,7 @@ def test_a_reader_keeps_its_state_for_an_hour_and_then_the_files_are_gone(
 def test_what_no_commit_names_is_removed_after_a_day_and_nothing_else_is(
     server: Server, name: str, paths: StorePaths
 ) -> None:
-    add(paths, job(1))
+    old = add(paths, job(1))
     day = f"jobs/day={day_of(EPOCH).isoformat()}"
     place = Bucket(f"s3://{name}")
     left = [f"{day}/0123-2.parquet", "index/0123-2.json"]
@@ -256,6 +275,7 @@ def test_what_no_commit_names_is_removed_after_a_day_and_nothing_else_is(
     add(paths, job(2), now=NOW + 1)
     assert server.names(name) & {*left, *others} == set(others)
     assert MARK in server.names(name)
+    assert ids(Snapshot(paths, old.manifest).read("jobs")) == [1]
     add(paths, job(3), now=NOW + 2)
     assert ids(Tables(paths).snapshot().read("jobs")) == [1, 2, 3]
 

@@ -128,7 +128,7 @@ def test_a_reader_keeps_its_state_for_an_hour_and_then_the_files_are_gone(paths)
 
 
 def test_what_a_dead_writer_left_is_removed_after_a_day_and_nothing_else_is(paths) -> None:
-    add(paths, job(1))
+    old = add(paths, job(1))
     directory = paths.tables / "jobs" / f"day={day_of(EPOCH).isoformat()}"
     left = [directory / "0123-2.parquet", directory / ".0123-2.parquet.part"]
     left.append(paths.tables / "index" / "0123-2.json")
@@ -140,6 +140,7 @@ def test_what_a_dead_writer_left_is_removed_after_a_day_and_nothing_else_is(path
     add(paths, job(2), now=NOW + 1)
     assert not any(path.exists() for path in left)
     assert young.exists()
+    assert ids(Snapshot(paths, old.manifest).read("jobs")) == [1]
     add(paths, job(3), now=NOW + 2)
     assert ids(Tables(paths).snapshot().read("jobs")) == [1, 2, 3]
 

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sam_cluster.agent.ports import DriverError
-from sam_cluster.aggregate.fold import reading_rows, readings_by_gpu
+from sam_cluster.aggregate.readings import readings_by_gpu
+from sam_cluster.aggregate.shard_rows import reading_rows
 from sam_cluster.core.config import Config
 from sam_cluster.core.model import NO_JOB, Cause, GapKind, Kind, Reason, Shard
 from sam_cluster.core.times import from_utc_microseconds

@@ -75,9 +75,13 @@ def changed(change) -> bytes:
         lambda shard: shard.update(more=1),
         lambda shard: shard.pop("node"),
         lambda shard: shard.update(boundaries=[1]),
-        lambda shard: shard["boundaries"][0].update(energy_millijoules=1.5),
-        lambda shard: shard["boundaries"][0].update(energy_millijoules=2**63),
-        lambda shard: shard["gpus"][0].update(rung="guessed"),
+        lambda shard: shard["boundaries"].update(kind="start"),
+        lambda shard: shard["boundaries"].update(more=[]),
+        lambda shard: shard["boundaries"]["segment"].pop(),
+        lambda shard: shard["boundaries"].pop("segment"),
+        lambda shard: shard["boundaries"]["energy_millijoules"].__setitem__(0, 1.5),
+        lambda shard: shard["boundaries"]["energy_millijoules"].__setitem__(0, 2**63),
+        lambda shard: shard["gpus"]["rung"].__setitem__(0, "guessed"),
         lambda shard: shard["key"].update(job_id=[7]),
     ],
 )
@@ -92,7 +96,7 @@ def test_a_parquet_file_of_others_and_one_of_another_version_are_told_apart() ->
     with pytest.raises(ShardError, match="not a shard of sam-cluster"):
         shards.parse_summary(sink.getvalue(), "here")
     table = pq.read_table(BytesIO(content_of(SHARD)))
-    newer = table.replace_schema_metadata({**table.schema.metadata, shards.VERSION_KEY: b"3"})
+    newer = table.replace_schema_metadata({**table.schema.metadata, shards.VERSION_KEY: b"4"})
     sink = BytesIO()
     pq.write_table(newer, sink)
     with pytest.raises(ShardError, match="this release reads 1"):

@@ -7,7 +7,8 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sam_cluster.aggregate.fold import reading_rows, readings_by_gpu
+from sam_cluster.aggregate.readings import readings_by_gpu
+from sam_cluster.aggregate.shard_rows import reading_rows
 from sam_cluster.core.model import Cause, Flag, GapKind, Kind, Quality, ShareRule
 from sam_cluster.energy.gaps import gaps
 from sam_cluster.energy.hours import Usage, usage

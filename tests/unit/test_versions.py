@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -16,24 +17,33 @@ from sam_cluster.store.rows import from_rows
 from sam_cluster.store.schemas import TABLES, since, version
 from sam_cluster.store.upgrade import read_columns
 
-from .test_shards import SHARD, content_of
+from .test_shards import SHARD
 
 OF_VERSION_2 = {"since_power_millijoules", "since_power_uncertainty_millijoules",
                 "since_covered_microseconds", "gap_microseconds", "bridged_millijoules"}  # fmt: skip
 
 
-def test_a_shard_of_version_1_is_read_and_says_nothing_of_the_second_meter() -> None:
-    table = pq.read_table(BytesIO(content_of(SHARD)))
-    document = json.loads(table.schema.metadata[shards.FOOTER_KEY])
-    for boundary in document["boundaries"]:
+def of_version(number: int) -> bytes:
+    """The shard as an earlier release wrote it: an object for each GPU and boundary."""
+    document = asdict(replace(SHARD, samples=()))
+    del document["samples"]
+    for boundary in document["boundaries"] if number == 1 else ():
         for name in OF_VERSION_2:
             del boundary[name]
-    metadata = {shards.VERSION_KEY: b"1", shards.FOOTER_KEY: json.dumps(document).encode()}
+    metadata = {shards.VERSION_KEY: str(number).encode(), shards.FOOTER_KEY: json.dumps(document).encode()}
     sink = BytesIO()
-    pq.write_table(table.replace_schema_metadata(metadata), sink)
-    read = shards.parse_summary(sink.getvalue(), "here")
+    pq.write_table(shards.SAMPLE_ROWS.with_metadata(metadata).empty_table(), sink)
+    return sink.getvalue()
+
+
+def test_a_shard_of_version_1_is_read_and_says_nothing_of_the_second_meter() -> None:
+    read = shards.parse_summary(of_version(1), "here")
     assert [b.energy_millijoules for b in read.boundaries] == [b.energy_millijoules for b in SHARD.boundaries]
     assert all(getattr(b, name) is None for b in read.boundaries for name in OF_VERSION_2)
+
+
+def test_a_shard_of_version_2_is_read_as_it_was() -> None:
+    assert shards.parse_summary(of_version(2), "here") == replace(SHARD, samples=())
 
 
 def written(path: Path, rows: pa.Table, number: int) -> Path:

@@ -109,6 +109,7 @@ def _settings(config: Config) -> Settings:
         price_per_kwh=config.price_per_kwh,
         pue=config.pue,
         members=None,
+        calibration=config.calibration,
     )
 
 
@@ -218,8 +219,9 @@ def _held_idle(now: Spending) -> HeldIdle:
     whole = now.whole
     held, known = whole.amount.held_microseconds, whole.amount.known_millijoules
     return HeldIdle(
-        energy_millijoules=whole.idle_millijoules,
-        share=whole.idle_millijoules / known if known else None,
+        energy_millijoules=whole.idle.known_millijoules,
+        uncertainty_millijoules=whole.idle.uncertainty.millijoules,
+        share=whole.idle.known_millijoules / known if known else None,
         judged_share=now.judged_microseconds / held if held else None,
     )
 

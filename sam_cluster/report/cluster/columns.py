@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 from ...core.config import Config
 from ...core.times import utc_microseconds
 from ...store.rows import joined
-from ..reading import groups_of
+from ..ledger import summed
+from ..reading import groups_of, rows_between
 from ..records import TableReader
 
 JOB_COLUMNS = (
@@ -26,7 +27,13 @@ EPOCH_START = np.iinfo(np.int64).min
 def jobs_of(tables: TableReader, config: Config, start: datetime, end: datetime) -> pa.Table:
     """The GPU jobs of a period with their `lab`, and whether each `overlaps` the period; beside them those
     that began in the hour in which a period ends that ends inside one, for that hour is the period's."""
-    rows = _gpu_jobs(tables, start, end)
+    rows = tables.read(
+        "jobs",
+        start_microseconds=utc_microseconds(start),
+        end_microseconds=utc_microseconds(end + HOUR),
+        columns=JOB_COLUMNS,
+    )
+    rows = _with_gpus(rows)
     return rows.append_column("lab", groups_of(rows, config)).append_column(
         "overlaps", _overlaps(rows, start, end)
     )
@@ -34,21 +41,14 @@ def jobs_of(tables: TableReader, config: Config, start: datetime, end: datetime)
 
 def gpu_time_of_all(tables: TableReader, start: datetime, end: datetime, until: datetime) -> int:
     """GPU-microseconds of all labs inside a period, as allocated; of jobs of which it is known."""
-    rows = _gpu_jobs(tables, start, end)
+    rows = _with_gpus(rows_between(tables, start, end))
     inside = gpu_time_inside(rows.filter(_overlaps(rows, start, end)), start, end, until)
     return pc.sum(inside).as_py() or 0
 
 
-def _gpu_jobs(tables: TableReader, start: datetime, end: datetime) -> pa.Table:
-    rows = tables.read(
-        "jobs",
-        start_microseconds=utc_microseconds(start),
-        end_microseconds=utc_microseconds(end + HOUR),
-        columns=JOB_COLUMNS,
-    )
-    # A job without GPUs is nothing that could be metered.
-    held = pc.or_(pc.fill_null(pc.not_equal(rows["gpus"], 0), True), _has_words(rows["run_ids"]))
-    return rows.filter(held)
+def _with_gpus(rows: pa.Table) -> pa.Table:
+    """A job without GPUs is nothing that could be metered."""
+    return rows.filter(pc.or_(pc.fill_null(pc.not_equal(rows["gpus"], 0), True), _has_words(rows["run_ids"])))
 
 
 def _has_words(lists: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -86,14 +86,12 @@ def _instants(column: pa.ChunkedArray, where_null: datetime) -> np.ndarray:
 
 
 def attributed(usage: pa.Table, jobs: pa.Table) -> pa.Table:
-    """The hours of `idle.judged`, summed by run, quality and `is_idle`, with `lab` and `user` of their job;
-    null where no job is known. A run's id may come again: then the job is meant that began last."""
-    summed = usage.group_by(["cluster", "run_id", "started_at", "quality", "is_idle"]).aggregate(
-        [("energy_millijoules", "sum"), ("held_microseconds", "sum")]
-    )
-    place = _job_of(summed, jobs)
-    summed = summed.append_column("lab", jobs["lab"].take(place))
-    return summed.append_column("user", jobs["user"].take(place))
+    """The hours of `idle.judged`, `summed` by run and `is_idle`, with `lab` and `user` of their job; null
+    where no job is known. A run's id may come again: then the job is meant that began last."""
+    runs = summed(usage, ["cluster", "run_id", "started_at", "is_idle"])
+    place = _job_of(runs, jobs)
+    runs = runs.append_column("lab", jobs["lab"].take(place))
+    return runs.append_column("user", jobs["user"].take(place))
 
 
 def _job_of(runs: pa.Table, jobs: pa.Table) -> pa.Array:

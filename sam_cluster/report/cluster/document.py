@@ -18,13 +18,13 @@ from .view import ClusterView, LabLine
 from .waiting import Waiting
 
 CSV_KEYS = (
-    "group", "jobs", "energy_millijoules", "energy_kwh", "quality", "gpu_seconds",
+    "group", "jobs", "energy_millijoules", "energy_kwh", "uncertainty_millijoules", "quality", "gpu_seconds",
     "jobs_without_gpu_time", "energy_share", "gpu_share", "share_granted", "share_granted_as_given",
     "share_source", "changed_in_period", "level_fs_energy", "level_fs_energy_reason", "level_fs_gpu",
     "level_fs_gpu_reason", "heads", "heads_are", "energy_kwh_per_head", "gpu_seconds_per_head",
-    "heads_withheld", "active_people", "results", "held_idle_millijoules", "waited_jobs",
-    "waiting_unknown_jobs", "waiting_median_seconds", "waiting_90th_percentile_seconds",
-    "waiting_withheld",
+    "heads_withheld", "active_people", "results", "held_idle_millijoules",
+    "held_idle_uncertainty_millijoules", "waited_jobs", "waiting_unknown_jobs", "waiting_median_seconds",
+    "waiting_90th_percentile_seconds", "waiting_withheld",
 )  # fmt: skip
 
 
@@ -108,6 +108,7 @@ def _lab(line: LabLine) -> dict[str, Any]:
         "jobs": line.jobs,
         "energy_millijoules": amount["energy_millijoules"],
         "energy_kwh": amount["energy_kwh"],
+        "uncertainty_millijoules": amount["uncertainty_millijoules"],
         "quality": amount["quality"],
         "gpu_seconds": _seconds(line.gpu_microseconds),
         "jobs_without_gpu_time": line.jobs_without_gpu_time,
@@ -130,7 +131,8 @@ def _lab(line: LabLine) -> dict[str, Any]:
         "heads_withheld": heads.is_withheld,
         "active_people": line.active_people,
         "results": line.results,
-        "held_idle_millijoules": line.idle_millijoules,
+        "held_idle_millijoules": line.idle.known_millijoules,
+        "held_idle_uncertainty_millijoules": line.idle.uncertainty.millijoules,
         "waited_jobs": waiting.jobs,
         "waiting_unknown_jobs": waiting.unknown,
         "waiting_median_seconds": waiting.median_seconds,
@@ -194,6 +196,7 @@ def _task(task: TaskReached) -> dict[str, Any]:
                 "accuracy": line.accuracy,
                 "energy_millijoules": line.energy_millijoules,
                 "energy_kwh": kwh_from_millijoules(line.energy_millijoules),
+                "uncertainty_millijoules": line.uncertainty_millijoules,
                 "group": line.lab,
                 "groups": line.labs,
             }

@@ -59,7 +59,7 @@ def lab_lines(spending: Spending, facts: LabFacts) -> tuple[LabLine, ...]:
                 heads=_heads(ours, granted, active, facts.least_people),
                 active_people=active if active == 0 or active >= facts.least_people else None,
                 results=facts.results.get(lab, 0),
-                idle_millijoules=ours.idle_millijoules,
+                idle=ours.idle,
                 waiting=facts.waiting.get(lab, NOBODY_WAITED),
             )
         )

@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...core.model import Quality
-from ..ledger import Amount
+from ..ledger import Amount, amount_of
 
 DIGITS = 8
 
@@ -30,7 +29,9 @@ class Person:
     amount: Amount = field(default_factory=Amount)
 
 
-def people_of(jobs: Iterable[Mapping[str, Any]], hours: Iterable[Mapping[str, Any]]) -> list[Person]:
+def people_of(
+    jobs: Iterable[Mapping[str, Any]], hours: Iterable[Mapping[str, Any]], calibration: Mapping[str, float]
+) -> list[Person]:
     """Everyone with a GPU job in the period, from sums by `lab` and `user` of jobs and of hours."""
     found: dict[tuple[str | None, str | None], Person] = {}
     for row in jobs:
@@ -41,11 +42,7 @@ def people_of(jobs: Iterable[Mapping[str, Any]], hours: Iterable[Mapping[str, An
     for row in hours:
         key = row["lab"], row["user"]
         person = found.setdefault(key, Person(user=row["user"], lab=row["lab"]))
-        person.amount += Amount(
-            row["energy_millijoules"] or 0,
-            row["held_microseconds"] or 0,
-            frozenset({Quality(row["quality"])}),
-        )
+        person.amount += amount_of(row, calibration)
     return sorted(found.values(), key=lambda p: (p.lab or "", p.user or ""))
 
 

@@ -22,6 +22,7 @@ class Reached:
 
     accuracy: float
     energy_millijoules: int
+    uncertainty_millijoules: int
     lab: str
     labs: int
 
@@ -52,7 +53,7 @@ def reached(results: Iterable[Result]) -> tuple[TaskReached, ...]:
 
 def _task(key: tuple[str | None, ...], results: Sequence[Result]) -> TaskReached:
     usable = [
-        (result.accuracy, result.energy_millijoules, result.group)
+        (result.accuracy, result.energy_millijoules, result.group, result.uncertainty_millijoules or 0)
         for result in results
         if result.accuracy is not None
         and result.energy_millijoules is not None
@@ -60,18 +61,19 @@ def _task(key: tuple[str | None, ...], results: Sequence[Result]) -> TaskReached
         and result.quality in WHOLE
     ]
     by_lab: dict[str, list[float]] = defaultdict(list)
-    for accuracy, _, lab in usable:
+    for accuracy, _, lab, _ in usable:
         by_lab[lab].append(accuracy)
     lines = []
     for accuracy in shared_accuracies(by_lab):
-        enough = [(energy, lab) for fraction, energy, lab in usable if fraction >= accuracy]
-        energy, lab = min(enough)
+        enough = [(energy, lab, off) for fraction, energy, lab, off in usable if fraction >= accuracy]
+        energy, lab, off = min(enough)
         lines.append(
             Reached(
                 accuracy=accuracy,
                 energy_millijoules=energy,
+                uncertainty_millijoules=off,
                 lab=lab,
-                labs=len({each for _, each in enough}),
+                labs=len({each for _, each, _ in enough}),
             )
         )
     task, metric, dataset, split = key

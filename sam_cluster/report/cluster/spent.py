@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 from ...core.config import Config
 from ...core.model import Quality
 from ..idle import idle_powers, judged
-from ..ledger import Amount, usage_of
+from ..ledger import Amount, amount_of, summed, usage_of
 from ..records import TableReader
 from ..view import PeriodView
 from .columns import attributed, gpu_time_inside, jobs_of
@@ -25,13 +26,13 @@ PARTIAL = (Quality.LOWER_BOUND, Quality.UNKNOWN)
 
 @dataclass(slots=True)
 class LabSum:
-    """What one lab spent. `idle_millijoules` is of GPUs that were held and idle."""
+    """What one lab spent. `idle` is the part of GPUs that were held and idle."""
 
     amount: Amount = field(default_factory=Amount)
     gpu_microseconds: int = 0
     jobs: int = 0
     jobs_without_gpu_time: int = 0
-    idle_millijoules: int = 0
+    idle: Amount = field(default_factory=Amount)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ class Spending:
             total.gpu_microseconds += lab.gpu_microseconds
             total.jobs += lab.jobs
             total.jobs_without_gpu_time += lab.jobs_without_gpu_time
-            total.idle_millijoules += lab.idle_millijoules
+            total.idle += lab.idle
         return total
 
 
@@ -66,30 +67,35 @@ def spending_of(tables: TableReader, config: Config, period: PeriodView, data_un
     jobs = every_job.filter(every_job["overlaps"])
     inside = gpu_time_inside(jobs, period.start, period.end, min(period.end, data_until))
     jobs = jobs.append_column("gpu_time", inside)
-    by_person = _hours_of_people(hours)
-    people = by_lab(people_of(_jobs_of_people(jobs), by_person))
+    by_person = summed(hours, ["lab", "user", "is_idle"]).to_pylist()
+    people = by_lab(people_of(_jobs_of_people(jobs), by_person, config.calibration))
     labs: dict[str | None, LabSum] = defaultdict(LabSum)
     for lab, ours in people.items():
         for person in ours:
             labs[lab].amount += person.amount
             labs[lab].jobs += person.jobs
             labs[lab].gpu_microseconds += person.gpu_microseconds
-    _complete(labs, jobs, by_person)
+    _complete(labs, jobs, by_person, config.calibration)
     seen = hours.filter(pc.is_valid(hours["is_idle"]))
     return Spending(
         usage=usage,
         jobs=jobs,
         labs=dict(labs),
         people=people,
-        judged_microseconds=pc.sum(seen["held_microseconds_sum"]).as_py() or 0,
+        judged_microseconds=pc.sum(seen["held_microseconds"]).as_py() or 0,
     )
 
 
-def _complete(labs: dict[str | None, LabSum], jobs: pa.Table, hours: list[dict[str, Any]]) -> None:
+def _complete(
+    labs: dict[str | None, LabSum],
+    jobs: pa.Table,
+    hours: list[dict[str, Any]],
+    calibration: Mapping[str, float],
+) -> None:
     """Add what is no person's: idle energy, jobs without GPU time, and that a part of a job is missing."""
     for row in hours:
         if row["is_idle"]:
-            labs[row["lab"]].idle_millijoules += row["energy_millijoules"] or 0
+            labs[row["lab"]].idle += amount_of(row, calibration)
     counted = jobs.group_by(["lab", "quality"]).aggregate([("gpu_time", "count"), ("quality", "count")])
     for row in counted.to_pylist():
         labs[row["lab"]].jobs_without_gpu_time += row["quality_count"] - row["gpu_time_count"]
@@ -98,13 +104,5 @@ def _complete(labs: dict[str | None, LabSum], jobs: pa.Table, hours: list[dict[s
 
 
 def _jobs_of_people(jobs: pa.Table) -> list[dict[str, Any]]:
-    summed = jobs.group_by(["lab", "user"]).aggregate([("gpu_time", "sum"), ("quality", "count")])
-    return list(summed.rename_columns(["lab", "user", "gpu_microseconds", "jobs"]).to_pylist())
-
-
-def _hours_of_people(hours: pa.Table) -> list[dict[str, Any]]:
-    summed = hours.group_by(["lab", "user", "quality", "is_idle"]).aggregate(
-        [("energy_millijoules_sum", "sum"), ("held_microseconds_sum", "sum")]
-    )
-    names = ["lab", "user", "quality", "is_idle", "energy_millijoules", "held_microseconds"]
-    return list(summed.rename_columns(names).to_pylist())
+    found = jobs.group_by(["lab", "user"]).aggregate([("gpu_time", "sum"), ("quality", "count")])
+    return list(found.rename_columns(["lab", "user", "gpu_microseconds", "jobs"]).to_pylist())

@@ -61,7 +61,7 @@ class LabLine:
     heads: Heads
     active_people: int | None
     results: int
-    idle_millijoules: int
+    idle: Amount  # of it, what GPUs used that were held and idle
     waiting: Waiting
 
     @property
@@ -143,6 +143,7 @@ class HeldIdle:
     """Energy of GPUs that were held and idle (see `report.idle`), of the part of the time that was judged."""
 
     energy_millijoules: int
+    uncertainty_millijoules: int
     share: float | None
     judged_share: float | None
 

@@ -51,7 +51,7 @@ def group_view(
         if reaches_back(tables, earlier.start) and earlier.end <= provenance.committed_at
         else None
     )
-    idle = idle_spending(tables, now, period)
+    idle = idle_spending(tables, now, period, config.calibration)
     step, days = lines.days(
         now.spent,
         _days(period, min(period.end, provenance.committed_at)),
@@ -98,6 +98,7 @@ def _settings(config: Config, group: str, period: PeriodView) -> Settings:
         pue=config.pue,
         sam_scope=config.sam_scope,
         members=latest.members if latest else None,
+        calibration=config.calibration,
     )
 
 
@@ -156,6 +157,7 @@ def _results(
         without_energy=len(without_energy(counted)),
         union_jobs=len(union.jobs) + len(union.jobs_unknown),
         union_energy_millijoules=union.electricity.energy_millijoules,
+        union_uncertainty_millijoules=union.electricity.uncertainty_millijoules,
         union_quality=union.electricity.quality,
     )
 

@@ -22,7 +22,13 @@ from ..view import MissingLine
 from .view import GroupView, ResultLine, TaskView
 
 #: Of each of the document's jobs.
-CSV_KEYS = (*JOB_KEYS, "gpu_seconds_in_period", "energy_millijoules_in_period", "energy_kwh_in_period")
+CSV_KEYS = (
+    *JOB_KEYS,
+    "gpu_seconds_in_period",
+    "energy_millijoules_in_period",
+    "energy_kwh_in_period",
+    "uncertainty_millijoules_in_period",
+)
 
 
 def group_object(view: GroupView) -> dict[str, Any]:
@@ -90,6 +96,7 @@ def group_object(view: GroupView) -> dict[str, Any]:
         "results_union": {
             "jobs": view.results.union_jobs,
             "energy_millijoules": view.results.union_energy_millijoules,
+            "uncertainty_millijoules": view.results.union_uncertainty_millijoules,
             "quality": view.results.union_quality.value,
         },
         "jobs_with_results": view.results.jobs_named,
@@ -108,6 +115,7 @@ def _jobs(view: GroupView, zone: ZoneInfo) -> list[dict[str, Any]]:
                 "gpu_seconds_in_period": None if time is None else time / MICROSECONDS_PER_SECOND,
                 "energy_millijoules_in_period": inside["energy_millijoules"],
                 "energy_kwh_in_period": inside["energy_kwh"],
+                "uncertainty_millijoules_in_period": inside["uncertainty_millijoules"],
             }
         )
     return rows

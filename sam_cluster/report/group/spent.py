@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -44,7 +44,7 @@ def group_spending(
         if job.gpus != 0 or job.runs  # a job without GPUs is nothing that could be metered
     )
     usage = usage_of(tables, period.start, period.end)
-    spent = spent_in(usage, jobs, period, until)
+    spent = spent_in(usage, jobs, period, until, config.calibration)
     listed = sorted(
         (job_line(job, spent, period, until) for job in jobs),
         key=lambda line: (-line.amount.known_millijoules, line.job.cluster, line.job.raw_job_id),
@@ -59,7 +59,7 @@ def group_spending(
         totals=_totals(
             listed,
             whole,
-            total_of(usage),
+            total_of(usage, config.calibration),
             gpu_time_of_all(tables, period.start, period.end, until),
             config,
         ),
@@ -74,7 +74,9 @@ class IdleSpending:
     judged_microseconds: int
 
 
-def idle_spending(tables: TableReader, spending: GroupSpending, period: PeriodView) -> IdleSpending:
+def idle_spending(
+    tables: TableReader, spending: GroupSpending, period: PeriodView, calibration: Mapping[str, float]
+) -> IdleSpending:
     """Which of a lab's hours were held idle, by the rule of `idle`."""
     zone = ZoneInfo(period.timezone)
     run_ids = {run.run_id for job in spending.jobs for run in job.runs}
@@ -82,7 +84,7 @@ def idle_spending(tables: TableReader, spending: GroupSpending, period: PeriodVi
     gpus = ours["gpu_uuid"].drop_null().unique().to_pylist()
     hours = judged(ours, idle_powers(tables, gpus, period.start, period.end))
     idle, seen = (
-        by_run(spending.jobs, entries_of(hours.filter(chosen), zone, run_ids))
+        by_run(spending.jobs, entries_of(hours.filter(chosen), zone, run_ids, calibration))
         for chosen in (hours["is_idle"], pc.is_valid(hours["is_idle"]))
     )
     return IdleSpending(

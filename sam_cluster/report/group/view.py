@@ -154,6 +154,7 @@ class ResultsView:
     without_energy: int
     union_jobs: int
     union_energy_millijoules: int | None
+    union_uncertainty_millijoules: int | None
     union_quality: Quality
 
     @property

@@ -10,12 +10,15 @@ import pyarrow as pa
 
 from sam_cluster.core.model import Quality
 from sam_cluster.core.times import utc_microseconds
+from sam_cluster.core.uncertainty import Uncertainty
 from sam_cluster.core.units import millijoules_from_kwh
 from sam_cluster.store.rows import from_rows
 from sam_cluster.store.schemas import TABLES
 from sam_cluster.store.tables import Where
 
 Row = dict[str, Any]
+
+MODEL = "NVIDIA A100-SXM4-80GB"
 
 
 class MemoryTables:
@@ -72,7 +75,7 @@ def job_rows(
         "user": user,
         "account": account,
     }
-    figures = {"energy_millijoules": energy, "uncertainty_millijoules": 0, "quality": quality.value}
+    figures = {"energy_millijoules": energy, "quality": quality.value, **sure(energy)}
     words = {"flags": more.pop("flags", []), "reasons": more.pop("reasons", [])}
     job = {
         **common, **figures, **words, "ended_at": ended, "job_id": job_id or str(raw_job_id),
@@ -85,6 +88,18 @@ def job_rows(
     }  # fmt: skip
     usage = hour_rows(run_id, begun, hours, energy, gpus=gpus, quality=quality)
     return {"jobs": [{**job, **more}], "runs": [run], "usage": usage}
+
+
+def sure(energy: int | None, boundary: int = 0, *, gpu_model: str | None = MODEL) -> Row:
+    """How sure a job on GPUs of one model is, in millijoules, as its row has it."""
+    whole = Uncertainty.of({gpu_model: energy or 0}, boundary, {})
+    return {
+        "uncertainty_millijoules": None if energy is None else whole.millijoules,
+        "boundary_uncertainty_millijoules": None if energy is None else boundary,
+        "energy_by_model": None
+        if energy is None
+        else [{"gpu_model": gpu_model, "energy_millijoules": energy}],
+    }
 
 
 def hour_rows(
@@ -102,6 +117,7 @@ def hour_rows(
         {
             "cluster": "lab", "run_id": run_id, "node": "n1", "gpu_uuid": "GPU-1", "started_at": begun,
             "hour": begun + timedelta(hours=n), "held_microseconds": gpus * 3_600_000_000,
+            "gpu_model": MODEL, "uncertainty_millijoules": None if energy is None else 0,
             "energy_millijoules": None if energy is None else whole + (rest if n == 0 else 0),
             "device_energy_millijoules": None if energy is None else whole + (rest if n == 0 else 0),
             "quality": quality.value, "flags": [],

@@ -54,6 +54,7 @@ def test_each_labs_totals_are_those_of_its_own_page(timezone: str) -> None:
         assert (line.amount.energy_millijoules, line.jobs, line.gpu_microseconds, line.amount.quality) == (
             totals.amount.energy_millijoules, totals.jobs, totals.gpu_microseconds, totals.amount.quality,
         )  # fmt: skip
+        assert line.amount.uncertainty == totals.amount.uncertainty
         assert (line.share_of_energy, line.share_of_gpu_time) == (totals.energy_share, totals.gpu_share)
     assert {line.lab for line in found.labs} == {"vision", "speech"}
 
@@ -62,6 +63,15 @@ def test_labs_and_jobs_of_no_account_are_all_that_runs_used() -> None:
     labs = sum(line.amount.known_millijoules for line in VIEW.labs)
     assert labs + VIEW.no_account.amount.known_millijoules == VIEW.balance.runs_millijoules == 100 * KWH
     assert (VIEW.no_account.jobs, VIEW.no_account.people) == (1, None)
+
+
+def test_the_page_its_json_and_its_csv_say_how_sure_the_energy_is() -> None:
+    document = cluster_object(VIEW)
+    assert document["totals"]["uncertainty_millijoules"] == 100 * KWH // 20
+    labs = {row["group"]: row["uncertainty_millijoules"] for row in document["groups"]}
+    assert labs == {"vision": 64 * KWH // 20, "speech": 22 * KWH // 20, "tiny": 8 * KWH // 20, "away": 0}
+    assert "<strong>100 kWh</strong> (± 5.00 kWh)" in text(VIEW)
+    assert "Figures are what NVML" in text(VIEW)
 
 
 def test_runs_idle_and_unattributed_are_a_closed_sum_over_the_periods_borders() -> None:
@@ -360,4 +370,4 @@ def test_held_idle_hours_stand_apart_in_the_sum() -> None:
          "to_uptime_microseconds": 12 * 3_600_000_000},
     ]  # fmt: skip
     found = view(together(of(1, "vision", "ada", 0.25), of(2, "speech", "zoe", 30.0), {"gaps": idle}))
-    assert found.held_idle.energy_millijoules == KWH // 4 == lab("vision", found).idle_millijoules
+    assert found.held_idle.energy_millijoules == KWH // 4 == lab("vision", found).idle.known_millijoules

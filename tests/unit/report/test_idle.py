@@ -110,11 +110,12 @@ def test_what_is_idle_busy_and_not_judged_adds_up_to_the_whole_exactly(
     split = judged(usage, idle_powers(tables, ["GPU-1", "GPU-2"], START, END))
     parts = [
         total_of(
-            split.filter(pa.array([each is wanted for each in split["is_idle"].to_pylist()], pa.bool_()))
+            split.filter(pa.array([each is wanted for each in split["is_idle"].to_pylist()], pa.bool_())),
+            {},
         )
         for wanted in (True, False, None)
     ]
-    assert sum(parts[1:], parts[0]) == total_of(usage)
+    assert sum(parts[1:], parts[0]) == total_of(usage, {})
     assert (share := judged_share(split)) is None or 0 <= share <= 1
 
 

@@ -7,21 +7,30 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sam_cluster.aggregate.sums import run_figures
 from sam_cluster.core.model import Quality, quality_of_sum
+from sam_cluster.core.uncertainty import Uncertainty, energy_by_model
 from sam_cluster.report.ledger import UNKNOWN, Amount, days_of, entries_of, total_of, usage_of
 from tests.unit.report.tables import MemoryTables, at, hour_rows
 
 LONDON = ZoneInfo("Europe/London")
 UTC_ZONE = ZoneInfo("UTC")
 
+SECOND_METER = dict.fromkeys(("bridged_millijoules", "power_energy_millijoules", "covered_microseconds"))
+MODELS = st.sampled_from(["A100", "H100", None])
+CALIBRATION = {"H100": 0.01}
 AMOUNTS = st.builds(
-    Amount,
+    lambda energy, held, qualities, model, boundary: Amount(
+        energy, held, qualities, Uncertainty.of({model: energy}, boundary, CALIBRATION)
+    ),
     st.integers(0, 10**15),
     st.integers(0, 10**15),
     st.frozensets(st.sampled_from(Quality), max_size=4),
+    MODELS,
+    st.integers(0, 10**9),
 )
 
 
@@ -30,6 +39,7 @@ def test_amounts_add_up_in_any_order_and_any_grouping(a: Amount, b: Amount, c: A
     assert (a + b) + c == a + (b + c)
     assert a + b == b + a
     assert a + Amount() == a
+    assert (a + b).without(b) + b == a + b
 
 
 @given(st.lists(st.sampled_from(Quality), min_size=1, max_size=5))
@@ -64,8 +74,8 @@ def test_periods_that_touch_hold_together_what_the_one_over_both_holds(
     given_month: tuple[MemoryTables, list[datetime]],
 ) -> None:
     tables, borders = given_month
-    parts = [total_of(usage_of(tables, start, end)) for start, end in pairwise(borders)]
-    assert sum(parts, Amount()) == total_of(usage_of(tables, borders[0], borders[-1]))
+    parts = [total_of(usage_of(tables, start, end), {}) for start, end in pairwise(borders)]
+    assert sum(parts, Amount()) == total_of(usage_of(tables, borders[0], borders[-1]), {})
 
 
 @given(cut_months())
@@ -74,8 +84,51 @@ def test_the_entries_of_all_runs_and_days_add_up_to_the_total(
 ) -> None:
     tables, borders = given_month
     everyone = {f"{number}.0" for number in range(4)}
-    entries = entries_of(usage_of(tables, borders[0], borders[-1]), LONDON, everyone)
-    assert sum((e.amount for e in entries), Amount()) == total_of(usage_of(tables, borders[0], borders[-1]))
+    entries = entries_of(usage_of(tables, borders[0], borders[-1]), LONDON, everyone, {})
+    assert sum((e.amount for e in entries), Amount()) == total_of(
+        usage_of(tables, borders[0], borders[-1]), {}
+    )
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 3),
+            st.integers(0, 90),
+            MODELS,
+            st.integers(0, 10**12) | st.none(),
+            st.integers(0, 10**9),
+            st.sampled_from([Quality.MEASURED, Quality.ESTIMATED, Quality.LOWER_BOUND]),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+@settings(deadline=None)
+def test_a_total_is_as_sure_as_all_its_rows_together_however_they_are_grouped(
+    hours: list[tuple[int, int, str | None, int | None, int, Quality]],
+) -> None:
+    rows = []
+    for number, (run, hour, model, energy, boundary, quality) in enumerate(hours):
+        (row,) = hour_rows(f"{run}.0", at("2026-10-20 00:00") + timedelta(hours=hour), 1, energy)
+        more = {
+            "gpu_model": model,
+            "uncertainty_millijoules": boundary,
+            "quality": quality.value,
+            **SECOND_METER,
+        }
+        rows.append({**row, **more, "gpu_uuid": f"GPU-{number}"})
+    known = [row for row in rows if row["energy_millijoules"] is not None]
+    boundaries = sum(row["uncertainty_millijoules"] for row in known)
+    together = Uncertainty.of(energy_by_model(known), boundaries, CALIBRATION)
+
+    usage = usage_of(MemoryTables({"usage": rows}), at("2026-10-01 00:00"), at("2026-11-01 00:00"))
+    total = total_of(usage, CALIBRATION)
+    entries = entries_of(usage, LONDON, {f"{run}.0" for run in range(4)}, CALIBRATION)
+    assert total.uncertainty == together == sum((e.amount.uncertainty for e in entries), Uncertainty())
+    assert total.uncertainty_millijoules == (together.millijoules if known else None)
+    # As a run or a job of the tables has it.
+    assert total.uncertainty_millijoules == run_figures(rows, {}, CALIBRATION)["uncertainty_millijoules"]
 
 
 def test_an_hour_counts_on_the_local_day_in_which_it_begins() -> None:
@@ -93,13 +146,15 @@ def test_an_hour_without_a_figure_leaves_an_unknown_part() -> None:
 
 def test_the_end_of_a_period_is_excluded() -> None:
     tables = MemoryTables({"usage": hour_rows("1.0", at("2026-10-31 23:00"), 2, 10)})
-    assert total_of(usage_of(tables, at("2026-10-01 00:00"), at("2026-11-01 00:00"))).known_millijoules == 5
+    assert (
+        total_of(usage_of(tables, at("2026-10-01 00:00"), at("2026-11-01 00:00")), {}).known_millijoules == 5
+    )
 
 
 def test_an_hour_that_reaches_over_the_border_is_the_period_befores() -> None:
     tables = MemoryTables({"usage": hour_rows("1.0", at("2026-10-05 10:00"), 2, 10)})
-    before = total_of(usage_of(tables, at("2026-10-05 09:30"), at("2026-10-05 10:30")))
-    after = total_of(usage_of(tables, at("2026-10-05 10:30"), at("2026-10-05 12:00")))
+    before = total_of(usage_of(tables, at("2026-10-05 09:30"), at("2026-10-05 10:30")), {})
+    after = total_of(usage_of(tables, at("2026-10-05 10:30"), at("2026-10-05 12:00")), {})
     assert (before.known_millijoules, after.known_millijoules) == (5, 5)
 
 
@@ -120,4 +175,4 @@ def test_the_days_of_a_period_are_those_it_touches(
 
 def _entries(rows: list[dict[str, object]], zone: ZoneInfo) -> list[object]:
     far = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
-    return entries_of(usage_of(MemoryTables({"usage": rows}), *far), zone, {"1.0"})
+    return entries_of(usage_of(MemoryTables({"usage": rows}), *far), zone, {"1.0"}, {})

@@ -20,8 +20,8 @@ from sam_cluster.report.charts.picture import Picture
 from sam_cluster.report.group.pictures import GroupPictures, TaskPictures, group_pictures
 from sam_cluster.report.group.view import GroupView
 from sam_cluster.report.render import environment, period_title
-from tests.unit.report.month import OCTOBER, ROWS, simulated, view
-from tests.unit.report.tables import at, job_rows, result_row, together
+from tests.unit.report.month import CONFIG, OCTOBER, ROWS, simulated, view
+from tests.unit.report.tables import MODEL, at, job_rows, result_row, together
 
 GOLD = Path(__file__).resolve().parents[2] / "gold"
 TOP_JOBS = 25  # that the page lists
@@ -99,6 +99,19 @@ def test_the_page_is_the_gold_one() -> None:
         (GOLD / "actual").mkdir(exist_ok=True)
         (GOLD / "actual" / "group.html").write_text(actual, "utf-8")
         pytest.fail("the page differs from tests/gold/group.html; see tests/gold/README.md")
+
+
+def test_the_headline_says_how_sure_it_is_and_the_page_what_that_means() -> None:
+    shown = " ".join(Elements(page(view(job_rows(1, "2026-10-05 09:00", 4, 40.0)))).text.split())
+    assert "used 40.0 kWh (± 2.00 kWh)" in shown
+    assert "Figures are what NVML, the GPUs' own meter, says" in shown
+    assert "as this site has calibrated it" not in shown
+    calibrated = replace(CONFIG, calibration={MODEL: 0.01})
+    shown = " ".join(
+        Elements(page(view(job_rows(1, "2026-10-05 09:00", 4, 40.0), config=calibrated))).text.split()
+    )
+    assert "used 40.0 kWh (± 400 Wh)" in shown
+    assert f"calibrated it ({MODEL} 1.0 %) and ±5 % for other models" in shown
 
 
 def test_the_same_view_gives_the_same_bytes() -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sam_cluster.core.config import Config, Task
 from sam_cluster.core.model import Quality
+from sam_cluster.core.uncertainty import Uncertainty
 from sam_cluster.core.units import millijoules_from_kwh
 from sam_cluster.metrics import UndefinedReason
 from sam_cluster.report.reading import read_jobs
@@ -18,7 +23,7 @@ from sam_cluster.report.results import (
     union_of_jobs,
     without_energy,
 )
-from tests.unit.report.tables import MemoryTables, Row, at, job_rows, result_row, together
+from tests.unit.report.tables import MemoryTables, Row, at, job_rows, result_row, sure, together
 
 JOBS = together(
     job_rows(101, "2026-10-05 10:00", 4, 4.0),
@@ -84,7 +89,7 @@ def test_an_unknown_electricity_is_not_zero() -> None:
 
 
 def test_of_a_lower_bound_the_score_has_an_upper_bound() -> None:
-    assert result(0.8, ["103"]).sam_at_most == pytest.approx(5 * 0.8**5 / 0.69897, rel=1e-4)
+    assert result(0.8, ["103"]).sam_at_most == pytest.approx(5 * 0.8**5 / 0.676694, rel=1e-4)  # 4.75 kWh
 
 
 def test_a_superseded_or_rejected_result_stays_and_does_not_count() -> None:
@@ -202,10 +207,49 @@ def test_the_facilitys_scope_scores_the_energy_times_the_pue_and_leaves_the_meas
 def test_the_uncertainty_grows_with_the_scope(
     uncertainty_kwh: float, config: Config, is_near_pole: bool
 ) -> None:
-    job = dict(JOBS["jobs"][0], uncertainty_millijoules=millijoules_from_kwh(uncertainty_kwh))
+    boundary = millijoules_from_kwh(uncertainty_kwh)
+    job = {**JOBS["jobs"][0], **sure(millijoules_from_kwh(4.0), boundary, gpu_model="exact")}
     tables = MemoryTables({"jobs": [job], "results": [result_row(1, 0.8, ["101"])]})
-    (found,) = read_results(tables, config)
+    (found,) = read_results(tables, replace(config, calibration={"exact": 0.0}))
     assert (found.sam_reason is UndefinedReason.NEAR_POLE) == is_near_pole
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["A100", "H100", None]), st.integers(0, 10**13) | st.none(), st.integers(0, 10**9)
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+@settings(deadline=None, max_examples=50)
+def test_a_result_is_as_sure_as_all_its_jobs_together(jobs: list[tuple[str | None, int | None, int]]) -> None:
+    """By model of GPU, and not as the sum of what each job may be off by: that would be too much."""
+    calibration = {"H100": 0.01}
+    rows = [
+        {**JOBS["jobs"][0], "raw_job_id": n, "job_id": str(n), "energy_millijoules": energy,
+         **sure(energy, boundary, gpu_model=model)}
+        for n, (model, energy, boundary) in enumerate(jobs, 1)
+    ]  # fmt: skip
+    tables = MemoryTables({"jobs": rows, "results": [result_row(1, 0.8, [row["job_id"] for row in rows])]})
+    (found,) = read_results(tables, Config(calibration=calibration))
+    known = [(model, energy, boundary) for model, energy, boundary in jobs if energy is not None]
+    energies: dict[str | None, int] = {}
+    for model, energy, _ in known:
+        energies[model] = energies.get(model, 0) + energy
+    together = Uncertainty.of(energies, sum(boundary for *_, boundary in known), calibration)
+    assert found.uncertainty_millijoules == (together.millijoules if known else None)
+    assert union_of_jobs([found, found]).electricity.uncertainty_millijoules == found.uncertainty_millijoules
+
+
+def test_a_job_that_an_earlier_release_summed_up_may_be_of_any_model() -> None:
+    job = dict(JOBS["jobs"][0], energy_by_model=None, boundary_uncertainty_millijoules=None)
+    job["uncertainty_millijoules"] = millijoules_from_kwh(0.3)  # of its boundaries
+    tables = MemoryTables({"jobs": [job], "results": [result_row(1, 0.8, ["101"])]})
+    (found,) = read_results(tables, Config(calibration={"A100": 0.01}))
+    expected = Uncertainty.of({None: millijoules_from_kwh(4.0)}, millijoules_from_kwh(0.3), {})
+    assert found.uncertainty_millijoules == expected.millijoules
 
 
 def test_a_chain_of_corrections_leaves_one_result_that_counts() -> None:

@@ -1,0 +1,101 @@
+"""What is known of some jobs, for their rows of `runs` and `jobs`: tables, with their rows by number."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from sam_cluster.store.commit import Transaction
+from sam_cluster.store.numbers import Mask, Numbers, count_of, numbers_across, one_of_each
+from sam_cluster.store.schemas import CLUSTER, RAW_JOB_ID
+
+from .accounting import Asked, latest
+
+Job = tuple[str, int]  # cluster and Slurm's own number
+
+JOB_KEY = ("cluster", "raw_job_id")
+#: A run on one of its nodes, as `usage` has it.
+RUN_KEY = ("cluster", "run_id", "node", "started_at")
+SHARD_COLUMNS = (
+    *JOB_KEY, "run_id", "restart", "sluid", "node", "part", "final", "started_at", "ended_at", "user",
+    "account", "nodes_expected", "gpus", "flags", "reason", "cpus", "is_exclusive", "node_cpus",
+    "host_domains",
+)  # fmt: skip
+USAGE_COLUMNS = (
+    *RUN_KEY, "gpu_uuid", "held_microseconds", "device_energy_millijoules",
+    "energy_millijoules", "uncertainty_millijoules", "bridged_millijoules", "power_energy_millijoules",
+    "covered_microseconds", "gpu_model", "flags",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Some jobs, their shards, the hours of these, and what accounting says."""
+
+    jobs: pa.Table  # by JOB_KEY, each once
+    shards: pa.Table
+    hours: pa.Table  # of `usage`
+    records: pa.Table  # of `accounting`, each as it was said last
+    job_of_shard: Numbers  # its row of `jobs`
+    shard_of_hour: Numbers  # a row of `shards` with its RUN_KEY
+    job_of_record: Numbers
+
+    @classmethod
+    def read(cls, transaction: Transaction, jobs: pa.Table, asked: Asked) -> Evidence:
+        """What the tables hold, with accounting that is not stored yet."""
+        shards = _of_numbers(transaction, "shards", jobs, SHARD_COLUMNS)
+        hours = _of_numbers(transaction, "usage", jobs, USAGE_COLUMNS)
+        return cls.of(jobs, shards, hours, records_of(transaction, jobs, asked))
+
+    @classmethod
+    def of(cls, jobs: pa.Table, shards: pa.Table, hours: pa.Table, records: pa.Table) -> Evidence:
+        """Of rows that may be of other jobs, too."""
+        shards, job_of_shard = _as_one_of(shards, jobs, JOB_KEY)
+        hours, shard_of_hour = _as_one_of(hours, shards, RUN_KEY)
+        records, job_of_record = _as_one_of(records, jobs, JOB_KEY)
+        return cls(
+            jobs=jobs, shards=shards, hours=hours, records=records,
+            job_of_shard=job_of_shard, shard_of_hour=shard_of_hour, job_of_record=job_of_record,
+        )  # fmt: skip
+
+    def only(self, wanted: Mask) -> Evidence:
+        """What is known of some of the jobs."""
+        jobs = self.jobs.filter(pa.array(wanted))
+        return Evidence.of(jobs, self.shards, self.hours, self.records)
+
+
+def jobs_table(jobs: Collection[Job]) -> pa.Table:
+    """Jobs as a table, each once."""
+    names, raw_job_ids = zip(*jobs, strict=True) if jobs else ((), ())
+    return pa.Table.from_arrays([names, raw_job_ids], schema=pa.schema([CLUSTER, RAW_JOB_ID]))
+
+
+def of_jobs(
+    transaction: Transaction, table: str, jobs: pa.Table, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """The rows of some jobs, in any order."""
+    return _as_one_of(_of_numbers(transaction, table, jobs, columns), jobs, JOB_KEY)[0]
+
+
+def records_of(transaction: Transaction, jobs: pa.Table, asked: Asked) -> pa.Table:
+    """What accounting says of some jobs, also what is not stored yet."""
+    return latest(of_jobs(transaction, "accounting", jobs), _as_one_of(asked.rows, jobs, JOB_KEY)[0])
+
+
+def _of_numbers(
+    transaction: Transaction, table: str, jobs: pa.Table, columns: Sequence[str] | None
+) -> pa.Table:
+    """The rows of jobs with these numbers, in whichever cluster."""
+    numbers = jobs["raw_job_id"].unique().sort().to_pylist()
+    return transaction.read(table, raw_job_ids=numbers, columns=columns, in_any_order=True)
+
+
+def _as_one_of(rows: pa.Table, known: pa.Table, names: Sequence[str]) -> tuple[pa.Table, Numbers]:
+    """The rows that are in some columns as one of `known`, and which one."""
+    of_known, of_rows = numbers_across(names, known, rows)
+    found = one_of_each(np.arange(len(known)), of_known, count_of(of_known, of_rows))[of_rows]
+    kept = found >= 0
+    return (rows, found) if kept.all() else (rows.filter(pa.array(kept)), found[kept])

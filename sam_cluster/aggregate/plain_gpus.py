@@ -1,0 +1,149 @@
+"""Plain GPUs: rows of `readings` as the columns that `energy.plain` divides, and what it finds as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sam_cluster.core.model import Cause, Flag, GapKind, ShareRule
+from sam_cluster.energy.plain.columns import BIT, FLAGS, KINDS, UNKNOWN, Columns, Previous
+from sam_cluster.energy.plain.division import divide
+from sam_cluster.energy.plain.gaps import CAUSES, Gaps
+from sam_cluster.energy.plain.hours import Hours
+from sam_cluster.energy.quality import quality
+from sam_cluster.store.numbers import Mask, Numbers, integers, mask, numbers
+from sam_cluster.store.schemas import GAPS, USAGE
+
+from .units import Pairs, Units
+
+
+def divide_plainly(units: Units, rows: pa.Table, pairs: Pairs) -> tuple[pa.Table, pa.Table, Mask]:
+    """Rows of `usage` and of `gaps` for the units that are plain, and which these are."""
+    segment = numbers([rows["segment"]])[pairs.row]
+    chain = pairs.unit * (segment.max(initial=0) + 1) + segment
+    order = np.lexsort((integers(rows["uptime_microseconds"])[pairs.row], chain))
+    row, unit = pairs.row[order], pairs.unit[order]
+    models = sorted(pc.unique(rows["gpu_model"]).drop_null().to_pylist())
+    columns = _columns(rows, row, unit, chain[order], models)
+    found = divide(columns, len(units))
+    return (
+        _usage(units, rows, row, unit, found.hours, models),
+        _gaps(units, rows, row, unit, found.gaps),
+        found.is_plain,
+    )
+
+
+def _columns(rows: pa.Table, row: Numbers, unit: Numbers, chain: Numbers, models: list[str]) -> Columns:
+    """Some rows, in their order, as columns."""
+
+    def known(name: str) -> Numbers:
+        values: Numbers = rows[name].cast(pa.int64()).fill_null(UNKNOWN).to_numpy()
+        return values[row]
+
+    def place(name: str, values: Sequence[str]) -> Numbers:
+        found = pc.index_in(rows[name], pa.array(values, pa.string())).fill_null(UNKNOWN)
+        places: Numbers = found.to_numpy().astype(np.int64)
+        return places[row]
+
+    same = pc.equal(rows["previous_segment"], rows["segment"])
+    restarted = pc.or_(rows["gap_microseconds"].is_valid(), rows["bridged_millijoules"].is_valid())
+    return Columns(
+        unit=unit,
+        chain=chain,
+        holder=numbers([rows["run_id"], rows["started_at"]])[row],
+        kind=place("kind", KINDS),
+        at=known("at"),
+        uptime=known("uptime_microseconds"),
+        energy=known("energy_millijoules"),
+        uncertainty=known("uncertainty_millijoules"),
+        since_at=known("since_at"),
+        since_uptime=known("since_uptime_microseconds"),
+        since_energy=known("since_energy_millijoules"),
+        previous=np.where(
+            mask(same), Previous.SAME, np.where(mask(same.is_valid()), Previous.OTHER, Previous.NONE)
+        )[row],
+        previous_at=known("previous_at"),
+        previous_uptime=known("previous_uptime_microseconds"),
+        previous_energy=known("previous_energy_millijoules"),
+        power=known("since_power_millijoules"),
+        power_uncertainty=known("since_power_uncertainty_millijoules"),
+        model=place("gpu_model", models),
+        flags=_bits(rows["flags"])[row],
+        restarted=mask(restarted)[row],
+    )
+
+
+def _bits(flags: pa.ChunkedArray) -> Numbers:
+    """Each row's flags as the bits of a number."""
+    lists = flags.combine_chunks()
+    bits = np.zeros(len(lists), np.int64)
+    coded = pc.list_flatten(lists).dictionary_encode()
+    of_word = np.array([BIT[Flag(word)] for word in coded.dictionary.to_pylist()], np.int64)
+    np.bitwise_or.at(bits, pc.list_parent_indices(lists).to_numpy(), of_word[coded.indices.to_numpy()])
+    return bits
+
+
+def _usage(
+    units: Units, rows: pa.Table, row: Numbers, unit: Numbers, found: Hours, models: list[str]
+) -> pa.Table:
+    of = unit[found.row]
+    inside = (units.start[of] <= found.hour) & (found.hour < units.end[of])
+    names = rows.select(["cluster", "run_id", "raw_job_id", "node", "started_at", "gpu_uuid"])
+    named = names.take(pa.array(row[found.row[inside]]))
+    count = len(named)
+    held, energy = pa.array(found.held[inside]), pa.array(found.energy[inside])
+    each, which = np.unique(found.flags[inside], return_inverse=True)
+    flags = [sorted(flag for flag in FLAGS if bits & BIT[flag]) for bits in each.tolist()]
+    qualities = [quality(found, known=True) for found in flags]
+    columns = {
+        **{name: named[name] for name in named.column_names},
+        "hour": pa.array(found.hour[inside]),
+        "held_microseconds": held,
+        "device_energy_millijoules": energy,
+        "energy_millijoules": energy,
+        "uncertainty_millijoules": pa.array(found.uncertainty[inside]),
+        "holders": pa.repeat(pa.scalar(1, pa.int32()), count),
+        "share_rule": pa.repeat(ShareRule.WHOLE.value, count),
+        "bridged_millijoules": pa.repeat(pa.scalar(0, pa.int64()), count),
+        "power_energy_millijoules": _nullable(found.power[inside]),
+        "covered_microseconds": held,
+        "gpu_model": _words(models, found.model[inside]),
+        "quality": _words(qualities, which),
+        "flags": pa.array(flags, pa.list_(pa.string())).take(pa.array(which)),
+    }
+    return pa.table([columns[name] for name in USAGE.names], names=USAGE.names).cast(USAGE)
+
+
+def _gaps(units: Units, rows: pa.Table, row: Numbers, unit: Numbers, found: Gaps) -> pa.Table:
+    of = unit[found.row]
+    starts = np.where(found.from_at == UNKNOWN, found.to_at, found.from_at)
+    first, last = np.minimum(starts, found.to_at), np.maximum(starts, found.to_at)
+    touches = (first <= units.end[of]) & (last >= units.start[of])
+    named = rows.select(["cluster", "node", "gpu_uuid", "segment"]).take(pa.array(row[found.row[touches]]))
+    cause = found.cause[touches]
+    kinds = [GapKind.IDLE, GapKind.UNATTRIBUTED]
+    columns = {
+        **{name: named[name] for name in named.column_names},
+        "from_at": _nullable(found.from_at[touches]),
+        "to_at": pa.array(found.to_at[touches]),
+        "from_uptime_microseconds": _nullable(found.from_uptime[touches]),
+        "to_uptime_microseconds": pa.array(found.to_uptime[touches]),
+        "kind": _words(kinds, (cause != UNKNOWN).astype(np.int64)),
+        "cause": _words(CAUSES, cause),
+        "energy_millijoules": pa.array(
+            found.energy[touches], mask=cause == CAUSES.index(Cause.COUNTER_RESET)
+        ),
+    }
+    return pa.table([columns[name] for name in GAPS.names], names=GAPS.names).cast(GAPS)
+
+
+def _nullable(values: Numbers) -> pa.Array:
+    return pa.array(values, mask=values == UNKNOWN)
+
+
+def _words(words: Sequence[str], places: Numbers) -> pa.Array:
+    """The word at each place; null where that is not known."""
+    return pa.array(words, pa.string()).take(_nullable(places))

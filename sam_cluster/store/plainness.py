@@ -1,0 +1,159 @@
+"""Which of many shards are certainly sound: what `soundness.py` says of one, for columns.
+
+A shard of which this is not certain here is judged by `soundness.complaint`, which has the words.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sam_cluster.core.model import Kind
+from sam_cluster.core.units import MICROSECONDS_PER_SECOND
+
+from .columns import Footers, Integers, Mask, Rows, all_of, integers, is_known, mask, none_of, struct_fields
+from .paths import SAFE_NAME
+from .soundness import (
+    BOUNDARY_KEY,
+    DEVICE,
+    ENERGIES,
+    INSTANTS,
+    INT64,
+    LARGEST_COUNT,
+    LARGEST_MILLIJOULES,
+    LAST_INSTANT,
+    LONGEST_INTERVAL,
+    MOST_SLICES,
+    RUN_ID,
+    UPTIMES,
+)
+
+
+def are_plain(found: Footers, nodes: Sequence[str], names: Sequence[str]) -> Mask:
+    """Which shards are sound where they lie, in the directories of these nodes under these file names, and
+    leave no instant to be counted back."""
+    shards, host = found.shards, struct_fields(found.shards["host"])
+    key = struct_fields(shards["key"])
+    start = integers(shards["started_at_microseconds"])
+    counts = (shards["part"], key["restart"], shards["nodes_expected"], shards["cpus"], host["cpus"])
+    cost = struct_fields(shards["agent_cost"]).values()
+    slices = integers(found.gpus.columns["mig_slices"], unknown=1)
+    boundaries = found.boundaries
+    return all_of([
+        _are(shards["node"], nodes),
+        _matches(SAFE_NAME, shards["node"]) & _matches(SAFE_NAME, key["cluster"]),
+        _matches(RUN_ID, run_ids(found)),
+        _are(_file_names(found, start), names),
+        _within(LAST_INSTANT, shards["started_at_microseconds"], shards["ended_at_microseconds"]),
+        _within(LARGEST_COUNT, *counts),
+        _within(INT64, *cost),
+        _domains_are_sound(host["domains"]),
+        found.gpus.per_shard((slices > 0) & (slices <= MOST_SLICES)),
+        boundaries.per_shard(_boundaries_are_sound(boundaries) & _has_all_instants(boundaries)),
+        boundaries.per_shard(~_comes_again(boundaries)),
+    ])  # fmt: skip
+
+
+def run_ids(found: Footers) -> pa.Array:
+    """As `RunKey.run_id`."""
+    key = struct_fields(found.shards["key"])
+    numbered = pc.binary_join_element_wise(
+        key["job_id"].cast(pa.string()), key["restart"].cast(pa.string()), "."
+    )
+    has_sluid = pc.greater(pc.fill_null(pc.binary_length(key["sluid"]), 0), 0)
+    return pc.if_else(has_sluid, key["sluid"], numbered)
+
+
+def _file_names(found: Footers, start: Integers) -> pa.Array:
+    """As `shard_name`, of shards that have no other beside them."""
+    seconds = pa.array(start // MICROSECONDS_PER_SECOND).cast(pa.string())
+    begin = pc.binary_join_element_wise(run_ids(found), seconds, "-")
+    return pc.binary_join_element_wise(begin, found.shards["part"].cast(pa.string()), "parquet", ".")
+
+
+def _boundaries_are_sound(rows: Rows) -> Mask:
+    columns = rows.columns
+    uptime, since = columns["uptime_microseconds"], columns["since_uptime_microseconds"]
+    energy, before = columns["energy_millijoules"], columns["since_energy_millijoules"]
+    gap, kind = columns["gap_microseconds"], columns["kind"]
+    lag = integers(columns["lag_microseconds"])
+    span = integers(uptime) - integers(since)
+    opens = _holds(pc.equal(kind, Kind.SEGMENT)) & ~is_known(since)
+    return all_of([
+        _names_match(columns["gpu_uuid"]) & _names_match(columns["segment"]),
+        _within(LAST_INSTANT, *(columns[name] for name in INSTANTS)),
+        _within(LAST_INSTANT, *(columns[name] for name in UPTIMES)),
+        (lag >= -LAST_INSTANT) & (lag <= LAST_INSTANT),
+        _within(LARGEST_MILLIJOULES, *(columns[name] for name in ENERGIES)),
+        ~is_known(since) | ((span >= 0) & (span <= LONGEST_INTERVAL)),
+        ~is_known(since) | ~_holds(pc.equal(kind, Kind.START)),
+        _within(LONGEST_INTERVAL, gap),
+        ~is_known(columns["bridged_millijoules"]) | (opens & (integers(gap) > 0)),
+        ~is_known(energy) | ~is_known(before) | (integers(energy) >= integers(before)),
+    ])  # fmt: skip
+
+
+def _has_all_instants(rows: Rows) -> Mask:
+    """Whether no instant has to be counted back from the one after it."""
+    columns = rows.columns
+    since_is_told = is_known(columns["since_at_microseconds"]) | ~is_known(
+        columns["since_uptime_microseconds"]
+    )
+    previous_is_told = is_known(columns["previous_at_microseconds"]) | ~is_known(
+        columns["previous_uptime_microseconds"]
+    )
+    return since_is_told & previous_is_told
+
+
+def _comes_again(rows: Rows) -> Mask:
+    """Which boundaries come after one of the same key in their shard."""
+    keys = [rows.parents]
+    for name in BOUNDARY_KEY:
+        column = rows.columns[name]
+        is_text = pa.types.is_string(column.type)
+        keys.append(integers(column.dictionary_encode().indices if is_text else column))
+    order = np.lexsort(keys)
+    in_order = [key[order] for key in keys]
+    same = all_of([key[1:] == key[:-1] for key in in_order])
+    again = np.zeros(len(order), np.bool_)
+    again[order[1:][same]] = True
+    return again
+
+
+def _domains_are_sound(domains: pa.ListArray) -> Mask:
+    energy = struct_fields(domains.flatten())["energy_millijoules"]
+    of = integers(pc.list_parent_indices(domains))
+    return none_of(of[~_within(LARGEST_MILLIJOULES, energy)], len(domains))
+
+
+def _within(largest: int, *columns: pa.Array) -> Mask:
+    """Whether the numbers that are known are from 0 to the largest."""
+    every = integers(pa.concat_arrays(columns)).reshape(len(columns), -1)
+    return all_of(list((every >= 0) & (every <= largest)))
+
+
+def _names_match(column: pa.Array) -> Mask:
+    """Whether each is a device's or segment's name; there are few, and each comes often."""
+    names = column.dictionary_encode()
+    known = _matches(DEVICE, names.dictionary)
+    return known[integers(names.indices)] if len(known) else np.zeros(len(column), np.bool_)
+
+
+def _are(texts: pa.Array, names: Sequence[str]) -> Mask:
+    """Whether each text is the name in its place; a file's name can be any bytes."""
+    return _holds(pc.equal(texts.cast(pa.binary()), pa.array(map(os.fsencode, names), pa.binary())))
+
+
+def _matches(pattern: re.Pattern[str], column: pa.Array) -> Mask:
+    # The whole of the text: Python's fullmatch in the words of RE2.
+    return _holds(pc.match_substring_regex(column, rf"\A(?:{pattern.pattern})\z"))
+
+
+def _holds(truths: pa.Array) -> Mask:
+    """What is not known does not hold."""
+    return mask(pc.fill_null(truths, False))

@@ -1,0 +1,212 @@
+"""Many shards at once give the rows that one after the other gives, and are refused for the same reasons,
+whatever lies in the inbox."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sam_cluster.aggregate.fold import Batch, Sealed, fold_one_by_one, fold_plain
+from sam_cluster.aggregate.inbox import InboxFile
+from sam_cluster.core.model import AgentCost, Flag, GpuHeld, HostDomain, HostEnergy, Reason, Rung, Shard
+from sam_cluster.store.paths import shard_name
+from sam_cluster.store.rows import to_rows
+from sam_cluster.store.shards import Footer, read_footer
+from sam_cluster.store.soundness import LARGEST_MILLIJOULES, LAST_INSTANT
+from tests.simulated import Simulation, content_of
+from tests.strategies import histories
+
+from .test_shards import SHARD
+
+COST = AgentCost(cpu_microseconds=5, resident_bytes=6, nvml_calls=7, nvml_microseconds=8,
+                 nvml_longest_microseconds=9, missed_ticks=0)  # fmt: skip
+HOSTS = (
+    None,
+    HostEnergy(cpus=64, domains=()),
+    HostEnergy(cpus=64, domains=(HostDomain(name="package-0", energy_millijoules=5),
+                                 HostDomain(name="dram", reason=Reason.HOST_ABSENT))),
+)  # fmt: skip
+MIG = (None, 1, 3)
+#: What may stand anywhere in a footer, in place of anything.
+VALUES = (
+    None, "", "x", "start", "segment", "interpolated", "nvml_hung", "a b", "\ud800", "\0", "7.0", 0, 1, -1, 1.5,
+    True, 1025, 2**31, LARGEST_MILLIJOULES + 1, LAST_INSTANT, LAST_INSTANT + 1, 2**63 - 1, -(2**63), 2**63,
+    [], [None], ["open"], {}, {"cpus": 1}, {"more": 1},
+)  # fmt: skip
+#: What may become of the text of a footer.
+TEXTS = (
+    lambda text: text + text,
+    lambda text: b"",
+    lambda text: b"{}",
+    lambda text: b" " + text,
+    lambda text: text.replace(b",", b" ,\n", 1),
+    lambda text: text[:-1],
+    lambda text: text[:-1] + b"\0}",
+    lambda text: b'{"part":0,' + text[1:],
+    lambda text: text[:-1] + b',"part":0}',
+    lambda text: text.replace(b"GPU", b"GP\xff", 1),
+    lambda text: text.replace(b"GPU", b"GP\\u0055", 1),
+    lambda text: text.replace(b"lab", b"l\xc3\xa4b", 1),
+    lambda text: text.decode().encode("utf-16"),
+    lambda text: b"[" * 5000,
+)
+OTHER_NAMES = (
+    lambda name: name.replace(".parquet", ".0123456789abcdef.parquet"),
+    lambda name: "7.0-1.0.parquet",
+    lambda name: name.replace("-", "-0"),
+)
+OTHER_NODES = ("gpu99", "no\udcffde", "..")
+
+
+@st.composite
+def enriched(draw: st.DrawFn) -> list[Shard]:
+    """What the nodes of a history send, with all that a shard can say."""
+    return [
+        replace(
+            shard,
+            key=replace(shard.key, sluid=draw(st.sampled_from([None, None, "", "sABC"]))),
+            gpus=(
+                *(replace(gpu, mig_slices=draw(st.sampled_from(MIG))) for gpu in shard.gpus),
+                *draw(st.sampled_from([(), shard.gpus[:1], GPUS])),
+            ),
+            boundaries=tuple(
+                replace(each, flags=draw(st.sampled_from(FLAGS)), lag_microseconds=draw(st.integers(-9, 9)))
+                for each in shard.boundaries
+            ),
+            flags=draw(st.sampled_from([shard.flags, *FLAGS])),
+            user=draw(st.sampled_from([None, "user", "bj\u00f6rn \U0001f600"])),
+            reason=draw(st.sampled_from([None, Reason.GPU_LOST])),
+            agent_cost=draw(st.sampled_from([None, COST])),
+            host=draw(st.sampled_from(HOSTS)),
+        )
+        for shard in Simulation(draw(histories(max_runs=4, days=2, clock_steps=True))).shards()
+    ]
+
+
+GPUS = (
+    GpuHeld(uuid=None, requested="3", rung=Rung.UNRESOLVED, reason=Reason.GPU_UNRESOLVED),
+    GpuHeld(uuid="", requested="3", rung=Rung.UNRESOLVED),
+    GpuHeld(uuid="GPU-0000-0000", requested="MIG", rung=Rung.MIG_UUID, name="another", mig_slices=2),
+)
+FLAGS = ((), (), (Flag.INTERPOLATED,), (Flag.SHARED, Flag.OPEN, Flag.OPEN), (Flag.LATE_START, Flag.BRIDGED))
+
+
+def sealed(shard: Shard, number: int) -> Sealed:
+    """As it lies in the inbox of its node."""
+    name = shard_name(shard.key.run_id, shard.started_at_microseconds, shard.part)
+    file = InboxFile(shard.started_at_microseconds // 1_000_000, shard.node, name, f"/inbox/{shard.node}")
+    return Sealed(file, f"{number:064}", read_footer(content_of(replace(shard, samples=())), "here"))
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """Each object and list within, with each of its keys."""
+    keys = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    return [place for key in keys for place in [(value, key), *places(value[key])]]
+
+
+@st.composite
+def spoilt(draw: st.DrawFn, one: Sealed) -> Sealed:
+    """A shard of which something is not as a node writes it."""
+    text, file = one.footer.text, one.file
+    what = draw(
+        st.sampled_from(["value", "value", "value", "away", "again", "copied", "text", "name", "node"])
+    )
+    if what == "text":
+        text = draw(st.sampled_from(TEXTS))(text)
+    elif what == "name":
+        file = file._replace(name=draw(st.sampled_from(OTHER_NAMES))(file.name))
+    elif what == "node":
+        file = file._replace(node=draw(st.sampled_from(OTHER_NODES)))
+    else:
+        document = json.loads(text)
+        within, key = draw(st.sampled_from(places(document)))
+        if what == "away":
+            del within[key]
+        elif what == "again":
+            if isinstance(within, list):
+                within.append(within[key])
+        elif what == "copied":
+            of, which = draw(st.sampled_from(places(document)))
+            within[key] = json.loads(json.dumps(of[which]))
+        else:
+            within[key] = draw(st.sampled_from(VALUES))
+        text = json.dumps(document).encode()
+    return replace(one, file=file, footer=Footer(one.footer.version, text))
+
+
+def told(batch: Batch) -> dict[str, Any]:
+    """All that a batch holds, in an order of its own."""
+    return {
+        "shards": sorted(to_rows(batch.shards), key=lambda row: row["shard_digest"]),
+        "readings": sorted(
+            to_rows(batch.readings),
+            key=lambda row: json.dumps([row["shard_digest"], row["gpu_uuid"], row["uptime_microseconds"],
+                                        row["segment"], row["kind"], row["at"]]),
+        ),
+        "files": sorted(batch.files, key=lambda file: file[1]),
+        "rejected": sorted(batch.rejected, key=lambda each: (each.name, each.reason)),
+    }  # fmt: skip
+
+
+def both_ways(every: list[Sealed]) -> tuple[dict[str, Any], dict[str, Any], list[Sealed]]:
+    """What is held after the fast way, with the exact one for what it leaves; and after the exact way alone."""
+    together, alone = Batch(), Batch()
+    left = fold_plain(together, every)
+    fold_one_by_one(together, left)
+    fold_one_by_one(alone, every)
+    assert together.shards.schema.equals(alone.shards.schema, check_metadata=True)
+    assert together.readings.schema.equals(alone.readings.schema, check_metadata=True)
+    return told(together), told(alone), left
+
+
+@given(enriched(), st.data())
+@settings(max_examples=60, deadline=None)
+def test_many_at_once_give_what_one_by_one_gives(shards: list[Shard], data: st.DataObject) -> None:
+    every = [
+        data.draw(spoilt(one)) if data.draw(st.sampled_from([False, False, True])) else one
+        for one in (sealed(shard, number) for number, shard in enumerate(shards))
+    ]
+    together, alone, _ = both_ways(every)
+    assert together == alone
+
+
+@given(enriched())
+@settings(max_examples=20, deadline=None)
+def test_what_nodes_write_is_plain_unless_an_instant_is_to_be_counted_back(shards: list[Shard]) -> None:
+    every = [sealed(shard, number) for number, shard in enumerate(shards)]
+    together, alone, left = both_ways(every)
+    assert together == alone
+    counted_back = [
+        one
+        for one, shard in zip(every, shards, strict=True)
+        if any(
+            (b.since_uptime_microseconds is not None and b.since_at_microseconds is None)
+            or (b.previous_uptime_microseconds is not None and b.previous_at_microseconds is None)
+            for b in shard.boundaries
+        )
+    ]
+    assert left == counted_back
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [b"{}{}", b""],
+        [b"{}{}{}\0}", b"{}", b"{}"],
+        [b'{"flags":["a"]}{"flags":["b"]}', b"{}", b""],
+        [b'{"host":{"domains":[{}', b"{}]}}{}"],
+    ],
+)
+def test_no_footer_speaks_for_another(texts: list[bytes]) -> None:
+    """As many rows as footers, and yet not a row for each."""
+    one = sealed(SHARD, 0)
+    every = [replace(one, footer=Footer(b"3", text)) for text in texts]
+    together, alone, left = both_ways(every)
+    assert together == alone
+    assert left == every
+    assert together["shards"] == []
