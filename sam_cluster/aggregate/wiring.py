@@ -106,8 +106,9 @@ class LocalExecutor:
 
         def count(key: Any, *_: Any) -> None:
             nonlocal finished
-            finished += sizes[key]
-            done(finished)
+            if key in sizes:  # Dask tells everybody in this process of every task
+                finished += sizes[key]
+                done(finished)
 
         with ThreadPoolExecutor(threads) as pool, DASK.callbacks.Callback(posttask=count):
             # Not by its name: for a name Dask loads all of `distributed`, to look whether there is a client.

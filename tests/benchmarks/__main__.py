@@ -15,7 +15,7 @@ from pathlib import Path
 
 import sam_cluster
 
-from . import accuracy, agent, fold, hooks, latency, report
+from . import accuracy, agent, fold, history, hooks, latency, report
 from .month import Size
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -28,6 +28,7 @@ PAGES: dict[str, dict[str, Callable[[], list[str]]]] = {
         "report": lambda: report.measured(Size()),
         "fold": fold.measured,
         "latency": latency.measured,
+        "history": history.measured,
     },
     "accuracy": {"machine": lambda: [machine()], "matrix": accuracy.table},
 }
