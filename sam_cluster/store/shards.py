@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sam_cluster.core.errors import ShardError
 from sam_cluster.core.model import Sample, Shard
 
 from .document import from_json, to_json
+from .soundness import LAST_INSTANT
 
 FOOTER_KEY = b"sam_cluster.shard"
 VERSION_KEY = b"sam_cluster.shard_version"
@@ -113,10 +115,15 @@ def read_sample_rows(path: Path) -> pa.Table:
     """The samples of a shard as rows of SAMPLE_ROWS, by GPU and time. Raises ShardError, OSError."""
     with path.open("rb") as file:
         try:
-            rows = pq.ParquetFile(file, read_dictionary=["gpu_uuid"]).read(columns=SAMPLE_ROWS.names)
-            return rows.select(SAMPLE_ROWS.names).cast(SAMPLE_ROWS)
+            read = pq.ParquetFile(file, read_dictionary=["gpu_uuid"]).read(columns=SAMPLE_ROWS.names)
+            rows = read.select(SAMPLE_ROWS.names).cast(SAMPLE_ROWS)
         except (KeyError, ValueError, pa.ArrowException) as error:
             raise ShardError(f"{path}: its samples cannot be read: {_first_line(error)}") from None
+    at = rows["at"].cast(pa.int64())
+    ends = pc.min_max(at).as_py()
+    if at.null_count or (len(at) and not 0 <= ends["min"] <= ends["max"] <= LAST_INSTANT):
+        raise ShardError(f"{path}: a sample of it is outside the years 1970 to 2099")
+    return rows
 
 
 def read_samples(path: Path) -> tuple[Sample, ...]:
