@@ -13,7 +13,7 @@ from sam_cluster.aggregate import summarise
 from sam_cluster.aggregate.accounting import Asked
 from sam_cluster.aggregate.evidence import Evidence, jobs_table
 from sam_cluster.aggregate.jobs import exact
-from sam_cluster.aggregate.plain import had_gpus, plain
+from sam_cluster.aggregate.plain import HAD_GPUS_COLUMNS, had_gpus, plain
 from sam_cluster.store.commit import Transaction
 from sam_cluster.store.paths import StorePaths
 from sam_cluster.store.rows import from_rows, rows_digest, to_rows
@@ -101,7 +101,11 @@ CHANGES: dict[str, dict[str, list[Any]]] = {
     },
 }  # fmt: skip
 
-HAD_GPUS = ("gpus", "gpu_shards", "gpu_mps", "started_at", "ended_at")
+#: What is metered beside the GPUs, and whose it is.
+BESIDE: list[dict[str, Any]] = [
+    {}, {"host_domains": [DOMAIN, DRAM], "is_exclusive": True},
+    {"host_domains": [DOMAIN, DOMAIN], "cpus": 5, "node_cpus": 16},
+]  # fmt: skip
 
 
 @st.composite
@@ -112,9 +116,10 @@ def evidences(draw: st.DrawFn) -> Evidence:
     for job in jobs:
         nodes = draw(st.sampled_from([("a",), ("a", "b")]))
         parts = draw(st.sampled_from([1, 1, 2]))
+        beside = draw(st.sampled_from(BESIDE))
         for node in nodes:
             for part in range(parts):
-                more = {"nodes_expected": len(nodes), "final": part == parts - 1}
+                more = {"nodes_expected": len(nodes), "final": part == parts - 1, **beside}
                 rows["shards"].append(shard(job, node, part, **more))
         if draw(st.booleans()):
             more = {"node_count": len(nodes), "gpus": 2 * len(nodes), "ended_at": EPOCH + parts * HOUR}
@@ -192,8 +197,12 @@ def test_a_plain_job_is_made_all_at_once_with_accounting_and_without() -> None:
         assert (job["flags"], job["quality"], job["energy_millijoules"]) == (flags, "measured", 8_000_028)
 
 
-@given(st.lists(st.tuples(*(st.sampled_from(CHANGES["accounting"][name]) for name in HAD_GPUS)), min_size=1))
+@given(
+    st.lists(
+        st.tuples(*(st.sampled_from(CHANGES["accounting"][name]) for name in HAD_GPUS_COLUMNS)), min_size=1
+    )
+)
 @settings(max_examples=50, deadline=None)
 def test_who_had_gpus_is_the_same_of_many_rows_as_of_one(values) -> None:
-    rows = [record(7, **dict(zip(HAD_GPUS, each, strict=True))) for each in values]
+    rows = [record(7, **dict(zip(HAD_GPUS_COLUMNS, each, strict=True))) for each in values]
     assert had_gpus(from_rows("accounting", rows)).tolist() == [summarise.had_gpus(row) for row in rows]
