@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sam_cluster.core.errors import StoreError
+from sam_cluster.core.model import NO_JOB
 
 from .encoding import to_parquet
 from .index import (
@@ -32,8 +33,9 @@ from .index import (
     month_of,
     write_content,
 )
+from .named import least_and_greatest
 from .paths import StorePaths
-from .place import Step, each, no_step, numbered
+from .place import Step, answers, no_step, numbered
 from .posix import make_directories
 from .rows import by_day, extents, in_order, in_order_by_day, without
 from .schemas import TABLES
@@ -124,17 +126,19 @@ class Transaction:
         end_microseconds: int | None = None,
         raw_job_ids: Collection[int] | None = None,
         run_ids: Collection[str] | None = None,
+        job_ids: Collection[str] | None = None,
         columns: Sequence[str] | None = None,
         in_any_order: bool = False,
     ) -> pa.Table:
         """As `Snapshot.read`, with the changes made here."""
-        where = Where(table, start_microseconds, end_microseconds, raw_job_ids, run_ids)
+        where = Where(table, start_microseconds, end_microseconds, raw_job_ids, run_ids, job_ids)
         staged = self._staged.get(table, {})
         files = self.base.files(
             table,
             start_microseconds=start_microseconds,
             end_microseconds=end_microseconds,
             raw_job_ids=raw_job_ids,
+            job_ids=job_ids,
         )
         read = where.columns(columns, in_any_order)
         unchanged = [file for file in files if file.day not in staged]
@@ -155,7 +159,7 @@ class Transaction:
                 table: {day: (rows, encoders.submit(to_parquet, rows)) for day, rows in days.items()}
                 for table, days in sorted(self._staged.items())
             }
-            written = each(
+            written = answers(
                 self.base.place,
                 lambda table: self._write_table(table, staged[table], number),
                 list(staged),
@@ -261,12 +265,22 @@ class Transaction:
 def _span(table: str, rows: pa.Table) -> Span:
     first, last = extents(table, rows)
     ids: dict[str, int | None] = {"min": None, "max": None}
+    is_jobless = False
     if "raw_job_id" in rows.column_names:
-        ids = pc.min_max(rows["raw_job_id"]).as_py()
+        # Each day has readings of GPUs that no job held: as a job they would be in every file's range.
+        is_job = pc.not_equal(rows["raw_job_id"], NO_JOB)
+        ids = pc.min_max(rows["raw_job_id"].filter(is_job)).as_py()
+        is_jobless = not pc.all(is_job).as_py()
+    names: tuple[int | None, int | None] = (None, None)
+    if "job_id" in rows.column_names:
+        names = least_and_greatest(rows["job_id"])
     return Span(
         rows=len(rows),
         start_microseconds=pc.min(first).as_py(),
         end_microseconds=pc.max(last).as_py(),
         raw_job_id_min=ids["min"],
         raw_job_id_max=ids["max"],
+        is_jobless=is_jobless,
+        named_min=names[0],
+        named_max=names[1],
     )

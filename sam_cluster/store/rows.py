@@ -19,6 +19,8 @@ from .numbers import Numbers, integers, mask, numbers_across, order_of
 from .schemas import DAY_COLUMN, KEYS, TABLES
 
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+#: Between the values of a text of `joined`.
+SEPARATOR = "\x1f"
 
 #: First and last instant of a row, where they are plain columns; where one is null, the next.
 EXTENT: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -142,12 +144,12 @@ def extent_columns(table: str) -> tuple[str, ...]:
 def joined(rows: pa.Table, columns: Sequence[str]) -> pa.ChunkedArray:
     """One text a row made of some columns, to look rows up by several at once; instants are integers."""
     texts = [pc.fill_null(_plain(rows[name]).cast(pa.string()), "") for name in columns]
-    return pc.binary_join_element_wise(*texts, "\x1f") if len(texts) > 1 else texts[0]
+    return pc.binary_join_element_wise(*texts, SEPARATOR) if len(texts) > 1 else texts[0]
 
 
 def among(rows: pa.Table, columns: Sequence[str], wanted: Iterable[Sequence[object]]) -> pa.ChunkedArray:
     """Which rows have one of the wanted combinations of values in these columns."""
-    keys = ["\x1f".join("" if value is None else str(value) for value in values) for values in wanted]
+    keys = [SEPARATOR.join("" if value is None else str(value) for value in values) for values in wanted]
     return pc.is_in(joined(rows, columns), pa.array(keys, pa.string()))
 
 
