@@ -80,7 +80,7 @@ CHANGES: dict[str, dict[str, list[Any]]] = {
         "account": TEXTS, "nodes_expected": [None, 0, 1, 2, 3], "flags": WORDS, "sluid": [None, "s1"],
         "gpus": [[], [gpu("a0")], [gpu(None)], [gpu("a0"), gpu("a9", reason="gpu_lost")],
                  [gpu("", name=None)]],
-        "reason": [None, "nvml_hung"], "cpus": [None, 0, 4], "node_cpus": [None, 0, 16],
+        "reason": [None, "nvml_hung"], "cpus": [None, 0, 4, 17], "node_cpus": [None, 0, 16],
         "is_exclusive": [True, False],
         "host_domains": [None, [], [DOMAIN], [DOMAIN, DRAM], [{**DOMAIN, "energy_millijoules": None,
                          "reason": "host_unreadable"}]],
@@ -104,8 +104,8 @@ CHANGES: dict[str, dict[str, list[Any]]] = {
 
 #: What is metered beside the GPUs, and whose it is.
 BESIDE: list[dict[str, Any]] = [
-    {}, {"host_domains": [DOMAIN, DRAM], "is_exclusive": True},
-    {"host_domains": [DOMAIN, DOMAIN], "cpus": 5, "node_cpus": 16},
+    {}, {"host_domains": [DOMAIN, DOMAIN], "cpus": 5, "node_cpus": 16},
+    {"host_domains": [DOMAIN, DRAM], "is_exclusive": True},
     {"host_domains": [DOMAIN], "cpus": 17, "node_cpus": 16},
 ]  # fmt: skip
 
@@ -182,10 +182,15 @@ def both_ways(evidence: Evidence) -> tuple[list[str], list[str]]:
 def test_each_change_of_a_plain_job_leaves_it_plain_or_to_be_made_alone(table, nodes, parts, at) -> None:
     found = []
     changes = [(name, value) for name in sorted(CHANGES[table]) for value in CHANGES[table][name]]
-    for number, (column, value) in enumerate(changes, 7):
-        found.append(plain_rows(number, nodes, parts, BESIDE[number % len(BESIDE)]))
-        found[-1][table][at][column] = value
-    fast, slow = both_ways(evidence_of(found, range(7, 7 + len(changes))))
+    for column, value in changes:
+        for beside in BESIDE[:2]:
+            for follows in (False, True) if table == "shards" else (False,):
+                rows = plain_rows(7 + len(found), nodes, parts, beside)
+                rows[table][at][column] = value
+                if follows:
+                    rows["usage"] = [hour for each in rows["shards"] for hour in hours_of(each)]
+                found.append(rows)
+    fast, slow = both_ways(evidence_of(found, range(7, 7 + len(found))))
     assert fast == slow
 
 
