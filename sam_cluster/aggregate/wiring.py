@@ -25,11 +25,12 @@ DASK: Any = dask  # what it says of its types is not what it does
 #: Called with the name of a stage, how much of it is done, and of how much; 0 of 0 is one without parts.
 Progress = Callable[[str, int, int], None]
 
-#: A batch costs some milliseconds whatever it holds: as much as thirty shards.
+#: A batch costs some milliseconds whatever it holds: as much as so many shards.
+LEAST_IN_A_TASK = 32
 SHARDS_IN_A_TASK = 1_000
 #: One after another, before there are threads: the first pay for what is loaded and opened once, the next
 #: are timed.
-FIRST_BATCHES = (8, 32)
+FIRST_BATCHES = (8, LEAST_IN_A_TASK)
 #: As many opens at once does a file server bear from one client; more no longer pays.
 MOST_THREADS = 64
 #: So that the last to end does not leave the others idle for long.
@@ -87,8 +88,8 @@ class LocalExecutor:
                 finished += len(group)
                 done(finished)
         rest = items[finished:]
-        size = min(ceil(len(rest) / (threads * TASKS_A_THREAD)), SHARDS_IN_A_TASK)
-        groups = batches(rest, max(size, 1))
+        size = max(ceil(len(rest) / (threads * TASKS_A_THREAD)), LEAST_IN_A_TASK)
+        groups = batches(rest, min(size, SHARDS_IN_A_TASK))
         return answers + self._spread(function, groups, threads, lambda more: done(finished + more))
 
     def _spread(
