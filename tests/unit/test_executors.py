@@ -17,6 +17,7 @@ from distributed import LocalCluster
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sam_cluster import __version__
 from sam_cluster.aggregate import workers
 from sam_cluster.aggregate.fold import Batch, read_batch
 from sam_cluster.aggregate.inbox import InboxFile
@@ -169,6 +170,13 @@ def test_workers_that_do_not_see_the_store_take_nothing_away_and_are_told_of(
     assert "workers did not find 3 shards" in problem
     assert run_aggregate(paths).complete
     assert (len(rows(paths, "shards")), len(rows(paths, "samples")), in_inbox(paths)) == (3, 13, [])
+
+
+def test_workers_of_another_release_are_refused(tmp_path, cluster, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(workers, "__version__", "9.9.9")
+    command = ["aggregate", "--store", str(tmp_path), "--no-accounting", "--scheduler"]
+    assert main([*command, cluster.scheduler_address], environ={}) == 1
+    assert f"has sam-cluster {__version__}, and this host 9.9.9" in capsys.readouterr().err
 
 
 def test_a_scheduler_without_workers_or_that_is_not_there_is_said_in_a_line(
