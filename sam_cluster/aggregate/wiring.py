@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 import dask
 import dask.callbacks
+import dask.local
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -111,4 +112,6 @@ class LocalExecutor:
                 done(finished)
 
         with ThreadPoolExecutor(threads) as pool, DASK.callbacks.Callback(posttask=count):
-            return list(DASK.compute(*tasks, scheduler=self._scheduler, pool=pool))
+            # Not by its name: for a name Dask loads all of `distributed`, to look whether there is a client.
+            scheduler = pool if self._scheduler == "threads" else DASK.local.get_sync
+            return list(DASK.compute(*tasks, scheduler=scheduler))
