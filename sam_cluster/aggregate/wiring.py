@@ -6,7 +6,6 @@ Tasks are batches: one a shard costs more than reading it. `workers.py` has the 
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,8 @@ from typing import Any, Protocol, TypeVar
 import dask
 import dask.callbacks
 import dask.local
+
+from .waiting import threads_for
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -32,8 +33,6 @@ SHARDS_IN_A_TASK = 1_000
 #: One after another, before there are threads: the first pay for what is loaded and opened once, the next
 #: are timed.
 FIRST_BATCHES = (8, LEAST_IN_A_TASK)
-#: As many opens at once does a file server bear from one client; more no longer pays.
-MOST_THREADS = 64
 #: So that the last to end does not leave the others idle for long.
 TASKS_A_THREAD = 2
 
@@ -54,16 +53,6 @@ def silent(stage: str, done: int, of: int) -> None:
 def batches(items: Sequence[Item], size: int = SHARDS_IN_A_TASK) -> list[Sequence[Item]]:
     """The items in groups of at most `size`."""
     return [items[at : at + size] for at in range(0, len(items), size)]
-
-
-def threads_for(wall_seconds: float, cpu_seconds: float) -> int:
-    """How many threads keep all cores busy where a single one took so long, and so much CPU time for it:
-    cores × wall ÷ CPU, at least one a core, at most MOST_THREADS."""
-    cores = len(os.sched_getaffinity(0))
-    most = max(cores, MOST_THREADS)
-    if cpu_seconds * most <= wall_seconds * cores:
-        return most
-    return max(cores, ceil(cores * wall_seconds / cpu_seconds))
 
 
 class LocalExecutor:
