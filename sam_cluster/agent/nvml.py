@@ -21,6 +21,8 @@ from .ring import Ring
 SLOW_MICROSECONDS = 1_000_000
 #: More than this, in millijoules, no counter has counted: it is what some drivers say of a GPU that is ill.
 MOST_MILLIJOULES = 2**62
+#: In the name of a GPU whose counter is of its module (zeus, PR 172), also where the driver does not say so.
+MODULE_NAME = "GH200"
 #: A GPU that had a counter has none any more once it said so as often in a row.
 REFUSALS_BELIEVED = 5
 
@@ -74,23 +76,27 @@ class Nvml:
     def _describe(self, index: int) -> tuple[GpuInfo, Any]:
         handle = self._call(pynvml.nvmlDeviceGetHandleByIndex, index)
         slices = self._mig_slices(handle)
+        name = self._call(pynvml.nvmlDeviceGetName, handle)
         info = GpuInfo(
             uuid=self._call(pynvml.nvmlDeviceGetUUID, handle),
             index=index,
-            name=self._call(pynvml.nvmlDeviceGetName, handle),
+            name=name,
             minor=self._ask(pynvml.nvmlDeviceGetMinorNumber, handle),
             power_limit_milliwatts=self._ask(pynvml.nvmlDeviceGetEnforcedPowerLimit, handle),
             mig_uuids=None if slices is None else tuple(slices),
             mig_slices=tuple((slices or {}).values()),
-            is_module=self._is_module(handle),
+            is_module=self._module_power(handle) is not None or MODULE_NAME in name,
         )
         return info, handle
 
-    def _is_module(self, handle: Any) -> bool:
-        """Whether its readings are of a module with a CPU in it (GH200): it answers for that scope."""
+    def _module_power(self, handle: Any) -> int | None:
+        """Milliwatts of the module that a GPU is a part of, with its CPU; None where it is of none, or where
+        the driver does not answer for that scope."""
         wanted = [(pynvml.NVML_FI_DEV_POWER_INSTANT, pynvml.NVML_POWER_SCOPE_MODULE)]
         values = self._ask(pynvml.nvmlDeviceGetFieldValues, handle, wanted)
-        return values is not None and values[0].nvmlReturn == pynvml.NVML_SUCCESS
+        if values is None or values[0].nvmlReturn != pynvml.NVML_SUCCESS:
+            return None
+        return int(values[0].value.uiVal)
 
     def _mig_slices(self, handle: Any) -> dict[str, int | None] | None:
         """The UUIDs of its MIG devices, each with its compute slices; None where MIG is off."""
@@ -130,7 +136,7 @@ class Nvml:
         if handle is None:  # NVML was let go of while the request was on its way
             raise DriverError(Reason.NO_READING)
         uptime, counter = self._count(uuid, handle)
-        power = self._ring(uuid, handle, uptime) or self._poll(handle, uptime)
+        power = self._ring(uuid, handle, uptime) or self._poll(uuid, handle, uptime)
         if counter is None and not power:
             raise DriverError(Reason.COUNTER_UNSUPPORTED, Remedy.FALL_BACK)
         return RawReading(
@@ -166,8 +172,12 @@ class Nvml:
         self._refusals[uuid] += 1
         return self._refusals[uuid] >= REFUSALS_BELIEVED
 
-    def _poll(self, handle: Any, uptime: int) -> tuple[Power, ...]:
-        power = self._ask(pynvml.nvmlDeviceGetPowerUsage, handle)
+    def _poll(self, uuid: str, handle: Any, uptime: int) -> tuple[Power, ...]:
+        """Power now, of what the counter counts: beside a module's counter its GPU's power is no meter."""
+        if uuid in self._modules:
+            power = self._module_power(handle)
+        else:
+            power = self._ask(pynvml.nvmlDeviceGetPowerUsage, handle)
         return () if power is None else ((uptime, int(power)),)
 
     def _ring(self, uuid: str, handle: Any, uptime: int) -> tuple[Power, ...]:

@@ -14,11 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sam_cluster.core.model import Flag
+from sam_cluster.core.units import MICROSECONDS_PER_DAY
 from sam_cluster.store.commit import Transaction
-from sam_cluster.store.rows import empty, from_rows, joined, once, to_rows
+from sam_cluster.store.rows import day_of, empty, from_rows, joined, once, to_rows
 from sam_cluster.store.schemas import KEYS
 
 from .shard_rows import Row
+from .touched import read_touching, stretches
 
 
 @dataclass(slots=True)
@@ -116,8 +118,12 @@ def _rank(digest: str, readings: pa.Table) -> tuple[int, int, str]:
 
 
 def _held(transaction: Transaction, shards: pa.Table, keys: pa.ChunkedArray) -> dict[str, Row]:
-    """The rows that the tables hold of these keys."""
-    stored = transaction.read("shards", raw_job_ids=pc.unique(shards["raw_job_id"]).to_pylist())
+    """The rows that the tables hold of these keys: of runs that began on the same days. Not by their numbers,
+    for each day has shards of job 0."""
+    started = shards["started_at"].cast(pa.int64())
+    days = pc.unique(pc.divide(started, MICROSECONDS_PER_DAY)).to_pylist()
+    windows = stretches(day_of(day * MICROSECONDS_PER_DAY) for day in days)
+    stored = read_touching(transaction, "shards", windows)
     its_keys = joined(stored, KEYS["shards"])
     is_claimed = pc.is_in(its_keys, keys.combine_chunks())
     return dict(zip(its_keys.filter(is_claimed).to_pylist(), to_rows(stored.filter(is_claimed)), strict=True))

@@ -11,17 +11,14 @@ import pyarrow.compute as pc
 
 from sam_cluster.core.config import Config
 from sam_cluster.core.times import from_utc_microseconds
-from sam_cluster.core.units import MICROSECONDS_PER_DAY
 from sam_cluster.store.commit import Transaction
+from sam_cluster.store.named import wholes
 from sam_cluster.store.rows import to_rows
 from sam_cluster.submissions.judge import Known
 from sam_cluster.submissions.model import Confirmation
 
 from .accounting import SINCE, UNTIL
 from .shard_rows import Row
-
-#: An array's tasks are looked for among the jobs of so long before the first result was handed in.
-ARRAYS_MICROSECONDS = 400 * MICROSECONDS_PER_DAY
 
 OWNER_COLUMNS = ("cluster", "job_id", "user", "account", "started_at", "ended_at", "raw_job_id")
 NUMBER_COLUMNS = ("cluster", "raw_job_id", "array_job_id", "submitted_at")
@@ -39,12 +36,8 @@ class NamedJobs:
         self._numbers: dict[str, range] | None = None
         named = [row for row in rows if row["job_ids"]]
         wanted = {job_id for row in named for job_id in row["job_ids"]}
-        # Slurm's own number is known of a plain job; that of an array's task is not in its name.
-        if plain := {int(job_id) for job_id in wanted if job_id.isdecimal()}:
-            self._look(wanted, raw_job_ids=plain)
-        if any((row["cluster"], job_id) not in self._found for row in named for job_id in row["job_ids"]):
-            first = min(row["submitted_at"] for row in named)
-            self._look(wanted, start_microseconds=first - ARRAYS_MICROSECONDS)
+        if wanted:
+            self._look(wanted)
 
     def known(self, row: Row, words: Mapping[str, Confirmation]) -> Known:
         """What is known of the jobs of one result."""
@@ -83,22 +76,13 @@ class NamedJobs:
         ]
         return max(begun, key=lambda job: (job["started_at"] or 0, job["ended_at"] or 0), default=None)
 
-    def _look(
-        self, wanted: set[str], *, raw_job_ids: set[int] | None = None, start_microseconds: int | None = None
-    ) -> None:
+    def _look(self, wanted: set[str]) -> None:
         """Find the wanted jobs, under their own id and under that of their array or het job."""
-        names = pa.array(sorted(wanted), pa.string())
         for table in ("accounting", "jobs"):
-            rows = self._transaction.read(
-                table,
-                raw_job_ids=raw_job_ids,
-                start_microseconds=start_microseconds,
-                columns=OWNER_COLUMNS,
-            )
-            wholes = pc.replace_substring_regex(rows["job_id"], "[_+].*", "")
-            is_meant = pc.or_(pc.is_in(rows["job_id"], names), pc.is_in(wholes, names))
-            for job in to_rows(rows.filter(pc.and_(is_meant, pc.is_valid(rows["user"])))):
-                for job_id in {job["job_id"], job["job_id"].split("_")[0].split("+")[0]} & wanted:
+            rows = self._transaction.read(table, job_ids=wanted, columns=OWNER_COLUMNS)
+            rows = rows.append_column("whole", wholes(rows["job_id"])).filter(pc.is_valid(rows["user"]))
+            for job in to_rows(rows):
+                for job_id in {job["job_id"], job["whole"]} & wanted:
                     self._found.setdefault((job["cluster"], job_id), []).append(job)
 
     def _numbers_of(self, cluster: str) -> range:

@@ -105,8 +105,9 @@ class LocalExecutor:
 
         def count(key: Any, *_: Any) -> None:
             nonlocal finished
-            finished += sizes[key]
-            done(finished)
+            if key in sizes:  # Dask tells everybody in this process of every task
+                finished += sizes[key]
+                done(finished)
 
         with ThreadPoolExecutor(threads) as pool, DASK.callbacks.Callback(posttask=count):
             return list(DASK.compute(*tasks, scheduler=self._scheduler, pool=pool))

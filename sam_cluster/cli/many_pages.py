@@ -45,11 +45,10 @@ def all_pages(
     progress: Progress,
 ) -> Iterator[Page]:
     """The page of the cluster and then that of each lab on it."""
-    from sam_cluster.report.results import read_results
     from sam_cluster.store.kept import KeptSnapshot
 
     kept = KeptSnapshot(tables)
-    results = read_results(kept, config)
+    results = _results_of(kept, config, period)
     view = view_of_cluster(kept, config, period, data, results)
     labs = [line.lab for line in view.labs]
     progress("pages", 0, 1 + len(labs))
@@ -60,16 +59,23 @@ def all_pages(
         yield page
 
 
+def _results_of(tables: Snapshot, config: Config, period: PeriodView) -> list[Result]:
+    """The results of all labs that count in the period."""
+    from sam_cluster.report.records import Selection
+    from sam_cluster.report.results import read_results
+
+    return read_results(tables, config, Selection(start=period.start, end=period.end))
+
+
 class LabPages:
     """Makes pages of labs from tables and results that are read once."""
 
     def __init__(self, order: Order, results: Sequence[Result] | None = None) -> None:
-        from sam_cluster.report.results import read_results
         from sam_cluster.store.kept import KeptSnapshot
 
         self._order = order
         self._tables = KeptSnapshot(order.tables)
-        self._results = read_results(self._tables, order.config) if results is None else results
+        self._results = _results_of(self._tables, order.config, order.period) if results is None else results
 
     def page(self, lab: str) -> Page:
         """The page of a lab."""

@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     period = options.period_of(args, config, None)
     selection = options.selection_of(args, period)
     with shown_progress("reading results"):
-        results = choose(read_results(options.snapshot_of(config), config), selection)
+        results = choose(read_results(options.snapshot_of(config), config, selection), selection)
     rows = [result_object(result, zone) for result in results]
     shown = [_as_it_stands(row) for row in rows] if args.format == "table" else rows
     show(shown, RESULT_KEYS, COLUMNS, args.format, sys.stdout)

@@ -9,13 +9,14 @@ from zoneinfo import ZoneInfo
 
 from ..core.times import iso
 from ..core.units import MICROSECONDS_PER_SECOND, kwh_from_millijoules
-from .ledger import Amount
-from .records import Job, Run
-from .results import Result
-from .view import PeriodView, Provenance
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # named, and not needed: `jobs` is to start without what pages are made with
     from _typeshed import DataclassInstance
+
+    from .ledger import Amount
+    from .records import Job, Run
+    from .results import Result
+    from .view import PeriodView, Provenance
 
 JOB_KEYS = (
     "cluster", "job_id", "name", "user", "account", "group", "state", "start", "end", "nodes", "gpus",

@@ -147,11 +147,13 @@ def usage_of(tables: TableReader, start: datetime, end: datetime) -> pa.Table:
         columns=[
             "cluster",
             "run_id",
+            "node",
             "started_at",
             "hour",
             "gpu_uuid",
             "device_energy_millijoules",
             "energy_millijoules",
+            "bridged_millijoules",
             "uncertainty_millijoules",
             "held_microseconds",
             "gpu_model",

@@ -13,6 +13,7 @@ from ..core.config import Config
 from ..core.model import Flag, Quality, quality_of_sum
 from ..core.times import from_utc_microseconds
 from ..core.uncertainty import Uncertainty, energy_by_model
+from ..store.named import are_meant, wholes
 from .reading import groups_of
 from .records import TableReader
 
@@ -101,7 +102,8 @@ class NamedJobs:
 def rows_named(tables: TableReader, config: Config, wanted: Collection[str]) -> pa.Table:
     """The rows of these names by their start, each with its lab as `group` and, as `whole`, the array or het
     job that it is a part of."""
-    rows = _rows(tables, wanted)
+    rows = tables.read("jobs", job_ids=wanted, columns=COLUMNS, in_any_order=True)
+    rows = rows.append_column("whole", wholes(rows["job_id"]))
     rows = rows.append_column("group", groups_of(rows, config))
     rows = rows.append_column("begun", pc.coalesce(rows["started_at"], rows["ended_at"]))
     return rows.sort_by([("begun", "ascending"), ("cluster", "ascending"), ("raw_job_id", "ascending")])
@@ -109,23 +111,7 @@ def rows_named(tables: TableReader, config: Config, wanted: Collection[str]) -> 
 
 def among(rows: pa.Table, wanted: Iterable[str]) -> pa.Table:
     """The rows that some names mean."""
-    names = pa.array(sorted(wanted), pa.string())
-    return rows.filter(pc.or_(pc.is_in(rows["job_id"], names), pc.is_in(rows["whole"], names)))
-
-
-def _rows(tables: TableReader, wanted: Collection[str]) -> pa.Table:
-    numbers = [int(job_id) for job_id in wanted if job_id.isdecimal()]
-    if len(numbers) == len(wanted):
-        # A plain id is Slurm's own number of a plain job: few files hold it.
-        found = tables.read("jobs", raw_job_ids=numbers, columns=COLUMNS, in_any_order=True)
-        rows = among(_with_whole(found), wanted)
-        if set(rows["job_id"].to_pylist()) == set(wanted):
-            return rows
-    return among(_with_whole(tables.read("jobs", columns=COLUMNS, in_any_order=True)), wanted)
-
-
-def _with_whole(rows: pa.Table) -> pa.Table:
-    return rows.append_column("whole", pc.replace_substring_regex(rows["job_id"], "[_+].*", ""))
+    return rows.filter(are_meant(rows["job_id"], wanted))
 
 
 def _jobs(rows: pa.Table, calibration: Mapping[str, float]) -> Iterator[NamedJob]:

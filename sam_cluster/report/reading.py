@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
@@ -39,11 +39,9 @@ _NO_DAY = -(1 << 30)
 
 def read_jobs(tables: TableReader, config: Config, selection: Selection) -> list[Job]:
     """The selected jobs with their runs, by start. A job is its lab's on the day it ended."""
-    rows = _candidates(tables, selection)
+    rows = rows_between(tables, selection.start, selection.end, selection.job_ids)
     rows = _where(rows, "user", selection.users)
     rows = _where(rows, "account", selection.accounts)
-    if selection.job_ids:
-        rows = rows.filter(_meant(rows["job_id"], selection.job_ids))
     groups = groups_of(rows, config)
     if selection.group is not None:
         chosen = pc.equal(groups, selection.group)
@@ -93,33 +91,19 @@ def local_days(instants: pa.ChunkedArray, zone: ZoneInfo) -> pa.ChunkedArray:
     return pc.floor_temporal(local, unit="day").cast(pa.date32())
 
 
-def _candidates(tables: TableReader, selection: Selection) -> pa.Table:
-    # A plain id is Slurm's own number of a plain job: few files hold it. The number of an array's last
-    # task is the array's id too, and then its other tasks have to be looked for everywhere.
-    if selection.job_ids and all(wanted.isdecimal() for wanted in selection.job_ids):
-        numbers = [int(wanted) for wanted in selection.job_ids]
-        rows = tables.read("jobs", raw_job_ids=numbers, columns=JOB_COLUMNS, in_any_order=True)
-        if set(rows["job_id"].to_pylist()) == set(selection.job_ids):
-            return rows
-    return rows_between(tables, selection.start, selection.end)
-
-
-def rows_between(tables: TableReader, start: datetime | None, end: datetime | None) -> pa.Table:
-    """The jobs that were there in a period, in any order; None is without an end."""
+def rows_between(
+    tables: TableReader, start: datetime | None, end: datetime | None, job_ids: Collection[str] = ()
+) -> pa.Table:
+    """The jobs that were there in a period, in any order; None is without an end. Of some names only those
+    that they mean."""
     return tables.read(
         "jobs",
         start_microseconds=None if start is None else utc_microseconds(start),
         end_microseconds=None if end is None else utc_microseconds(end),
+        job_ids=job_ids or None,
         columns=JOB_COLUMNS,
         in_any_order=True,
     )
-
-
-def _meant(job_ids: pa.ChunkedArray, wanted: Iterable[str]) -> pa.ChunkedArray:
-    """Which ids are wanted, themselves or as a part of the array or het job (see `records.names`)."""
-    values = pa.array(sorted(wanted), pa.string())
-    whole = pc.replace_substring_regex(job_ids, pattern="(?s)[_+].*", replacement="")
-    return pc.or_(pc.is_in(job_ids, values), pc.is_in(whole, values))
 
 
 def _where(rows: pa.Table, column: str, wanted: Iterable[str]) -> pa.Table:

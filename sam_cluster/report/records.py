@@ -18,7 +18,8 @@ EARLIEST = datetime.min.replace(tzinfo=UTC)
 class TableReader(Protocol):
     """One commit of the tables: rows whose extent in time overlaps [start, end), of these jobs and runs.
 
-    A row that ends at `start` is among them. They come by the table's keys, or in any order.
+    A row that ends at `start` is among them. `job_ids` are names as users give them: that of an array or
+    heterogeneous job means all of its parts. Rows come by the table's keys, or in any order.
     """
 
     def read(
@@ -29,9 +30,13 @@ class TableReader(Protocol):
         end_microseconds: int | None = None,
         raw_job_ids: Collection[int] | None = None,
         run_ids: Collection[str] | None = None,
+        job_ids: Collection[str] | None = None,
         columns: Sequence[str] | None = None,
         in_any_order: bool = False,
     ) -> pa.Table: ...
+
+    def job_numbers(self, start_microseconds: int, end_microseconds: int) -> list[tuple[int, int]] | None:
+        """Ranges in which lie all numbers that names of jobs of [start, end) begin with; None: not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,10 @@ import pyarrow.compute as pc
 from ..core.config import Config
 from ..core.model import Quality
 from ..core.tasks import Task
+from ..core.times import utc_microseconds
 from ..core.units import kwh_from_millijoules
 from ..metrics import Undefined, UndefinedReason, sam_of_measurement
+from ..store.named import are_within
 from .corrections import Stated, superseded
 from .named_jobs import Electricity, NamedJob, NamedJobs, among, electricity_of, rows_named
 from .records import EARLIEST, Job, Selection, TableReader, names
@@ -77,14 +79,17 @@ class Result:
         return self.verdict == ACCEPTED and self.superseded_by is None
 
 
-def read_results(tables: TableReader, config: Config, group: str | None = None) -> list[Result]:
-    """Every submitted result, superseded and rejected ones too, by the time at which it counts; of one lab
-    where it is named.
+def read_results(tables: TableReader, config: Config, selection: Selection | None = None) -> list[Result]:
+    """Every submitted result, superseded and rejected ones too, by the time at which it counts. Of a
+    selection all that `choose` would take: of one lab no others, of a period some others.
 
     Reads all jobs that are named, so that one call serves many pages, each by `choose`.
     """
+    group = selection.group if selection else None
     rows = tables.read("results")
     in_place = superseded(_stated(rows))
+    if selection and selection.start is not None and selection.end is not None:
+        rows = _may_count(tables, rows, selection.start, selection.end)
     named = rows_named(tables, config, _job_ids(rows))
     if group is not None:
         rows = _that_name(rows, named.filter(pc.equal(named["group"], group)))
@@ -126,6 +131,21 @@ def _that_name(rows: pa.Table, jobs: pa.Table) -> pa.Table:
     lists = rows["job_ids"].combine_chunks()
     is_named = pc.is_in(pc.list_flatten(lists), names)
     return rows.take(pc.list_parent_indices(lists).filter(is_named).unique())
+
+
+def _may_count(tables: TableReader, rows: pa.Table, start: datetime, end: datetime) -> pa.Table:
+    """The results that may count in a period: those that name a job of its time, or were handed in within it.
+    What was long before or after costs nothing but its row."""
+    first, last = utc_microseconds(start), utc_microseconds(end)
+    ranges = tables.job_numbers(first, last)
+    if ranges is None:
+        return rows
+    submitted = pc.fill_null(rows["submitted_at"].cast(pa.int64()), first - 1)
+    is_inside = pc.and_(pc.greater_equal(submitted, first), pc.less(submitted, last))
+    lists = rows["job_ids"].combine_chunks()
+    naming = pc.list_parent_indices(lists).filter(are_within(pc.list_flatten(lists), ranges))
+    places = pa.array(range(len(rows)), naming.type)
+    return rows.filter(pc.or_(is_inside, pc.is_in(places, naming)))
 
 
 def choose(results: Iterable[Result], selection: Selection) -> list[Result]:

@@ -8,9 +8,14 @@
 
 NUMBER(nvmlDeviceGetTotalEnergyConsumption, begin_gpu, ENERGY, unsigned long long, view.gpu.supports_energy,
        counter_millijoules(&view.gpu, view.now_us))
-NUMBER(nvmlDeviceGetPowerUsage, begin_gpu, POWER, unsigned int, 1,
-       view.gpu.averages_power ? average_power_mw(&view.gpu, view.now_us)
-                               : instant_power_mw(&view.gpu, view.now_us))
+/* Of a module's GPU alone, whatever the scope of the counter. */
+static unsigned int power_usage_mw(const struct gpu *gpu, int64_t now_us)
+{
+    int64_t shown = gpu->averages_power ? average_power_mw(gpu, now_us) : instant_power_mw(gpu, now_us);
+    return (unsigned int)(gpu->module_scope ? shown * gpu->gpu_scope_ppm / 1000000 : shown);
+}
+
+NUMBER(nvmlDeviceGetPowerUsage, begin_gpu, POWER, unsigned int, 1, power_usage_mw(&view.gpu, view.now_us))
 NUMBER(nvmlDeviceGetEnforcedPowerLimit, begin_gpu, POWER, unsigned int, 1, view.gpu.power_limit_mw)
 NUMBER(nvmlDeviceGetPowerManagementLimit, begin_gpu, POWER, unsigned int, 1, view.gpu.power_limit_mw)
 

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from sam_cluster.core.errors import StoreError
+from sam_cluster.core.model import NO_JOB
 
+from .encoding import to_parquet
 from .index import (
     COMMITS,
     INDEX,
@@ -30,16 +33,14 @@ from .index import (
     month_of,
     write_content,
 )
+from .named import least_and_greatest
 from .paths import StorePaths
-from .place import Step, each, no_step, numbered
+from .place import Step, answers, no_step, numbered
 from .posix import make_directories
-from .rows import by_day, extents, in_order, joined
-from .schemas import KEYS, TABLES
+from .rows import by_day, extents, in_order, in_order_by_day, without
+from .schemas import TABLES
 from .sweep import sweep
 from .tables import Snapshot, Where, place_of
-
-#: Rows in a group: small enough that a lookup by the table's first keys skips most of a day.
-ROW_GROUP_ROWS = 65_536
 
 
 class CommitLost(StoreError):
@@ -72,20 +73,24 @@ class Transaction:
 
     def replace_day(self, table: str, day: date | None, rows: pa.Table) -> None:
         """Put these rows in place of all that are filed under the day (None: of a table without days)."""
-        schema = TABLES[table]
-        self._staged.setdefault(table, {})[day] = in_order(table, rows.select(schema.names).cast(schema))
+        self._stage(table, day, in_order(table, rows))
 
     def exchange(self, table: str, *, removed: pa.Table, added: pa.Table) -> None:
         """Take rows out, by the table's keys, and put others in, also in place of rows of their keys; their
         days are written anew."""
-        out, put = by_day(table, removed), by_day(table, added)
+        out, put = by_day(table, removed), in_order_by_day(table, added)
         for day in {**out, **put}:
             rows = self.read_day(table, day)
+            if not len(rows):
+                self._stage(table, day, put.get(day, rows))
+                continue
             for gone in (out.get(day), put.get(day)):
-                if gone is not None and len(rows):
-                    keys = joined(gone, KEYS[table]).combine_chunks()
-                    rows = rows.filter(pc.invert(pc.is_in(joined(rows, KEYS[table]), keys)))
+                rows = rows if gone is None else without(table, rows, gone)
             self.replace_day(table, day, pa.concat_tables([rows, put[day]]) if day in put else rows)
+
+    def _stage(self, table: str, day: date | None, rows: pa.Table) -> None:
+        schema = TABLES[table]
+        self._staged.setdefault(table, {})[day] = rows.select(schema.names).cast(schema)
 
     def days(self, table: str, *, before: date | None = None, after: date | None = None) -> Iterator[date]:
         """The days with rows before one, the latest first; or after one, the earliest first."""
@@ -121,17 +126,19 @@ class Transaction:
         end_microseconds: int | None = None,
         raw_job_ids: Collection[int] | None = None,
         run_ids: Collection[str] | None = None,
+        job_ids: Collection[str] | None = None,
         columns: Sequence[str] | None = None,
         in_any_order: bool = False,
     ) -> pa.Table:
         """As `Snapshot.read`, with the changes made here."""
-        where = Where(table, start_microseconds, end_microseconds, raw_job_ids, run_ids)
+        where = Where(table, start_microseconds, end_microseconds, raw_job_ids, run_ids, job_ids)
         staged = self._staged.get(table, {})
         files = self.base.files(
             table,
             start_microseconds=start_microseconds,
             end_microseconds=end_microseconds,
             raw_job_ids=raw_job_ids,
+            job_ids=job_ids,
         )
         read = where.columns(columns, in_any_order)
         unchanged = [file for file in files if file.day not in staged]
@@ -146,12 +153,19 @@ class Transaction:
         """
         number = self.base.number + 1
         tables = dict(self.base.manifest.tables)
-        staged = sorted(self._staged)
-        written = each(
-            self.base.place, lambda table: self._write_table(table, self._staged[table], number), staged
-        )
-        for table, index in zip(staged, written, strict=True):
-            tables[table] = index or tables.get(table, "")
+        with ThreadPoolExecutor(os.cpu_count()) as encoders:
+            # All are begun before the first is written, for a disk takes its time, too.
+            staged = {
+                table: {day: (rows, encoders.submit(to_parquet, rows)) for day, rows in days.items()}
+                for table, days in sorted(self._staged.items())
+            }
+            written = answers(
+                self.base.place,
+                lambda table: self._write_table(table, staged[table], number),
+                list(staged),
+            )
+            for table, index in zip(staged, written, strict=True):
+                tables[table] = index or tables.get(table, "")
         tables = {table: name for table, name in tables.items() if name}
         same = tables == self.base.manifest.tables and self.properties == self.base.properties
         if same and not self._folded:
@@ -175,17 +189,19 @@ class Transaction:
         self._publish(manifest)
         return Snapshot(self.base.paths, manifest)
 
-    def _write_table(self, table: str, days: dict[date | None, pa.Table], number: int) -> str | None:
+    def _write_table(
+        self, table: str, days: dict[date | None, tuple[pa.Table, Future[bytes]]], number: int
+    ) -> str | None:
         """The name of the table's new index; None where no file of it changed."""
         months = dict(self.base.months(table))
         lists: dict[str, dict[date | None, FileEntry]] = {}
-        for day, rows in days.items():
+        for day, (rows, content) in days.items():
             name = month_of(day)
             if name not in lists:
                 known = self.base.files_of(months[name]) if name in months else []
                 lists[name] = {file.day: file for file in known}
             old = lists[name].get(day)
-            new = self._write_file(table, day, rows, old, number)
+            new = self._write_file(table, day, rows, content.result(), old, number) if len(rows) else None
             if new != old:
                 if old:
                     self._superseded.append(old.path)
@@ -214,13 +230,14 @@ class Transaction:
         return write_content(place, INDEX, index_to_json(months), ".json", number, self._step)[0]
 
     def _write_file(
-        self, table: str, day: date | None, rows: pa.Table, old: FileEntry | None, number: int
-    ) -> FileEntry | None:
-        if not len(rows):
-            return None
-        sink = pa.BufferOutputStream()
-        pq.write_table(rows, sink, compression="zstd", row_group_size=ROW_GROUP_ROWS)
-        content = sink.getvalue().to_pybytes()
+        self,
+        table: str,
+        day: date | None,
+        rows: pa.Table,
+        content: bytes,
+        old: FileEntry | None,
+        number: int,
+    ) -> FileEntry:
         if old and hashlib.sha256(content).hexdigest() == old.digest:
             return old
         below = f"{table}/day={day.isoformat()}" if day else table
@@ -248,12 +265,22 @@ class Transaction:
 def _span(table: str, rows: pa.Table) -> Span:
     first, last = extents(table, rows)
     ids: dict[str, int | None] = {"min": None, "max": None}
+    is_jobless = False
     if "raw_job_id" in rows.column_names:
-        ids = pc.min_max(rows["raw_job_id"]).as_py()
+        # Each day has readings of GPUs that no job held: as a job they would be in every file's range.
+        is_job = pc.not_equal(rows["raw_job_id"], NO_JOB)
+        ids = pc.min_max(rows["raw_job_id"].filter(is_job)).as_py()
+        is_jobless = not pc.all(is_job).as_py()
+    names: tuple[int | None, int | None] = (None, None)
+    if "job_id" in rows.column_names:
+        names = least_and_greatest(rows["job_id"])
     return Span(
         rows=len(rows),
         start_microseconds=pc.min(first).as_py(),
         end_microseconds=pc.max(last).as_py(),
         raw_job_id_min=ids["min"],
         raw_job_id_max=ids["max"],
+        is_jobless=is_jobless,
+        named_min=names[0],
+        named_max=names[1],
     )

@@ -21,6 +21,7 @@ from datetime import date
 from typing import Any
 
 from sam_cluster.core.errors import StoreError
+from sam_cluster.core.model import NO_JOB
 
 from .place import Place, Step
 
@@ -38,30 +39,46 @@ class Span:
     rows: int
     start_microseconds: int | None = None  # of the earliest row's extent
     end_microseconds: int | None = None  # of the latest row's extent, included
-    raw_job_id_min: int | None = None
+    raw_job_id_min: int | None = None  # but for NO_JOB
     raw_job_id_max: int | None = None
+    is_jobless: bool = False  # it has rows of NO_JOB
+    named_min: int | None = None  # of the numbers that the jobs' names begin with
+    named_max: int | None = None
 
-    def may_hold(self, start: int | None, end: int | None, raw_job_ids: Sequence[int] | None) -> bool:
-        """Whether a row within [start, end) of one of these jobs (ascending) may be in it."""
+    def may_hold(
+        self,
+        start: int | None,
+        end: int | None,
+        raw_job_ids: Sequence[int] | None,
+        named: Sequence[int] | None = None,
+    ) -> bool:
+        """Whether a row within [start, end) of one of these jobs may be in it; by Slurm's own numbers, or by
+        those that names begin with, ascending."""
         if start is not None and self.end_microseconds is not None and self.end_microseconds < start:
             return False
         if end is not None and self.start_microseconds is not None and self.start_microseconds >= end:
             return False
-        if raw_job_ids is None or self.raw_job_id_min is None or self.raw_job_id_max is None:
+        if self.is_jobless and raw_job_ids is not None and NO_JOB in raw_job_ids[:1]:
             return True
-        first = bisect_left(raw_job_ids, self.raw_job_id_min)
-        return first < len(raw_job_ids) and raw_job_ids[first] <= self.raw_job_id_max
+        return _any_within(raw_job_ids, self.raw_job_id_min, self.raw_job_id_max) and _any_within(
+            named, self.named_min, self.named_max
+        )
 
     @classmethod
     def over(cls, spans: Iterable[Span]) -> Span:
         """The span of several together."""
         parts = list(spans)
+        # Unknown of one, as in an index of an earlier release, is unknown of all together.
+        are_named = all(part.named_min is not None for part in parts)
         return cls(
             rows=sum(part.rows for part in parts),
             start_microseconds=_least(part.start_microseconds for part in parts),
             end_microseconds=_greatest(part.end_microseconds for part in parts),
             raw_job_id_min=_least(part.raw_job_id_min for part in parts),
             raw_job_id_max=_greatest(part.raw_job_id_max for part in parts),
+            is_jobless=any(part.is_jobless for part in parts),
+            named_min=_least(part.named_min for part in parts) if are_named else None,
+            named_max=_greatest(part.named_max for part in parts) if are_named else None,
         )
 
 
@@ -198,6 +215,14 @@ def _short(content: bytes) -> str:
 
 def _dump(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii")
+
+
+def _any_within(wanted: Sequence[int] | None, least: int | None, greatest: int | None) -> bool:
+    """Whether one of some numbers (ascending) lies between two; where nothing is wanted, or known, it may."""
+    if wanted is None or least is None or greatest is None:
+        return True
+    first = bisect_left(wanted, least)
+    return first < len(wanted) and wanted[first] <= greatest
 
 
 def _least(values: Iterable[int | None]) -> int | None:

@@ -28,17 +28,19 @@ class KeptSnapshot(Snapshot):
         end_microseconds: int | None = None,
         raw_job_ids: Collection[int] | None = None,
         run_ids: Collection[str] | None = None,
+        job_ids: Collection[str] | None = None,
         columns: Sequence[str] | None = None,
         in_any_order: bool = False,
     ) -> pa.Table:
         """As `Snapshot.read`."""
-        if raw_job_ids is not None or run_ids is not None:
+        if (raw_job_ids, run_ids, job_ids) != (None, None, None):
             return super().read(
                 table,
                 start_microseconds=start_microseconds,
                 end_microseconds=end_microseconds,
                 raw_job_ids=raw_job_ids,
                 run_ids=run_ids,
+                job_ids=job_ids,
                 columns=columns,
                 in_any_order=in_any_order,
             )

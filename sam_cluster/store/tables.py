@@ -19,8 +19,9 @@ import pyarrow.compute as pc
 from sam_cluster.core.errors import StoreError
 
 from .index import COMMITS, NOTHING, FileEntry, Manifest, Month, files_from_file, index_from_file, month_of
+from .named import are_meant, numbers_of
 from .paths import StorePaths
-from .place import Place, each, numbered
+from .place import Place, answers, numbered
 from .posix import Directory
 from .rows import empty, extent_columns, extents, in_order, only
 from .schemas import KEYS, TABLES
@@ -36,7 +37,7 @@ def place_of(paths: StorePaths) -> Place:
         return Directory(paths.tables)
     from .bucket import Bucket
 
-    return Bucket(paths.bucket, paths.single_writer)
+    return Bucket(paths.bucket, paths.lock if paths.single_writer else None)
 
 
 class Tables:
@@ -116,17 +117,32 @@ class Snapshot:
         start_microseconds: int | None = None,
         end_microseconds: int | None = None,
         raw_job_ids: Collection[int] | None = None,
+        job_ids: Collection[str] | None = None,
     ) -> list[FileEntry]:
         """The files that may hold rows of such times and jobs, by day."""
         ids = None if raw_job_ids is None else sorted(raw_job_ids)
+        named = None if job_ids is None else numbers_of(job_ids)
         found = [
             file
             for month in self.months(table).values()
-            if month.span.may_hold(start_microseconds, end_microseconds, ids)
+            if month.span.may_hold(start_microseconds, end_microseconds, ids, named)
             for file in self.files_of(month)
-            if file.span.may_hold(start_microseconds, end_microseconds, ids)
+            if file.span.may_hold(start_microseconds, end_microseconds, ids, named)
         ]
         return sorted(found, key=lambda file: (file.day or date.min, file.path))
+
+    def job_numbers(self, start_microseconds: int, end_microseconds: int) -> list[tuple[int, int]] | None:
+        """Ranges, from the first to the last, in which lie all numbers that names of jobs of [start, end)
+        begin with, by the index alone; None where it does not know."""
+        ranges: list[tuple[int, int]] = []
+        for file in self.files(
+            "jobs", start_microseconds=start_microseconds, end_microseconds=end_microseconds
+        ):
+            least, greatest = file.span.named_min, file.span.named_max
+            if least is None or greatest is None:
+                return None
+            ranges.append((least, greatest))
+        return ranges
 
     def file_of_day(self, table: str, day: date | None) -> FileEntry | None:
         """The file of a day; None where it has no rows."""
@@ -147,20 +163,23 @@ class Snapshot:
         end_microseconds: int | None = None,
         raw_job_ids: Collection[int] | None = None,
         run_ids: Collection[str] | None = None,
+        job_ids: Collection[str] | None = None,
         columns: Sequence[str] | None = None,
         in_any_order: bool = False,
     ) -> pa.Table:
         """The rows whose extent overlaps [start, end), of these jobs and runs, by the table's keys.
 
-        A row that ends at `start` is among them. Only files that may hold such rows are opened. In any
-        order takes half the time and fewer columns, for who only adds up.
+        A row that ends at `start` is among them. `job_ids` are names as users give them: that of an array or
+        heterogeneous job means all of its parts. Only files that may hold such rows are opened. In any order
+        takes half the time and fewer columns, for who only adds up.
         """
-        where = Where(table, start_microseconds, end_microseconds, raw_job_ids, run_ids)
+        where = Where(table, start_microseconds, end_microseconds, raw_job_ids, run_ids, job_ids)
         files = self.files(
             table,
             start_microseconds=start_microseconds,
             end_microseconds=end_microseconds,
             raw_job_ids=raw_job_ids,
+            job_ids=job_ids,
         )
         read = where.columns(columns, in_any_order)
         return where.selected(self.read_files(table, files, read), columns, in_any_order)
@@ -169,7 +188,7 @@ class Snapshot:
         self, table: str, files: Sequence[FileEntry], columns: Sequence[str] | None = None
     ) -> Iterator[pa.Table]:
         """The rows of each file."""
-        return each(self.place, partial(self.read_file, table, columns=columns), files)
+        return answers(self.place, partial(self.read_file, table, columns=columns), files)
 
     def read_file(self, table: str, file: FileEntry, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows of one file. Raises StoreError where it is missing, torn or of another schema."""
@@ -197,9 +216,11 @@ class Where:
         end_microseconds: int | None,
         raw_job_ids: Collection[int] | None,
         run_ids: Collection[str] | None,
+        job_ids: Collection[str] | None,
     ) -> None:
         self._table = table
         self._start, self._end = start_microseconds, end_microseconds
+        self._names = job_ids
         self._ids: dict[str, pa.Array] = {}
         if raw_job_ids is not None:
             self._ids["raw_job_id"] = pa.array(sorted(raw_job_ids), pa.int64())
@@ -212,7 +233,8 @@ class Where:
             return None
         timed = extent_columns(self._table) if (self._start, self._end) != (None, None) else ()
         keys = () if in_any_order else KEYS[self._table]
-        needed = {*wanted, *keys, *self._ids, *timed}
+        named = () if self._names is None else ("job_id",)
+        needed = {*wanted, *keys, *self._ids, *named, *timed}
         return [name for name in TABLES[self._table].names if name in needed]
 
     def selected(
@@ -227,6 +249,8 @@ class Where:
     def _filtered(self, rows: pa.Table) -> pa.Table:
         for name, wanted in self._ids.items():
             rows = only(rows, pc.is_in(rows[name], wanted))
+        if self._names is not None:
+            rows = only(rows, are_meant(rows["job_id"], self._names))
         if len(rows) and (self._start, self._end) != (None, None):
             first, last = extents(self._table, rows)
             begun = pa.scalar(True) if self._end is None else pc.less(first, self._end)

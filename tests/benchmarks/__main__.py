@@ -15,7 +15,7 @@ from pathlib import Path
 
 import sam_cluster
 
-from . import accuracy, agent, hooks, latency, report
+from . import accuracy, agent, history, hooks, latency, report
 from .month import Size
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -27,6 +27,7 @@ PAGES: dict[str, dict[str, Callable[[], list[str]]]] = {
         "agent": lambda: agent.table(60.0),
         "report": lambda: report.measured(Size()),
         "latency": latency.measured,
+        "history": history.measured,
     },
     "accuracy": {"machine": lambda: [machine()], "matrix": accuracy.table},
 }

@@ -1,4 +1,4 @@
-"""One day of a large cluster, through the real fold: its shards, its accounting, and what the tables say of it.
+"""One day of a large cluster through the real fold: its shards, its accounting, and its tables.
 
     day = Day.make(root, Load())
 

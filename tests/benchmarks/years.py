@@ -28,7 +28,7 @@ from sam_cluster.store.rows import from_rows
 from sam_cluster.store.schemas import TABLES
 from sam_cluster.store.tables import Tables
 
-from .day import CLUSTER, DATE, DAYS_AT_MOST, Day
+from .day import CLUSTER, DATE, Day
 from .generate import BEGIN
 
 RESULTS_A_DAY = 3
@@ -70,7 +70,9 @@ class History:
             for at, row in enumerate(self._results)
         ]
 
-    def write(self, paths: StorePaths, days: Iterable[int], told: Callable[[int], None] = lambda day: None) -> None:
+    def write(
+        self, paths: StorePaths, days: Iterable[int], told: Callable[[int], None] = lambda day: None
+    ) -> None:
         """Put some days, by how long before they are, into the tables of a store, beside those it holds."""
         wanted = list(days)
         for at in range(0, len(wanted), DAYS_IN_A_COMMIT):
@@ -93,7 +95,7 @@ class History:
 
 
 def _increases(readings: pa.Table) -> pa.Array:
-    """Of each reading, by how much its GPU's counter grows in a day: from where the first found it to the last."""
+    """By how much the counter of each reading's GPU grows in a day: from where the first found it on."""
     grown = readings.group_by("gpu_uuid").aggregate(
         [("energy_millijoules", "max"), ("previous_energy_millijoules", "min")]
     )
@@ -165,7 +167,9 @@ def _results(accounting: pa.Table) -> list[dict[str, Any]]:
     plain = [row for row in rows if row["array_job_id"] is None]
     found = []
     for at in range(RESULTS_A_DAY):
-        chosen = (arrays if at % 3 == 0 and arrays else plain)[int(rng.integers(len(plain))) % (len(arrays) or 1)]
+        chosen = (arrays if at % 3 == 0 and arrays else plain)[
+            int(rng.integers(len(plain))) % (len(arrays) or 1)
+        ]
         own = [str(row["raw_job_id"]) for row in plain if row["user"] == chosen["user"]]
         jobs = own[: int(rng.integers(1, 13))]
         if chosen["array_job_id"] is not None:

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,13 +16,11 @@ from sam_cluster.store.rows import rows_digest
 from sam_cluster.store.schemas import TABLES
 from sam_cluster.store.tables import Tables
 from tests.aggregating import (
-    AFTER,
     HISTORY,
     ONE_GPU,
     accounting_of,
     digests,
     in_inbox,
-    in_quarantine,
     put_all,
     rows,
     run_aggregate,
@@ -156,66 +148,6 @@ def test_a_store_of_nothing_is_aggregated_to_empty_tables(paths) -> None:
     number = Tables(paths).snapshot().number
     run_aggregate(paths)
     assert Tables(paths).snapshot().number == number
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from sam_cluster.cli.main import main
-from sam_cluster.store.paths import StorePaths
-from tests.unit.test_aggregate import killed_after, run_aggregate
-
-for steps, root in enumerate(sys.argv[1:]):
-    child = os.fork()
-    if not child:
-        run_aggregate(StorePaths(Path(root)), step=killed_after(steps * 7))
-        os._exit(0)
-    print(os.waitpid(child, 0)[1])
-"""
-
-
-def killed_after(steps: int):
-    def step(name: str) -> None:
-        nonlocal steps
-        if steps <= 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        steps -= 1
-
-    return step
-
-
-def test_an_aggregate_killed_at_any_step_and_run_again_ends_in_the_same_tables(tmp_path) -> None:
-    history = History((replace(AFTER, gpus=((0, 0), (1, 1))),))
-    clean = StorePaths(tmp_path / "clean")
-    put_all(clean, history)
-    taken: list[str] = []
-    run_aggregate(clean, step=taken.append)
-    stores = [StorePaths(tmp_path / str(steps)) for steps in range(len(taken) // 7 + 2)]
-    for paths in stores:
-        put_all(paths, history)
-    command = [sys.executable, "-c", KILLED, *(str(paths.root) for paths in stores)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-    states = [int(line) for line in ran.stdout.split()]
-    assert set(states) == {0, signal.SIGKILL}
-    assert len(set(map(len, map(in_inbox, stores)))) > 1
-    for paths in stores:
-        run_aggregate(paths)
-        assert digests(paths) == digests(clean)
-        assert in_inbox(paths) == []
-        assert in_quarantine(paths) == {}
-
-
-def test_two_aggregates_at_once_end_in_the_same_tables(tmp_path) -> None:
-    history = History(tuple(PlannedRun(300 + n, 0, n * HOUR, (n + 3) * HOUR, ONE_GPU) for n in range(12)))
-    clean, both = StorePaths(tmp_path / "clean"), StorePaths(tmp_path / "both")
-    for paths in (clean, both):
-        put_all(paths, history)
-    run_aggregate(clean)
-    with ThreadPoolExecutor() as pool:
-        outcomes = [pool.submit(run_aggregate, both) for _ in range(2)]
-        assert all(outcome.result().quarantined == 0 for outcome in outcomes)
-    assert digests(both) == digests(clean)
-    assert in_inbox(both) == []
 
 
 def test_a_new_day_opens_no_file_of_days_long_past(paths) -> None:

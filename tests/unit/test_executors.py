@@ -38,6 +38,11 @@ from tests.simulated import Simulation, put
 from tests.strategies import HOUR, History, PlannedRun
 
 CORES = len(os.sched_getaffinity(0))
+#: Of one task, and its successor may take its time to come on a machine that is busy.
+ONE_DEATH = {
+    "distributed.scheduler.allowed-failures": 1,
+    "distributed.deploy.lost-worker-timeout": "10 minutes",
+}
 #: More than are read before there are threads.
 MANY = Simulation(
     History(
@@ -52,7 +57,7 @@ MANY = Simulation(
 def cluster() -> Iterator[LocalCluster]:
     """A worker in a process of its own; of one task it may die once, and no more."""
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        dask.config.set(ONE_DEATH),
         LocalCluster(
             n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs="CRITICAL"
         ) as cluster,

@@ -11,11 +11,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 
 from ...core.config import Config, Group
 from ...core.times import utc_microseconds
+from ...core.units import MICROSECONDS_PER_DAY
 from ...store.rows import day_of, to_rows
 from ..records import TableReader
+
+#: Shares are asked for each day.
+RECENT_MICROSECONDS = 7 * MICROSECONDS_PER_DAY
 
 
 class Source(StrEnum):
@@ -71,6 +76,18 @@ def _said(group: Group | None) -> tuple[float | None, int | None]:
     return (group.share, group.members) if group else (None, None)
 
 
+def _snapshots(tables: TableReader, start: int, end: int) -> list[dict[str, Any]]:
+    """The rows of a period's snapshots, with the one before them: as a rule it is of the day before, and
+    else it is looked for however long ago that was."""
+    rows: list[dict[str, Any]] = []
+    for since in (start - RECENT_MICROSECONDS, None):
+        found = to_rows(tables.read("shares", start_microseconds=since, end_microseconds=end))
+        rows = [row for row in found if row["taken_at"] < end]
+        if any(row["day"] <= start for row in rows):
+            break
+    return rows
+
+
 def from_sshare(
     tables: TableReader, config: Config, start: datetime, end: datetime, last_day: date
 ) -> Snapshot:
@@ -79,8 +96,7 @@ def from_sshare(
     A lab has what its accounts have of their own, so that one account below another counts once, whichever
     labs the two belong to. Of several clusters in one store the parts cannot be added: then there are none.
     """
-    rows = to_rows(tables.read("shares", end_microseconds=utc_microseconds(end)))
-    rows = [row for row in rows if row["taken_at"] < utc_microseconds(end)]
+    rows = _snapshots(tables, utc_microseconds(start), utc_microseconds(end))
     if len({row["cluster"] for row in rows}) != 1:
         return Snapshot(at_end={}, at_begin={})
     by_day = defaultdict(list)

@@ -42,8 +42,9 @@ def group_view(
     results: Sequence[Result] | None = None,
 ) -> GroupView:
     """The view of a lab over a period. Results are those of all labs, where they were read already."""
+    chosen = Selection(group=group, start=period.start, end=period.end)
     if results is None:
-        results = read_results(tables, config, group)
+        results = read_results(tables, config, chosen)
     now = group_spending(tables, config, group, period, provenance)
     earlier = period_before(period)
     before = (
@@ -58,7 +59,6 @@ def group_view(
         before.spent if before else {},
         _days(earlier, earlier.end) if before else (),
     )
-    chosen = Selection(group=group, start=period.start, end=period.end)
     held = now.whole.held_microseconds
     return GroupView(
         group=group,
@@ -76,7 +76,7 @@ def group_view(
         idle_factor=MOST_OF_IDLE_POWER,
         judged_share=idle.judged_microseconds / held if held else None,
         people=lines.people(now.listed, now.whole),
-        jobs=now.listed,
+        jobs=tuple(idle.beside(line) for line in now.listed),
         results=_results(tables, config, choose(results, chosen), now, chosen),
         missing=lines.missing(now.jobs),
     )

@@ -12,6 +12,7 @@ from sam_cluster.core.model import Quality
 from sam_cluster.core.times import utc_microseconds
 from sam_cluster.core.uncertainty import Uncertainty
 from sam_cluster.core.units import millijoules_from_kwh
+from sam_cluster.store.named import least_and_greatest
 from sam_cluster.store.rows import from_rows
 from sam_cluster.store.schemas import TABLES
 from sam_cluster.store.tables import Where
@@ -35,13 +36,21 @@ class MemoryTables:
         end_microseconds: int | None = None,
         raw_job_ids: Collection[int] | None = None,
         run_ids: Collection[str] | None = None,
+        job_ids: Collection[str] | None = None,
         columns: Sequence[str] | None = None,
         in_any_order: bool = False,
     ) -> pa.Table:
-        where = Where(table, start_microseconds, end_microseconds, raw_job_ids, run_ids)
+        where = Where(table, start_microseconds, end_microseconds, raw_job_ids, run_ids, job_ids)
         rows = where.selected([self.tables[table]], columns, in_any_order)
         # Whoever takes them in any order must get on with the worst one.
         return rows.take(pa.array(range(len(rows))[::-1], pa.int64())) if in_any_order else rows
+
+    def job_numbers(self, start_microseconds: int, end_microseconds: int) -> list[tuple[int, int]] | None:
+        rows = self.read("jobs", start_microseconds=start_microseconds, end_microseconds=end_microseconds)
+        least, greatest = least_and_greatest(rows["job_id"])
+        if least is None or greatest is None:
+            return None if len(rows) else []
+        return [(least, greatest)]
 
 
 def at(text: str) -> datetime:

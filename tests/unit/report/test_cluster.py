@@ -16,7 +16,6 @@ from sam_cluster.core.config import Config, Group
 from sam_cluster.core.model import Quality
 from sam_cluster.core.units import millijoules_from_kwh
 from sam_cluster.metrics import Undefined, UndefinedReason
-from sam_cluster.report.cluster.balance import balance_of
 from sam_cluster.report.cluster.document import cluster_object
 from sam_cluster.report.cluster.evenness import Weighting
 from sam_cluster.report.cluster.files import cluster_files
@@ -24,6 +23,7 @@ from sam_cluster.report.cluster.granted import Granted
 from sam_cluster.report.cluster.labs import LabFacts, lab_lines
 from sam_cluster.report.cluster.spent import spending_of
 from sam_cluster.report.cluster.view import LabLine
+from sam_cluster.report.gpu_ledger import ledgers_of, total_of
 from sam_cluster.report.group.build import group_view
 from sam_cluster.report.ledger import usage_of
 from tests.unit.report import month
@@ -61,7 +61,7 @@ def test_each_labs_totals_are_those_of_its_own_page(timezone: str) -> None:
 
 def test_labs_and_jobs_of_no_account_are_all_that_runs_used() -> None:
     labs = sum(line.amount.known_millijoules for line in VIEW.labs)
-    assert labs + VIEW.no_account.amount.known_millijoules == VIEW.balance.runs_millijoules == 100 * KWH
+    assert labs + VIEW.no_account.amount.known_millijoules == VIEW.ledger.runs_millijoules == 100 * KWH
     assert (VIEW.no_account.jobs, VIEW.no_account.people) == (1, None)
 
 
@@ -75,14 +75,13 @@ def test_the_page_its_json_and_its_csv_say_how_sure_the_energy_is() -> None:
 
 
 def test_runs_idle_and_unattributed_are_a_closed_sum_over_the_periods_borders() -> None:
-    balance = VIEW.balance
+    ledger = VIEW.ledger
     # London's October begins at 23:00 UTC, two of the two and a half hours of the first gap lie in it.
-    assert balance.idle_millijoules == KWH // 2 + KWH // 4 * 4 // 5 + KWH // 10
-    assert balance.unattributed == {"not_metered": KWH // 10}
-    assert (balance.gaps_cut, balance.gaps_unknown) == (2, {"counter_reset": 1})
-    assert balance.whole_millijoules == (
-        balance.runs_millijoules + balance.idle_millijoules + balance.unattributed_millijoules
-    )
+    assert ledger.idle_millijoules == KWH // 2 + KWH // 4 * 4 // 5 + KWH // 10
+    assert ledger.unattributed == {"not_metered": KWH // 10}
+    assert (ledger.cut, ledger.unknown) == (2, {"counter_reset": 1})
+    # The model of the GPU is not known without a reading.
+    assert VIEW.idle_uncertainty_millijoules == ledger.idle_millijoules // 20
 
 
 @settings(deadline=None)
@@ -103,7 +102,9 @@ def test_the_parts_of_neighbouring_periods_add_up_to_the_millijoule(gaps, cuts) 
     edges = [begin, *(begin + timedelta(hours=hours) for hours in sorted(cuts)), begin + timedelta(hours=200)]
 
     def idle(start, end) -> int:
-        return balance_of(tables, usage_of(tables, start, end), start, end).idle_millijoules
+        return total_of(
+            ledgers_of(tables, usage_of(tables, start, end), start, end).values()
+        ).idle_millijoules
 
     parts = [idle(start, end) for start, end in pairwise(edges)]
     assert sum(parts) == idle(edges[0], edges[-1]) == sum(energy for *_, energy in gaps)
