@@ -233,7 +233,7 @@ class Where:
     ) -> None:
         self._table = table
         self._start, self._end = start_microseconds, end_microseconds
-        self._names = job_ids
+        self._names = None if job_ids is None else pa.array(list(job_ids), pa.string())
         self._ids: dict[str, pa.Array] = {}
         if raw_job_ids is not None:
             self._ids["raw_job_id"] = pa.array(sorted(raw_job_ids), pa.int64())

@@ -143,7 +143,7 @@ def test_the_results_of_one_lab_are_those_of_all_labs_that_are_its(
     tables = MemoryTables({**jobs, "results": rows})
     every = read_results(tables, Config())
     for lab in ("vision", "speech", "nobody"):
-        assert read_results(tables, Config(), lab) == choose(every, Selection(group=lab))
+        assert read_results(tables, Config(), Selection(group=lab)) == choose(every, Selection(group=lab))
 
 
 def test_a_job_of_somebody_elses_that_began_after_the_submission_is_not_its() -> None:
