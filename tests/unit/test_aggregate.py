@@ -17,6 +17,7 @@ from sam_cluster.store.schemas import TABLES
 from sam_cluster.store.tables import Tables
 from tests.aggregating import (
     HISTORY,
+    NOW,
     ONE_GPU,
     accounting_of,
     digests,
@@ -102,6 +103,9 @@ def test_what_sums_need_is_the_same_from_the_hours_the_runs_and_the_jobs(tmp_pat
     assert set(by_model) <= {gpu_model(node) for node in range(2)}
     for row in [*runs, *jobs]:
         assert row["energy_millijoules"] is None or row["covered_microseconds"] <= row["held_microseconds"]
+        if row["idle_microseconds"] is not None:
+            assert 0 <= row["idle_microseconds"] <= row["held_microseconds"]
+            assert 0 <= row["idle_energy_millijoules"] <= row["energy_millijoules"] + 1
         assert row["meters_ratio"] is None or 0.97 < row["meters_ratio"] <= 1
         if (power := row["power_energy_millijoules"]) is not None:
             counted = row["energy_millijoules"] - row["bridged_millijoules"]
@@ -161,6 +165,21 @@ def test_a_new_day_opens_no_file_of_days_long_past(paths) -> None:
     put(paths, last)
     assert run_aggregate(paths).shards == 1
     assert len(rows(paths, "usage", start_microseconds=last.started_at_microseconds)) == 1
+
+
+def test_a_new_day_opens_nothing_of_months_long_past_not_even_what_lists_them(paths) -> None:
+    days = (0, 40, 80, 120, 121)
+    runs = (PlannedRun(200 + n, 0, n * DAY + HOUR, n * DAY + 2 * HOUR, ONE_GPU) for n in days)
+    *history, last = Simulation(History(tuple(runs))).shards()
+    for shard in history:
+        put(paths, shard)
+    run_aggregate(paths, now=NOW + 120 * DAY)
+    snapshot = Tables(paths).snapshot()
+    for table in ("shards", "readings", "usage", "runs", "jobs", "samples"):
+        for month in sorted(snapshot.months(table))[:-2]:  # the one before is looked into, at most
+            (paths.tables / "index" / snapshot.months(table)[month].name).write_bytes(b"nobody looks here")
+    put(paths, last)
+    assert run_aggregate(paths, now=NOW + 120 * DAY).shards == 1
 
 
 def test_what_was_idle_before_a_start_depends_on_boundaries_days_before(paths) -> None:
