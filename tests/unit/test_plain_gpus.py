@@ -31,6 +31,7 @@ SECOND = 1_000_000
 FIRST_DAY = day_of(EPOCH)
 ENERGIES = ("energy_millijoules", "since_energy_millijoules", "previous_energy_millijoules")
 OPENINGS = (Kind.START, Kind.IDLE)
+UNKNOWABLE = ("since_power_millijoules", "since_idle_millijoules", "gpu_model", "mig_slices", "previous_at")
 INSTANTS = ("at", "uptime_microseconds", "since_at", "since_uptime_microseconds", "previous_at",
             "previous_uptime_microseconds")  # fmt: skip
 
@@ -134,8 +135,9 @@ def change(row: Mapping[str, Any], other: Mapping[str, Any], random: Random) -> 
         lambda: {**moved(at, shift), **moved(uptime, shift)},
         lambda: {"flags": sorted(random.sample(list(Flag), 2))},
         lambda: {"flags": [random.choice([Flag.POWER_ONLY, Flag.METERS_DISAGREE])]},
-        lambda: {random.choice(["since_power_millijoules", "since_idle_millijoules", "gpu_model", "mig_slices", "previous_at"]): None},
+        lambda: {random.choice(UNKNOWABLE): None},
         lambda: {"kind": random.choice([Kind.IDLE, Kind.START] if is_opening else [Kind.HOUR, Kind.END])},
+        lambda: {f"since_{name}": 9 for name in ("idle_microseconds", "idle_millijoules") if not is_opening},
         lambda: {"gpu_model": random.choice("AZ"), "uncertainty_millijoules": 11},
         lambda: {"bridged_millijoules": 7, "gap_microseconds": 3},
         lambda: {f"since_{each}": row[each] for each in ("at", "uptime_microseconds", "energy_millijoules")},
