@@ -156,6 +156,8 @@ def usage_of(tables: TableReader, start: datetime, end: datetime) -> pa.Table:
             "bridged_millijoules",
             "uncertainty_millijoules",
             "held_microseconds",
+            "idle_microseconds",
+            "idle_energy_millijoules",
             "gpu_model",
             "quality",
         ],

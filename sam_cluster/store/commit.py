@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
 from typing import Any
@@ -42,6 +42,9 @@ from .schemas import TABLES
 from .sweep import sweep
 from .tables import Snapshot, Where, place_of
 
+#: From the parts of a day's rows as they are, in order, to those that shall be, in order.
+Merge = Callable[[Iterator[pa.Table]], Iterator[pa.Table]]
+
 
 class CommitLost(StoreError):
     """Raised when another writer committed first: nothing was changed, start from a new snapshot."""
@@ -68,12 +71,18 @@ class Transaction:
         self._now = now_microseconds
         self._step = step
         self._staged: dict[str, dict[date | None, pa.Table]] = {}
+        self._merged: dict[str, dict[date, Merge]] = {}
         self._folded: set[str] = set()
         self._superseded: list[str] = []
 
     def replace_day(self, table: str, day: date | None, rows: pa.Table) -> None:
         """Put these rows in place of all that are filed under the day (None: of a table without days)."""
         self._stage(table, day, in_order(table, rows))
+
+    def merge_day(self, table: str, day: date, merge: Merge) -> None:
+        """Change a day when it is committed, a part of it after the other, so that it is never in memory as a
+        whole. Until then it reads as it was."""
+        self._merged.setdefault(table, {})[day] = merge
 
     def exchange(self, table: str, *, removed: pa.Table, added: pa.Table) -> None:
         """Take rows out, by the table's keys, and put others in, also in place of rows of their keys; their
@@ -156,8 +165,8 @@ class Transaction:
         with ThreadPoolExecutor(os.cpu_count()) as encoders:
             # All are begun before the first is written, for a disk takes its time, too.
             staged = {
-                table: {day: (rows, encoders.submit(to_parquet, rows)) for day, rows in days.items()}
-                for table, days in sorted(self._staged.items())
+                table: {day: encoders.submit(_encoded, table, parts) for day, parts in self._parts(table)}
+                for table in sorted({*self._staged, *self._merged})
             }
             written = answers(
                 self.base.place,
@@ -189,19 +198,28 @@ class Transaction:
         self._publish(manifest)
         return Snapshot(self.base.paths, manifest)
 
+    def _parts(self, table: str) -> Iterator[tuple[date | None, Iterator[pa.Table]]]:
+        """The days of a table that change, and their rows in parts, which are read and made as they are asked
+        for."""
+        for day, rows in self._staged.get(table, {}).items():
+            yield day, iter([rows])
+        for merged, merge in self._merged.get(table, {}).items():
+            yield merged, merge(self.base.parts_of_day(table, merged))
+
     def _write_table(
-        self, table: str, days: dict[date | None, tuple[pa.Table, Future[bytes]]], number: int
+        self, table: str, days: dict[date | None, Future[tuple[bytes, Span]]], number: int
     ) -> str | None:
         """The name of the table's new index; None where no file of it changed."""
         months = dict(self.base.months(table))
         lists: dict[str, dict[date | None, FileEntry]] = {}
-        for day, (rows, content) in days.items():
+        for day, encoded in days.items():
             name = month_of(day)
             if name not in lists:
                 known = self.base.files_of(months[name]) if name in months else []
                 lists[name] = {file.day: file for file in known}
             old = lists[name].get(day)
-            new = self._write_file(table, day, rows, content.result(), old, number) if len(rows) else None
+            content, span = encoded.result()
+            new = self._write_file(table, day, content, span, old, number) if span.rows else None
             if new != old:
                 if old:
                     self._superseded.append(old.path)
@@ -233,8 +251,8 @@ class Transaction:
         self,
         table: str,
         day: date | None,
-        rows: pa.Table,
         content: bytes,
+        span: Span,
         old: FileEntry | None,
         number: int,
     ) -> FileEntry:
@@ -242,14 +260,14 @@ class Transaction:
             return old
         below = f"{table}/day={day.isoformat()}" if day else table
         name, digest = write_content(self.base.place, below, content, ".parquet", number, self._step)
-        return FileEntry(path=f"{below}/{name}", day=day, digest=digest, span=_span(table, rows))
+        return FileEntry(path=f"{below}/{name}", day=day, digest=digest, span=span)
 
     def _directories(self) -> list[str]:
         """The directories below tables/ that hold files of what is staged."""
         return sorted(
             f"{table}/day={day.isoformat()}" if day else table
-            for table, days in self._staged.items()
-            for day in days
+            for table in {*self._staged, *self._merged}
+            for day, _ in self._parts(table)
         )
 
     def _publish(self, manifest: Manifest) -> None:
@@ -260,6 +278,20 @@ class Transaction:
                 "run sam-cluster aggregate again"
             )
         self._step("committed")
+
+
+def _encoded(table: str, parts: Iterable[pa.Table]) -> tuple[bytes, Span]:
+    """The content of a file, and what it holds."""
+    spans: list[Span] = []
+
+    def heard() -> Iterator[pa.Table]:
+        for part in parts:
+            if len(part):
+                spans.append(_span(table, part))
+                yield part
+
+    content = to_parquet(heard(), TABLES[table])
+    return content, Span.over(spans)
 
 
 def _span(table: str, rows: pa.Table) -> Span:

@@ -9,6 +9,7 @@ A snapshot stays readable for an hour after a later commit superseded it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from functools import partial
 from typing import Any
@@ -25,7 +26,7 @@ from .place import Place, answers, numbered
 from .posix import Directory
 from .rows import empty, extent_columns, extents, in_order, only
 from .schemas import KEYS, TABLES
-from .upgrade import read_columns
+from .upgrade import read_columns, read_parts
 
 #: Among the properties of a commit: from when on samples are kept, where they are not for ever.
 SAMPLES_KEPT_FROM = "samples_kept_from_microseconds"
@@ -192,12 +193,24 @@ class Snapshot:
 
     def read_file(self, table: str, file: FileEntry, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows of one file. Raises StoreError where it is missing, torn or of another schema."""
-        where = self.place.where(file.path)
         wanted = TABLES[table]
         if columns is not None:
             wanted = pa.schema([wanted.field(name) for name in columns])
-        try:
+        with self._readable(file) as where:
             return read_columns(self.place.parquet(file.path), table, wanted, where)
+
+    def parts_of_day(self, table: str, day: date | None) -> Iterator[pa.Table]:
+        """All rows filed under a day, by the table's keys, some after the other. Raises as `read_file`."""
+        if file := self.file_of_day(table, day):
+            with self._readable(file) as where:
+                yield from read_parts(self.place.parquet(file.path), table, where)
+
+    @contextmanager
+    def _readable(self, file: FileEntry) -> Iterator[str]:
+        """Where a file lies, while it is read. Raises StoreError where that cannot be done."""
+        where = self.place.where(file.path)
+        try:
+            yield where
         except (OSError, KeyError, ValueError, pa.ArrowException) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise StoreError(
@@ -220,7 +233,7 @@ class Where:
     ) -> None:
         self._table = table
         self._start, self._end = start_microseconds, end_microseconds
-        self._names = job_ids
+        self._names = None if job_ids is None else pa.array(list(job_ids), pa.string())
         self._ids: dict[str, pa.Array] = {}
         if raw_job_ids is not None:
             self._ids["raw_job_id"] = pa.array(sorted(raw_job_ids), pa.int64())

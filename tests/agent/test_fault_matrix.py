@@ -49,7 +49,7 @@ def assert_true(node: AgentNode, metered: Metered, gpus: list[int], *, within: f
     for gpu in gpus:
         least += float(node.standin.truth_millijoules(gpu, metered.prolog.ended_us, metered.epilog.began_us))
         most += float(node.standin.truth_millijoules(gpu, metered.prolog.began_us, metered.epilog.ended_us))
-    seconds = (metered.epilog.began_us - metered.prolog.ended_us)
+    seconds = metered.epilog.began_us - metered.prolog.ended_us
     slack = within * least + BOUNDARY_SECONDS * least / seconds
     assert least - slack <= energy_of(metered.shard) <= most + slack, metered.shard.boundaries
     assert {b.gpu_uuid for b in metered.shard.boundaries} == {node.standin.uuid(gpu) for gpu in gpus}
@@ -203,6 +203,26 @@ def test_no_counter(make_node: Callable[..., AgentNode]) -> None:
     assert quality_of(metered.shard) is Quality.ESTIMATED
     (end,) = [b for b in metered.shard.boundaries if b.since_energy_millijoules is not None]
     assert end.since_power_uncertainty_millijoules is not None
+
+
+def test_a_gpu_that_is_held_and_does_nothing_for_a_while(make_node: Callable[..., AgentNode]) -> None:
+    """Idle for 3 s and busy for 3 s: the time and the energy of the first, by the samples of utilisation."""
+    node = make_node(gpus=1)
+    node.standin.constant(0, IDLE)
+    time.sleep(1)  # a driver has its samples from before
+    idle: list[int] = []
+
+    def meanwhile() -> None:
+        time.sleep(3)
+        idle.append(node.standin.now_us())
+        node.standin.constant(0, LOAD)
+        time.sleep(3)
+
+    metered = run(node, meanwhile)
+    (end,) = [b for b in metered.shard.boundaries if b.kind is Kind.END]
+    seconds = (idle[0] - metered.prolog.began_us) / 1e6
+    assert end.since_idle_microseconds == pytest.approx(seconds * 1e6, abs=0.4e6)  # two samples, and a hook
+    assert end.since_idle_millijoules == pytest.approx(seconds * IDLE, rel=0.25)
 
 
 def test_a_vgpu_that_says_nothing_of_its_energy_has_no_figure_and_a_reason(

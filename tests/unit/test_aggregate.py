@@ -103,6 +103,9 @@ def test_what_sums_need_is_the_same_from_the_hours_the_runs_and_the_jobs(tmp_pat
     assert set(by_model) <= {gpu_model(node) for node in range(2)}
     for row in [*runs, *jobs]:
         assert row["energy_millijoules"] is None or row["covered_microseconds"] <= row["held_microseconds"]
+        if row["idle_microseconds"] is not None:
+            assert 0 <= row["idle_microseconds"] <= row["held_microseconds"]
+            assert 0 <= row["idle_energy_millijoules"] <= row["energy_millijoules"] + 1
         assert row["meters_ratio"] is None or 0.97 < row["meters_ratio"] <= 1
         if (power := row["power_energy_millijoules"]) is not None:
             counted = row["energy_millijoules"] - row["bridged_millijoules"]

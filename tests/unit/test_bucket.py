@@ -143,7 +143,7 @@ DEEDS: dict[str, Callable[[Place, int], object]] = {
 
 
 @given(st.lists(st.tuples(st.sampled_from(sorted(DEEDS)), st.integers(1, 3)), max_size=12))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_whatever_is_done_with_a_bucket_and_with_a_directory_has_the_same_outcome(
     server: Server, tmp_path_factory: pytest.TempPathFactory, deeds: list[tuple[str, int]]
 ) -> None:

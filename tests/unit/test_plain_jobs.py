@@ -53,7 +53,8 @@ def hours_of(shard: dict[str, Any]) -> Rows:
             "gpu_uuid": each["uuid"], "hour": EPOCH + shard["part"] * HOUR, "held_microseconds": HOUR,
             "device_energy_millijoules": 2_000_003, "energy_millijoules": 1_000_003 + shard["part"],
             "uncertainty_millijoules": 5, "bridged_millijoules": 0, "power_energy_millijoules": 1_000_001,
-            "covered_microseconds": HOUR, "gpu_model": "A100", "flags": [],
+            "covered_microseconds": HOUR, "idle_microseconds": MINUTE, "idle_energy_millijoules": 40_001,
+            "gpu_model": "A100", "flags": [],
         }
         for each in shard["gpus"]
     ]  # fmt: skip
@@ -92,6 +93,7 @@ CHANGES: dict[str, dict[str, list[Any]]] = {
         "held_microseconds": [0, HOUR, 1 << 45], "device_energy_millijoules": FIGURES,
         "energy_millijoules": FIGURES, "uncertainty_millijoules": FIGURES, "bridged_millijoules": FIGURES,
         "power_energy_millijoules": FIGURES, "covered_microseconds": FIGURES,
+        "idle_microseconds": FIGURES, "idle_energy_millijoules": FIGURES,
         "gpu_model": [None, "", "A100", "H100"], "flags": WORDS,
     },
     "accounting": {
