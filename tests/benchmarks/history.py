@@ -158,7 +158,7 @@ def measured_in(built: Built) -> list[str]:
     millions = built.longest * built.jobs_a_day / 1e6
     lines = [
         (
-            f"The longest history has {millions:.1f} million jobs in {built.longest:,} days: {entries:,} files, "
+            f"The longest history: {millions:.1f} million jobs in {built.longest:,} days, {entries:,} files, "
             f"{size / 1e9:.1f} GB; a day of it is written in {built.seconds_a_day:.2f} s of CPU."
         ),
         "",
