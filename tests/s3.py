@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
-from unittest import mock
 
+import pytest
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.s3.models import s3_backends
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
@@ -59,8 +59,11 @@ class Server:
         """While it answers, this process knows it by its environment."""
         thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         thread.start()
-        others = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        with mock.patch.dict(os.environ, {**others, **self.environment}, clear=True):
+        with pytest.MonkeyPatch.context() as patch:
+            for name in [name for name in os.environ if name.startswith("AWS_")]:
+                patch.delenv(name)
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
             yield self
         self._server.shutdown()
         thread.join()

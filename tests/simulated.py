@@ -166,10 +166,13 @@ class Simulation:
     def _since(boundary: Boundary, since: Boundary, run: PlannedRun) -> Boundary:
         assert boundary.segment == since.segment
         energy = (boundary.energy_millijoules or 0) - (since.energy_millijoules or 0)
+        span = boundary.uptime_microseconds - since.uptime_microseconds
         return replace(
             boundary,
             since_power_millijoules=energy + energy // 50 if boundary.uptime_microseconds % 7 else None,
             since_power_uncertainty_millijoules=3 if boundary.uptime_microseconds % 7 else None,
+            since_idle_microseconds=span // 3 if boundary.uptime_microseconds % 5 else None,
+            since_idle_millijoules=energy // 4 if boundary.uptime_microseconds % 5 else None,
             # Some nodes leave the instant to be counted back.
             since_at_microseconds=since.at_microseconds if run.job_id % 2 else None,
             since_uptime_microseconds=since.uptime_microseconds,

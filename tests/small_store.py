@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
 import pyarrow as pa
 
 from sam_cluster.store.commit import Transaction
@@ -34,3 +39,38 @@ def add(paths: StorePaths, *rows: dict, now: int = NOW, **more):
 
 def ids(table: pa.Table) -> list[int]:
     return table["raw_job_id"].to_pylist()
+
+
+#: Forks a writer for each number of steps, before a library makes threads, and has it killed after so many.
+WRITERS = """
+import os, signal, sys
+from pathlib import Path
+from sam_cluster.store.paths import StorePaths
+from tests.small_store import DAY, EPOCH, add, job
+
+def killed_after(steps):
+    def step(name):
+        nonlocal steps
+        if steps == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        steps -= 1
+    return step
+
+for steps, store in enumerate(sys.argv[1:]):
+    root, _, bucket = store.partition("|")
+    child = os.fork()
+    if not child:
+        paths = StorePaths(Path(root), bucket or None)
+        add(paths, job(7), job(8, EPOCH + DAY), step=killed_after(steps))
+        os._exit(0)
+    print(os.waitpid(child, 0)[1])
+"""
+
+
+def killed_after_each_step(stores: Sequence[StorePaths]) -> list[int]:
+    """How writers of jobs 7 and 8 ended, of whom the first was killed before its first step, the next before
+    its second, and so on."""
+    command = [sys.executable, "-c", WRITERS, *(f"{paths.root}|{paths.bucket or ''}" for paths in stores)]
+    root = Path(__file__).resolve().parents[1]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root)
+    return [int(line) for line in ran.stdout.split()]

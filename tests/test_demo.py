@@ -49,7 +49,16 @@ def test_the_page_of_the_cluster_has_the_totals_of_each_labs_page(demo: Path) ->
             key: own[key] for key in ("energy_millijoules", "jobs", "gpu_seconds", "quality")
         }
     balance = figures["balance"]
-    assert balance["runs_millijoules"] == sum(row["energy_millijoules"] for row in figures["groups"])
+    runs = balance["runs_millijoules"] + balance["bridged_millijoules"]
+    assert runs == sum(row["energy_millijoules"] for row in figures["groups"])
+    assert balance["closes"] and balance["whole_millijoules"] == balance["counter_millijoules"]
+
+
+def test_the_page_of_the_cluster_tells_that_a_small_lab_took_the_least(demo: Path) -> None:
+    figures = json.loads((demo / "pages" / "cluster-2026-10.json").read_text("utf-8"))
+    lines = [line for task in figures["tasks"] for line in task["reached"]]
+    assert "robotics" in {line["group"] for line in lines}
+    assert not any(task["withheld"] for task in figures["tasks"])
 
 
 def test_every_joule_of_the_month_is_a_runs_or_idle_or_unattributed(demo: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from sam_cluster.core.model import Sample
 from sam_cluster.core.units import millijoules_from_power
 from sam_cluster.energy.boundary import POWER_LIMIT_MILLIWATTS, Brought, Reading, bring_to
+from sam_cluster.energy.quiet import QuietSeries
 from sam_cluster.energy.segments import Course, course
 from sam_cluster.energy.series import Drawn, PowerSeries
 
@@ -48,6 +49,7 @@ class GpuMeter:
         self._marks: deque[Mark] = deque(maxlen=MARKS_KEPT)
         self._unbroken_from = 0  # the first reading after the last break that was seen (uptime)
         self.series: PowerSeries = before.series if before else PowerSeries()
+        self._quiet: QuietSeries = before._quiet if before else QuietSeries()
         self.is_doubtful = False  # the handle was lost or let go of since the last reading
         self._ended: MeterState | None = None  # of a segment that is known to be over
         self._drawn: Drawn | None = (
@@ -128,6 +130,7 @@ class GpuMeter:
         """Take in a reading: the sample that stands for it and those since the one kept before (where
         it is to be kept), and whether the counter restarted before it. `is_held`: by a run, all along."""
         self.series.extend(raw.power)
+        self._quiet.extend(raw.use, self.series)
         last = self.last
         uptime = raw.uptime_microseconds
         drawn = self._drawn_since(last, uptime)
@@ -152,6 +155,11 @@ class GpuMeter:
         unkept = self._unkept_energy
         self._unkept_energy = None if unkept is None or power_energy is None else unkept + power_energy
         return self._sample(reading, raw, at_microseconds) if keep else None, restart
+
+    def drawn_until(self, instant: int) -> Drawn | None:
+        """By the power series, up to an instant, with what of it the GPU did nothing in."""
+        drawn = self.series.until(instant)
+        return drawn and replace(drawn, quiet=self._quiet.until(instant, self.series))
 
     def _drawn_since(self, last: Reading | None, uptime: int) -> Drawn | None:
         """By the power series, since the last reading; None where it does not cover all of that."""

@@ -10,6 +10,7 @@ import pynvml
 
 from sam_cluster.core.model import Reason
 from sam_cluster.energy.power import Power
+from sam_cluster.energy.quiet import Use
 
 from .calls import CallLog
 from .looks import Looks
@@ -21,6 +22,8 @@ from .ring import Ring
 SLOW_MICROSECONDS = 1_000_000
 #: More than this, in millijoules, no counter has counted: it is what some drivers say of a GPU that is ill.
 MOST_MILLIJOULES = 2**62
+#: In the name of a GPU whose counter is of its module (zeus, PR 172), also where the driver does not say so.
+MODULE_NAME = "GH200"
 #: A GPU that had a counter has none any more once it said so as often in a row.
 REFUSALS_BELIEVED = 5
 
@@ -37,7 +40,7 @@ def _unpacked(kind: int, samples: Any) -> Iterator[Power]:
 
 
 class Nvml:
-    """A Driver on the installed libnvidia-ml. At most three calls a reading.
+    """A Driver on the installed libnvidia-ml. At most five calls a reading: the counter, and two a ring.
 
     Each GPU is read by one thread at a time; several GPUs may be read at once, NVML is thread-safe.
     """
@@ -48,6 +51,8 @@ class Nvml:
         self._handles: dict[str, Any] = {}
         self._rings: dict[str, Ring] = {}
         self._no_ring: set[str] = set()
+        self._uses: dict[str, int] = {}  # stamp of the latest sample of utilisation
+        self._no_use: set[str] = set()
         self._refusals: dict[str, int] = {}  # of GPUs that have the counter: times in a row that they had not
         self._modules: set[str] = set()  # GPUs of which NVML reads the whole module
         self._looks = Looks(self._describe)
@@ -74,23 +79,27 @@ class Nvml:
     def _describe(self, index: int) -> tuple[GpuInfo, Any]:
         handle = self._call(pynvml.nvmlDeviceGetHandleByIndex, index)
         slices = self._mig_slices(handle)
+        name = self._call(pynvml.nvmlDeviceGetName, handle)
         info = GpuInfo(
             uuid=self._call(pynvml.nvmlDeviceGetUUID, handle),
             index=index,
-            name=self._call(pynvml.nvmlDeviceGetName, handle),
+            name=name,
             minor=self._ask(pynvml.nvmlDeviceGetMinorNumber, handle),
             power_limit_milliwatts=self._ask(pynvml.nvmlDeviceGetEnforcedPowerLimit, handle),
             mig_uuids=None if slices is None else tuple(slices),
             mig_slices=tuple((slices or {}).values()),
-            is_module=self._is_module(handle),
+            is_module=self._module_power(handle) is not None or MODULE_NAME in name,
         )
         return info, handle
 
-    def _is_module(self, handle: Any) -> bool:
-        """Whether its readings are of a module with a CPU in it (GH200): it answers for that scope."""
+    def _module_power(self, handle: Any) -> int | None:
+        """Milliwatts of the module that a GPU is a part of, with its CPU; None where it is of none, or where
+        the driver does not answer for that scope."""
         wanted = [(pynvml.NVML_FI_DEV_POWER_INSTANT, pynvml.NVML_POWER_SCOPE_MODULE)]
         values = self._ask(pynvml.nvmlDeviceGetFieldValues, handle, wanted)
-        return values is not None and values[0].nvmlReturn == pynvml.NVML_SUCCESS
+        if values is None or values[0].nvmlReturn != pynvml.NVML_SUCCESS:
+            return None
+        return int(values[0].value.uiVal)
 
     def _mig_slices(self, handle: Any) -> dict[str, int | None] | None:
         """The UUIDs of its MIG devices, each with its compute slices; None where MIG is off."""
@@ -130,13 +139,16 @@ class Nvml:
         if handle is None:  # NVML was let go of while the request was on its way
             raise DriverError(Reason.NO_READING)
         uptime, counter = self._count(uuid, handle)
-        power = self._ring(uuid, handle, uptime) or self._poll(handle, uptime)
+        ring = self._ring(uuid, handle, uptime)
+        power = ring or self._poll(uuid, handle, uptime)
         if counter is None and not power:
             raise DriverError(Reason.COUNTER_UNSUPPORTED, Remedy.FALL_BACK)
         return RawReading(
             uptime_microseconds=uptime,
             counter_millijoules=counter,
             power=power,
+            # Without a ring of power it is looked at each second, and this would be dear.
+            use=self._use(uuid, handle, uptime) if ring else (),
             ring_microseconds=self._rings[uuid].microseconds if uuid in self._rings else 0,
         )
 
@@ -166,8 +178,12 @@ class Nvml:
         self._refusals[uuid] += 1
         return self._refusals[uuid] >= REFUSALS_BELIEVED
 
-    def _poll(self, handle: Any, uptime: int) -> tuple[Power, ...]:
-        power = self._ask(pynvml.nvmlDeviceGetPowerUsage, handle)
+    def _poll(self, uuid: str, handle: Any, uptime: int) -> tuple[Power, ...]:
+        """Power now, of what the counter counts: beside a module's counter its GPU's power is no meter."""
+        if uuid in self._modules:
+            power = self._module_power(handle)
+        else:
+            power = self._ask(pynvml.nvmlDeviceGetPowerUsage, handle)
         return () if power is None else ((uptime, int(power)),)
 
     def _ring(self, uuid: str, handle: Any, uptime: int) -> tuple[Power, ...]:
@@ -177,10 +193,30 @@ class Nvml:
         ring = self._rings.setdefault(uuid, Ring())
         if ring.last > self._clock.now_microseconds():
             ring.last = 0  # the wall clock was set back
-        since = ring.last
         of_what = (
             pynvml.NVML_MODULE_POWER_SAMPLES if uuid in self._modules else pynvml.NVML_TOTAL_POWER_SAMPLES
         )
+        series = self._samples(uuid, handle, of_what, ring.last, self._no_ring)
+        ring.learn([stamp for stamp, _ in series])
+        return self._on_uptime(series, uptime)
+
+    def _use(self, uuid: str, handle: Any, uptime: int) -> tuple[Use, ...]:
+        """The driver's ring of samples of utilisation."""
+        if uuid in self._no_use:
+            return ()
+        since = self._uses.get(uuid, 0)
+        if since > self._clock.now_microseconds():
+            since = 0
+        series = self._samples(uuid, handle, pynvml.NVML_GPU_UTILIZATION_SAMPLES, since, self._no_use)
+        if series:
+            self._uses[uuid] = series[-1][0]
+        return self._on_uptime(series, uptime)
+
+    def _samples(
+        self, uuid: str, handle: Any, of_what: int, since: int, without: set[str]
+    ) -> list[tuple[int, int]]:
+        """Stamps and values of a ring after a stamp, in the order of time; a GPU that has no such ring is
+        remembered in `without`."""
         try:
             kind, samples = self._log.call(pynvml.nvmlDeviceGetSamples, handle, of_what, since)
         except pynvml.NVMLError as error:
@@ -188,20 +224,24 @@ class Nvml:
             if remedy in (Remedy.CLOSE, Remedy.REOPEN):
                 raise driver_error(error.value) from None
             if remedy is Remedy.FALL_BACK:
-                self._no_ring.add(uuid)
-            return ()
-        offset = self._clock.now_microseconds() - uptime
+                without.add(uuid)
+            return []
         series = [point for point in _unpacked(kind, samples) if point[0] > since]
         series.sort()
-        ring.learn([stamp for stamp, _ in series])
-        # A wall clock that jumped puts samples into the future, or back before the last look.
-        points = ((stamp - offset, milliwatts) for stamp, milliwatts in series)
+        return series
+
+    def _on_uptime(self, series: list[tuple[int, int]], uptime: int) -> tuple[tuple[int, int], ...]:
+        """The driver's stamps are of the wall clock, of which one that jumped puts samples into the future,
+        or back before the last look."""
+        offset = self._clock.now_microseconds() - uptime
+        points = ((stamp - offset, value) for stamp, value in series)
         return tuple(point for point in points if 0 < point[0] <= uptime + 1_000_000)
 
     def close(self) -> None:
         """Let go of NVML, so that a GPU can be reset."""
         self._handles = {}
         self._rings = {}
+        self._uses = {}
         try:
             self._log.call(pynvml.nvmlShutdown)
         except pynvml.NVMLError:

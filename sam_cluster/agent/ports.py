@@ -10,6 +10,7 @@ from typing import Protocol
 
 from sam_cluster.core.model import Reason
 from sam_cluster.energy.power import Power
+from sam_cluster.energy.quiet import Use
 
 
 class Clock(Protocol):
@@ -61,13 +62,15 @@ class Inventory:
 class RawReading:
     """What one look at a GPU gave. `counter_millijoules` is None on a GPU without the counter.
 
-    `power` is what was drawn since the look before: (uptime, milliwatts), in the order of time;
+    `power` is what was drawn since the look before: (uptime, milliwatts), in the order of time, and `use`
+    how busy it was: (uptime, percent);
     `ring_microseconds` how much time the driver itself keeps of it, 0 where it keeps none.
     """
 
     uptime_microseconds: int
     counter_millijoules: int | None
     power: tuple[Power, ...] = ()
+    use: tuple[Use, ...] = ()
     ring_microseconds: int = 0
 
 

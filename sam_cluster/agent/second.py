@@ -1,4 +1,6 @@
-"""The second meter at a boundary: what the power series has for the stretch that the counter measured."""
+"""The second meter at a boundary: what the power series has for the stretch that the counter measured, and
+what of that the GPU did nothing in.
+"""
 
 from __future__ import annotations
 
@@ -42,13 +44,27 @@ def with_second_meter(
     flags = {*boundary.flags}
     if not is_only and disagree(energy - start, drawn, limit_milliwatts):
         flags.add(Flag.METERS_DISAGREE)
+    idle_time, idle_energy = _idle(drawn, energy - start, span)
     return replace(
         boundary,
+        since_idle_microseconds=idle_time,
+        since_idle_millijoules=idle_energy,
         since_covered_microseconds=covered,
         since_power_millijoules=max(drawn.millijoules, 0),
         since_power_uncertainty_millijoules=doubt,
         flags=tuple(sorted(flags)),
     )
+
+
+def _idle(drawn: Drawn, energy_millijoules: int, span: int) -> tuple[int | None, int | None]:
+    """For how long the GPU did nothing, and that part of the stretch's energy, whichever meter it is by."""
+    quiet = drawn.quiet
+    if quiet is None or quiet.covered_microseconds < span:
+        return None, None
+    if quiet.microseconds >= span:
+        return span, energy_millijoules
+    part = min(max(quiet.half_nanojoules, 0), drawn.half_nanojoules)
+    return quiet.microseconds, energy_millijoules * part // drawn.half_nanojoules if part else 0
 
 
 def _most(limit_milliwatts: int | None, span: int) -> int:

@@ -97,7 +97,7 @@ def _settle(
             previous_energy_millijoules=chain.energy_millijoules if chain else None,
             flags=tuple(sorted(found)),
         ),
-        meter.series.until(instant.uptime_microseconds),
+        meter.drawn_until(instant.uptime_microseconds),
         meter.limit_milliwatts,
     )
     meter.mark(instant.uptime_microseconds, energy, instant.at_microseconds)
@@ -135,7 +135,7 @@ def follow_segment(run: OpenRun, meter: GpuMeter, restart: Restart | None, wall_
         closing = _plain(
             meter.uuid, Kind.SEGMENT, restart.segment, Instant(at, at + wall_offset), energy, *flags
         )
-        run.settle(closing, meter.series.until(at), limit)
+        run.settle(closing, meter.drawn_until(at), limit)
         opening = replace(
             opening,
             uncertainty_millijoules=restart.uncertainty_millijoules,
@@ -182,7 +182,7 @@ def _end_at_last_reading(run: OpenRun, uuid: str, meter: GpuMeter | None) -> Ins
     run.flag(Flag.EARLY_END)
     run.settle(
         _plain(uuid, Kind.END, since.segment, instant, energy, *sorted(flags)),
-        meter.series.until(uptime) if meter else None,
+        meter.drawn_until(uptime) if meter else None,
         meter.limit_milliwatts if meter else None,
     )
     return instant

@@ -27,7 +27,7 @@ SHARD_COLUMNS = (
 USAGE_COLUMNS = (
     *RUN_KEY, "gpu_uuid", "held_microseconds", "device_energy_millijoules",
     "energy_millijoules", "uncertainty_millijoules", "bridged_millijoules", "power_energy_millijoules",
-    "covered_microseconds", "gpu_model", "flags",
+    "covered_microseconds", "idle_microseconds", "idle_energy_millijoules", "gpu_model", "flags",
 )  # fmt: skip
 
 

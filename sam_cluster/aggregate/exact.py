@@ -121,6 +121,8 @@ def _usage_row(gpu: Gpu, each: Usage, job_of: dict[tuple[str, str, int], int]) -
         "bridged_millijoules": each.bridged_millijoules,
         "power_energy_millijoules": each.power_energy_millijoules,
         "covered_microseconds": each.covered_microseconds,
+        "idle_microseconds": each.idle_microseconds,
+        "idle_energy_millijoules": each.idle_energy_millijoules,
         "gpu_model": each.gpu_model,
         "quality": each.quality,
         "flags": sorted(each.flags),

@@ -21,6 +21,7 @@ from sam_cluster.store.soundness import complaint
 from .inbox import InboxFile, Rejected, read
 from .shard_columns import rows_of
 from .shard_rows import Row, reading_rows, shard_row
+from .waiting import answers
 
 
 @dataclass(slots=True)
@@ -53,22 +54,27 @@ def read_batch(files: Sequence[InboxFile]) -> Batch:
     """The rows of some shards. One that is torn, foreign or untrue costs nothing but itself."""
     batch = Batch()
     sealed: list[Sealed] = []
-    for file in files:
-        try:
-            content = read(file)
-            footer = read_footer(content, file.location)
-        except FileNotFoundError:
+    for file, found in zip(files, answers(opened, files), strict=True):
+        if isinstance(found, Sealed):
+            sealed.append(found)
+        elif isinstance(found, ShardError):
+            batch.reject(file, found)
+        elif isinstance(found, FileNotFoundError):
             batch.missing.append(file.path)
-            continue
-        except OSError as error:
-            batch.unread.append(f"{file.location}: {error.strerror or error}")
-        except ShardError as error:
-            batch.reject(file, error)
         else:
-            sealed.append(Sealed(file, hashlib.sha256(content).hexdigest(), footer))
+            batch.unread.append(f"{file.location}: {found.strerror or found}")
     left = fold_plain(batch, sealed)
     fold_one_by_one(batch, left)
     return batch
+
+
+def opened(file: InboxFile) -> Sealed | ShardError | OSError:
+    """The footer of a file; or why there is none, as a value, for it is no matter of the others."""
+    try:
+        content = read(file)
+        return Sealed(file, hashlib.sha256(content).hexdigest(), read_footer(content, file.location))
+    except (ShardError, OSError) as error:
+        return error.with_traceback(None)  # which would keep the content
 
 
 def fold_plain(batch: Batch, sealed: Sequence[Sealed]) -> list[Sealed]:

@@ -12,9 +12,9 @@ from sam_cluster.store.numbers import integers
 from sam_cluster.store.rows import from_rows, to_rows
 
 from .accounting import Asked
-from .evidence import Evidence, Job, jobs_table, of_jobs
+from .evidence import JOB_KEY, Evidence, Job, jobs_table, of_jobs
 from .join import Attempt, attempts, group_jobs, group_shards
-from .plain import had_gpus, plain
+from .plain import HAD_GPUS_COLUMNS, had_gpus, plain
 from .shard_rows import Row
 from .summarise import SHARD_MARGIN_MICROSECONDS, job_row, outline, run_row
 
@@ -91,7 +91,13 @@ def unlooked(transaction: Transaction, asked: Asked, changed: set[Job], now_micr
     since = transaction.properties.get(LOOKED_UNTIL, asked.since)
     if asked.until is None or since is None:
         return changed
-    rows = transaction.read("accounting", start_microseconds=since, end_microseconds=until + 1)
+    rows = transaction.read(
+        "accounting",
+        start_microseconds=since,
+        end_microseconds=until + 1,
+        columns=(*JOB_KEY, *HAD_GPUS_COLUMNS),
+        in_any_order=True,
+    )
     ended = integers(rows["ended_at"])
     due = rows.filter(pa.array(had_gpus(rows) & (since <= ended) & (ended <= until)))
     if len(due):

@@ -15,19 +15,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sam_cluster.core.model import Flag, Quality, Reason
+from sam_cluster.core.model import Flag
 from sam_cluster.energy.quality import quality
 from sam_cluster.store.numbers import Mask, Numbers, integers, mask, one_of_each
 from sam_cluster.store.schemas import INSTANT, JOBS, RUNS, WORDS
 
 from .evidence import JOB_KEY, Evidence
 from .join import SLACK_MICROSECONDS
+from .plain_host import host_figures
 from .plain_hours import figures
 from .plain_shards import BIT, FLAGS, LATEST, SAME_IN_ALL, Outlines, outlines
 
 #: The time of fewer GPUs, up to LATEST, is far from the end of an int64.
 MANY_GPUS = 1 << 10
 
+HAD_GPUS_COLUMNS = ("gpus", "gpu_shards", "gpu_mps", "started_at", "ended_at")
 AS_TOLD = ("job_name", "partition", "qos", "state", "submitted_at", "eligible_at")
 
 
@@ -45,11 +47,12 @@ def plain(evidence: Evidence, calibration: Mapping[str, float]) -> Plain:
     shown = outlines(evidence)
     metered = figures(evidence, shown, calibration)
     told = _told(evidence, shown)
-    kept = pa.array(shown.is_plain & metered.is_plain & told.is_plain)
     flags = shown.flags | metered.flags
+    beside = host_figures(evidence, flags)
+    kept = pa.array(shown.is_plain & metered.is_plain & told.is_plain & beside.is_plain)
     qualities = _by_flags(flags, lambda each: quality(each, known=True), pa.string())
     runs = {
-        **_of_run(evidence, shown, told), **metered.columns,
+        **_of_run(evidence, shown, told), **metered.columns, **beside.columns,
         "quality": qualities, "flags": _by_flags(flags, list, WORDS),
     }  # fmt: skip
     flags = np.where(told.is_there, flags, flags | BIT[Flag.NO_ACCOUNTING])
@@ -63,8 +66,9 @@ def plain(evidence: Evidence, calibration: Mapping[str, float]) -> Plain:
 
 def had_gpus(records: pa.Table) -> Mask:
     """As `summarise.had_gpus`, of many rows of accounting."""
-    gpus, shards, mps = (mask(pc.greater(records[name], 0)) for name in ("gpus", "gpu_shards", "gpu_mps"))
-    return (gpus | shards | mps) & mask(pc.greater(records["ended_at"], records["started_at"]))
+    gpus, shards, mps, started, ended = (records[name] for name in HAD_GPUS_COLUMNS)
+    held = mask(pc.greater(gpus, 0)) | mask(pc.greater(shards, 0)) | mask(pc.greater(mps, 0))
+    return held & mask(pc.greater(ended, started))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,10 +119,7 @@ def _of_run(evidence: Evidence, shown: Outlines, told: _Told) -> dict[str, Any]:
         "gpus": _counts(shown.gpus),
         "gpus_metered": _counts(shown.gpus),
         "held_microseconds": pa.array(shown.held_microseconds),
-        "host_energy_millijoules": pa.nulls(count, pa.int64()),
-        "host_quality": _repeated(Quality.UNKNOWN, pa.string(), count),
-        "host_reasons": _repeated([Reason.HOST_OFF], WORDS, count),
-        "reasons": _repeated([], WORDS, count),
+        "reasons": pa.array([[]], WORDS).take(pa.array(np.zeros(count, np.int64))),
     }
 
 
@@ -163,7 +164,3 @@ def _by_flags(flags: Numbers, of_list: Callable[[list[Flag]], Any], kind: pa.Dat
 
 def _counts(values: Numbers, is_null: Mask | None = None) -> pa.Array:
     return pa.array(values.astype(np.int32), mask=is_null)
-
-
-def _repeated(value: Any, kind: pa.DataType, count: int) -> pa.Array:
-    return pa.array([value], kind).take(pa.array(np.zeros(count, np.int64)))

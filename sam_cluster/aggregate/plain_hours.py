@@ -35,6 +35,7 @@ ALWAYS_KNOWN = ("held_microseconds", "energy_millijoules")
 FIGURES = (
     "held_microseconds", "energy_millijoules", "device_energy_millijoules", "uncertainty_millijoules",
     "bridged_millijoules", "power_energy_millijoules", "covered_microseconds",
+    "idle_microseconds", "idle_energy_millijoules",
 )  # fmt: skip
 
 

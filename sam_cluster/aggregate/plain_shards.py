@@ -65,7 +65,6 @@ def outlines(evidence: Evidence) -> Outlines:
     flags, is_odd = flag_bits(shards["flags"], job, count)
     is_odd |= (flags & BIT[Flag.NO_START]) != 0
     is_odd |= np.bincount(job, minlength=count) == 0
-    is_odd[job[mask(shards["host_domains"].is_valid())]] = True
     for name in SAME_IN_ALL:
         is_odd[uneven(numbers([shards[name]]), job, count)] = True
     begun = least(started, job, count)

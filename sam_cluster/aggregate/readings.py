@@ -14,8 +14,8 @@ READING_COLUMNS = (
     "uptime_microseconds", "segment", "energy_millijoules", "uncertainty_millijoules", "since_at",
     "since_uptime_microseconds", "since_energy_millijoules", "previous_at", "previous_segment",
     "previous_uptime_microseconds", "previous_energy_millijoules", "since_power_millijoules",
-    "since_power_uncertainty_millijoules", "gap_microseconds", "bridged_millijoules", "gpu_model",
-    "mig_slices", "gpus_held", "flags",
+    "since_power_uncertainty_millijoules", "since_idle_microseconds", "since_idle_millijoules",
+    "gap_microseconds", "bridged_millijoules", "gpu_model", "mig_slices", "gpus_held", "flags",
 )  # fmt: skip
 KINDS = {kind.value: kind for kind in Kind}
 
@@ -40,6 +40,8 @@ def to_readings(rows: pa.Table) -> list[Reading]:
             previous_energy_millijoules=row["previous_energy_millijoules"],
             since_power_millijoules=row["since_power_millijoules"],
             since_power_uncertainty_millijoules=row["since_power_uncertainty_millijoules"],
+            since_idle_microseconds=row["since_idle_microseconds"],
+            since_idle_millijoules=row["since_idle_millijoules"],
             gap_microseconds=row["gap_microseconds"],
             bridged_millijoules=row["bridged_millijoules"],
             gpu_model=row["gpu_model"],

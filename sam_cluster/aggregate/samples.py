@@ -2,25 +2,33 @@
 
 A reading is there once, whichever shards it came in; of two that differ the smaller values count, so
 that the order in which they came does not. Days that are older than the retention are dropped, also of a
-shard that comes late. No figure is made from samples, so that none changes.
+shard that comes late. No figure is made from samples, so that none changes. A day is written a node after
+the other, and is never in memory as a whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import heapq
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sam_cluster.core.errors import ShardError
 from sam_cluster.core.units import MICROSECONDS_PER_DAY
+from sam_cluster.store.columns import Integers, all_of, integers
 from sam_cluster.store.commit import Transaction
-from sam_cluster.store.rows import by_day, day_of, day_start, empty
+from sam_cluster.store.rows import day_of, day_start, empty, in_order
 from sam_cluster.store.schemas import KEYS, SAMPLES
 from sam_cluster.store.shards import read_sample_rows
+from sam_cluster.store.soundness import INT64, LAST_INSTANT
 from sam_cluster.store.tables import SAMPLES_KEPT_FROM
 
 from .inbox import InboxFile, Rejected
@@ -28,6 +36,11 @@ from .shard_rows import Row
 
 #: What is needed of a shard: its digest, and what its samples are of.
 SHARD_COLUMNS = ("shard_digest", "cluster", "run_id", "node")
+#: Rows in memory: of few texts each is there once, or a day of a large cluster would not be borne.
+ENCODED = pa.schema([
+    pa.field(each.name, pa.dictionary(pa.int32(), pa.string())) if each.type == pa.string() else each
+    for each in SAMPLES
+])  # fmt: skip
 MEASURES = ("counter_millijoules", "power_energy_millijoules", "power_milliwatts")
 
 
@@ -35,7 +48,7 @@ MEASURES = ("counter_millijoules", "power_energy_millijoules", "power_milliwatts
 class SampleBatch:
     """The samples of some shards, and the shards whose samples cannot be read, or were not there."""
 
-    rows: pa.Table = field(default_factory=lambda: empty("samples"))
+    rows: pa.Table = field(default_factory=ENCODED.empty_table)
     rejected: list[Rejected] = field(default_factory=list)
     unread: list[Path] = field(default_factory=list)
     missing: list[Path] = field(default_factory=list)
@@ -60,9 +73,10 @@ def read_samples(shards: Sequence[tuple[InboxFile, Row]]) -> SampleBatch:
             continue
         columns: dict[str, Any] = {name: rows[name] for name in rows.column_names}
         for name in SHARD_COLUMNS[1:]:
-            columns[name] = pa.repeat(pa.scalar(shard[name], pa.string()), len(rows))
-        parts.append(pa.table({name: columns[name] for name in SAMPLES.names}).cast(SAMPLES))
-    batch.rows = pa.concat_tables(parts)
+            indices = pa.array(np.zeros(len(rows), np.int32))
+            columns[name] = pa.DictionaryArray.from_arrays(indices, pa.array([shard[name]], pa.string()))
+        parts.append(pa.table(columns).select(ENCODED.names).cast(ENCODED))
+    batch.rows = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
     return batch
 
 
@@ -73,13 +87,83 @@ def fold_samples(
     began more than `keep_days` before today (None: none)."""
     _keep_days(transaction, now_microseconds, keep_days)
     kept_from = transaction.properties.get(SAMPLES_KEPT_FROM, 0)
-    rows = pa.concat_tables([empty("samples"), *(batch.rows for batch in batches)])
-    rows = rows.filter(pc.greater_equal(rows["at"].cast(pa.int64()), kept_from))
-    for day, fresh in by_day("samples", rows).items():
-        both = pa.concat_tables([transaction.read_day("samples", day), fresh])
-        grouped = both.group_by(list(KEYS["samples"])).aggregate([(name, "min") for name in MEASURES])
-        named = grouped.rename_columns([name.removesuffix("_min") for name in grouped.column_names])
-        transaction.replace_day("samples", day, named)
+    rows = pa.concat_tables([ENCODED.empty_table(), *(batch.rows for batch in batches)]).unify_dictionaries()
+    at = _numbers(rows["at"])
+    # What has no instant, or one of no day, is no sample.
+    days = np.where((at >= kept_from) & (at <= LAST_INSTANT), at // MICROSECONDS_PER_DAY, -1)
+    nodes = _numbers_of_nodes(rows)
+    for day in np.unique(days[days >= 0]).tolist():
+        of_day = np.flatnonzero(days == day)
+        order = of_day[np.argsort(nodes[of_day], kind="stable")]
+        merge = partial(_merged, fresh=rows, order=order, nodes=nodes)
+        transaction.merge_day("samples", day_of(day * MICROSECONDS_PER_DAY), merge)
+
+
+def _merged(
+    stored: Iterator[pa.Table], *, fresh: pa.Table, order: Integers, nodes: Integers
+) -> Iterator[pa.Table]:
+    """What is stored of a day and what came to it, a node after the other; `order` has the rows that came by
+    their nodes' numbers."""
+    came = (fresh.take(pa.array(at)) for at in np.split(order, _borders(nodes[order])))
+    both = heapq.merge(_by_node(stored), ((_node(rows), rows) for rows in came), key=itemgetter(0))
+    for _, parts in groupby(both, itemgetter(0)):
+        yield _once(pa.concat_tables([rows for _, rows in parts]))
+
+
+def _by_node(stored: Iterator[pa.Table]) -> Iterator[tuple[tuple[str, str], pa.Table]]:
+    """Parts of rows that are in order as parts of one node each, some in succession of the same."""
+    for part in stored:
+        rows = part.cast(ENCODED).unify_dictionaries()
+        begin = 0
+        for end in [*_borders(_numbers_of_nodes(rows)).tolist(), len(rows)]:
+            some = rows.slice(begin, end - begin)
+            yield _node(some), some
+            begin = end
+
+
+def _node(rows: pa.Table) -> tuple[str, str]:
+    """The cluster and the node of rows of one node."""
+    return rows["cluster"][0].as_py(), rows["node"][0].as_py()
+
+
+def _numbers_of_nodes(rows: pa.Table) -> Integers:
+    """Of each row's node a number, ordered as clusters and their nodes are."""
+    nodes = _numbers(rows["node"])
+    of_all: Integers = _numbers(rows["cluster"]) * (nodes.max(initial=0) + 1) + nodes
+    return of_all
+
+
+def _borders(numbers: Integers) -> Integers:
+    """Where another number begins."""
+    return np.flatnonzero(np.diff(numbers)) + 1
+
+
+def _once(some: pa.Table) -> pa.Table:
+    """The rows in order, each once, as rows of the table."""
+    rows = some.unify_dictionaries().combine_chunks()
+    keys = [_numbers(rows[name]) for name in KEYS["samples"]]
+    order = np.lexsort(keys[::-1])
+    ordered = [key[order] for key in keys]
+    if not all_of([key[1:] == key[:-1] for key in ordered]).any():
+        return rows.take(pa.array(order)).cast(SAMPLES)
+    grouped = (
+        rows.cast(SAMPLES).group_by(list(KEYS["samples"])).aggregate([(name, "min") for name in MEASURES])
+    )
+    named = grouped.rename_columns([name.removesuffix("_min") for name in grouped.column_names])
+    return in_order("samples", named.select(SAMPLES.names).cast(SAMPLES))
+
+
+def _numbers(column: pa.ChunkedArray) -> Integers:
+    """Numbers that are ordered as the values are, those that are not known last."""
+    if not pa.types.is_dictionary(column.type):
+        plain = column.combine_chunks().cast(pa.int64())
+        return integers(plain, unknown=INT64)
+    words = column.chunk(0).dictionary if column.num_chunks else pa.array([], pa.string())
+    ranks = np.empty(len(words), np.int64)
+    ranks[pc.sort_indices(words).to_numpy()] = np.arange(len(words))
+    indices = [integers(chunk.indices.cast(pa.int64()), unknown=-1) for chunk in column.chunks]
+    numbers: Integers = np.append(ranks, len(words))[np.concatenate([np.zeros(0, np.int64), *indices])]
+    return numbers
 
 
 def _keep_days(transaction: Transaction, now_microseconds: int, days: int | None) -> None:

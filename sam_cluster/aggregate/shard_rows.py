@@ -122,6 +122,8 @@ def _reading_row(
         "since_power_millijoules": boundary.since_power_millijoules,
         "since_power_uncertainty_millijoules": boundary.since_power_uncertainty_millijoules,
         "since_covered_microseconds": boundary.since_covered_microseconds,
+        "since_idle_microseconds": boundary.since_idle_microseconds,
+        "since_idle_millijoules": boundary.since_idle_millijoules,
         "gap_microseconds": boundary.gap_microseconds,
         "bridged_millijoules": boundary.bridged_millijoules,
         "flags": sorted(boundary.flags),

@@ -34,6 +34,7 @@ def run_figures(
         "energy_millijoules": sum_of_known(row["energy_millijoules"] for row in known),
         **_second_meter(known),
         "covered_microseconds": sum_of_all(row["covered_microseconds"] for row in known),
+        **_idle(known),
         "meters_ratio": farthest(_ratios(known)),
         **_uncertainty(named, (row["uncertainty_millijoules"] for row in known), calibration),
     }
@@ -47,8 +48,16 @@ def job_figures(runs: Sequence[Row], calibration: Mapping[str, float]) -> Row:
         "energy_millijoules": sum_of_known(run["energy_millijoules"] for run in known),
         **_second_meter(known),
         "covered_microseconds": sum_of_all(run["covered_microseconds"] for run in known),
+        **_idle(known),
         "meters_ratio": farthest(run["meters_ratio"] for run in known),
         **_uncertainty(parts, (run["boundary_uncertainty_millijoules"] for run in known), calibration),
+    }
+
+
+def _idle(rows: Sequence[Row]) -> Row:
+    return {
+        name: sum_of_all(row[name] for row in rows)
+        for name in ("idle_microseconds", "idle_energy_millijoules")
     }
 
 

@@ -6,7 +6,6 @@ Tasks are batches: one a shard costs more than reading it. `workers.py` has the 
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,9 @@ from typing import Any, Protocol, TypeVar
 
 import dask
 import dask.callbacks
+import dask.local
+
+from .waiting import threads_for
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -25,13 +27,12 @@ DASK: Any = dask  # what it says of its types is not what it does
 #: Called with the name of a stage, how much of it is done, and of how much; 0 of 0 is one without parts.
 Progress = Callable[[str, int, int], None]
 
-#: A batch costs some milliseconds whatever it holds: as much as thirty shards.
+#: A batch costs some milliseconds whatever it holds: as much as so many shards.
+LEAST_IN_A_TASK = 32
 SHARDS_IN_A_TASK = 1_000
 #: One after another, before there are threads: the first pay for what is loaded and opened once, the next
 #: are timed.
-FIRST_BATCHES = (8, 32)
-#: As many opens at once does a file server bear from one client; more no longer pays.
-MOST_THREADS = 64
+FIRST_BATCHES = (8, LEAST_IN_A_TASK)
 #: So that the last to end does not leave the others idle for long.
 TASKS_A_THREAD = 2
 
@@ -52,16 +53,6 @@ def silent(stage: str, done: int, of: int) -> None:
 def batches(items: Sequence[Item], size: int = SHARDS_IN_A_TASK) -> list[Sequence[Item]]:
     """The items in groups of at most `size`."""
     return [items[at : at + size] for at in range(0, len(items), size)]
-
-
-def threads_for(wall_seconds: float, cpu_seconds: float) -> int:
-    """How many threads keep all cores busy where a single one took so long, and so much CPU time for it:
-    cores × wall ÷ CPU, at least one a core, at most MOST_THREADS."""
-    cores = len(os.sched_getaffinity(0))
-    most = max(cores, MOST_THREADS)
-    if cpu_seconds * most <= wall_seconds * cores:
-        return most
-    return max(cores, ceil(cores * wall_seconds / cpu_seconds))
 
 
 class LocalExecutor:
@@ -87,8 +78,8 @@ class LocalExecutor:
                 finished += len(group)
                 done(finished)
         rest = items[finished:]
-        size = min(ceil(len(rest) / (threads * TASKS_A_THREAD)), SHARDS_IN_A_TASK)
-        groups = batches(rest, max(size, 1))
+        size = max(ceil(len(rest) / (threads * TASKS_A_THREAD)), LEAST_IN_A_TASK)
+        groups = batches(rest, min(size, SHARDS_IN_A_TASK))
         return answers + self._spread(function, groups, threads, lambda more: done(finished + more))
 
     def _spread(
@@ -105,8 +96,11 @@ class LocalExecutor:
 
         def count(key: Any, *_: Any) -> None:
             nonlocal finished
-            finished += sizes[key]
-            done(finished)
+            if key in sizes:  # Dask tells everybody in this process of every task
+                finished += sizes[key]
+                done(finished)
 
         with ThreadPoolExecutor(threads) as pool, DASK.callbacks.Callback(posttask=count):
-            return list(DASK.compute(*tasks, scheduler=self._scheduler, pool=pool))
+            # Not by its name: for a name Dask loads all of `distributed`, to look whether there is a client.
+            scheduler = pool if self._scheduler == "threads" else DASK.local.get_sync
+            return list(DASK.compute(*tasks, scheduler=scheduler))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from sam_cluster.cli import options
 from sam_cluster.cli.findings import Finding, Status
+from sam_cluster.cli.progress import shown_progress
 from sam_cluster.cli.show import Column, show
 from sam_cluster.cli.slurm_commands import Ask, asking
 from sam_cluster.core.config import Config
@@ -27,7 +28,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints what every check found, and below a table how to mend what is not right."""
-    findings = list(_examine(args, asking(args.environ)))
+    with shown_progress("looking"):
+        findings = list(_examine(args, asking(args.environ)))
     rows = [{"check": f.check, "status": f.status.value, "found": f.found, "mend": f.mend} for f in findings]
     show(rows, KEYS, COLUMNS, args.format, sys.stdout)
     if args.format == "table":

@@ -63,6 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Prints a row a GPU and one of all; exit code 3 where energy is unattributed or a sum does not close."""
     from sam_cluster.report.gpu_ledger import ledgers_of, total_of
+    from sam_cluster.report.ledger import usage_of
 
     config = options.config_of(args)
     zone = options.zone_of(config)
@@ -70,7 +71,8 @@ def run(args: argparse.Namespace) -> int:
     assert period is not None
     tables = options.snapshot_of(config)
     with shown_progress("reading the ledger"):
-        ledgers = ledgers_of(tables, period.start, period.end, node=args.node, gpu=args.gpu)
+        usage = usage_of(tables, period.start, period.end)
+    ledgers = ledgers_of(tables, usage, period.start, period.end, node=args.node, gpu=args.gpu)
     rows = [_object(*gpu, ledger, zone) for gpu, ledger in ledgers.items()]
     total = total_of(ledgers.values())
     rows.append(_object(None, TOTAL, None, total, zone))

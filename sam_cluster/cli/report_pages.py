@@ -28,14 +28,14 @@ class Page:
 
 def page_of_lab(view: GroupView, pdf: Printer | None = None) -> Page:
     """The page of a lab."""
-    from sam_cluster.report.bundle import group_files
+    from sam_cluster.report.group.files import group_files
 
     return Page(lab=view.group, files=group_files(view, pdf), is_partial=view.totals.amount.is_partial)
 
 
 def page_of_cluster(view: ClusterView, pdf: Printer | None = None) -> Page:
     """The page of the cluster."""
-    from sam_cluster.report.bundle import cluster_files
+    from sam_cluster.report.cluster.files import cluster_files
 
     return Page(lab=None, files=cluster_files(view, pdf), is_partial=view.totals.amount.is_partial)
 

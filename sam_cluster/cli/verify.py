@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from sam_cluster.cli import options
+from sam_cluster.cli.progress import shown_progress
 from sam_cluster.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_INCOMPLETE, ReportError, UsageError
 from sam_cluster.core.times import Period
 
@@ -44,7 +45,8 @@ def verify(args: argparse.Namespace) -> int:
             return page_of_lab(group_view(tables, config, group, shown, data)).files
         return page_of_cluster(view_of_cluster(tables, config, shown, data)).files
 
-    found = judge(manifest, remake)
+    with shown_progress("making the page again"):
+        found = judge(manifest, remake)
     made_from = manifest.made_from
     print(f"{found.verdict}: {args.verify} of commit {made_from.commit} ({made_from.committed_at:%Y-%m-%d})")
     for line in found.why:

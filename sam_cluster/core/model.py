@@ -174,9 +174,11 @@ class Boundary:
     `since_power_millijoules` is what the second meter, the integral of power, has for the stretch since
     that boundary of the run; None where the power series does not cover all of it. Between its samples
     power is not known: the integral is within `since_power_uncertainty_millijoules` of what samples without
-    end would give. A boundary that opens a segment under a run stands where the last reading of the segment
-    before it was taken: within `gap_microseconds` from there the counter restarted. What was drawn in them
-    and not counted is `bridged_millijoules`, by the power series; None where that does not cover them all.
+    end would give. For `since_idle_microseconds` of it the GPU did nothing, by the driver's samples of its
+    utilisation, and drew `since_idle_millijoules` of the stretch's energy meanwhile; None where the samples
+    do not cover all of it. A boundary that opens a segment under a run stands where the last reading of the
+    segment before it was taken: within `gap_microseconds` from there the counter restarted. What was drawn in
+    them and not counted is `bridged_millijoules`, by the power series; None where that does not cover it all.
     """
 
     gpu_uuid: str
@@ -198,6 +200,8 @@ class Boundary:
     since_power_millijoules: int | None = None
     since_power_uncertainty_millijoules: int | None = None
     since_covered_microseconds: int | None = None
+    since_idle_microseconds: int | None = None
+    since_idle_millijoules: int | None = None
     gap_microseconds: int | None = None
     bridged_millijoules: int | None = None
     flags: tuple[Flag, ...] = ()

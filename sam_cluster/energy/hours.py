@@ -11,7 +11,7 @@ from sam_cluster.core.units import MICROSECONDS_PER_HOUR, apportion
 from .bridges import bridges, uncovered
 from .claims import RULES, Divider, Division, equally
 from .quality import OUTER_KINDS, quality
-from .shares import Second, Share, second_meter
+from .shares import Idle, Second, Share, idle_time, second_meter
 from .split import Holder, Piece, Reading
 
 
@@ -31,12 +31,23 @@ class Usage:
     share_rule: ShareRule | None = None
     gpu_model: str | None = None
     second: Second = field(default_factory=Second)
+    idle: Idle = field(default_factory=Idle)
     flags: set[Flag] = field(default_factory=set)
 
     @property
     def power_energy_millijoules(self) -> int | None:
         """Its part by the second meter, less what is bridged; None where that does not cover all of it."""
         return self.second.energy_millijoules if self.second.is_whole else None
+
+    @property
+    def idle_microseconds(self) -> int | None:
+        """In how much of the time held the GPU did nothing; None where that is not known of all of it."""
+        return self.idle.microseconds if self.idle.is_whole else None
+
+    @property
+    def idle_energy_millijoules(self) -> int | None:
+        """The run's part of what the GPU drew meanwhile."""
+        return self.idle.energy_millijoules if self.idle.is_whole else None
 
     @property
     def quality(self) -> Quality:
@@ -53,6 +64,7 @@ class Usage:
         self.bridged_millijoules += other.bridged_millijoules
         self.uncertainty_millijoules += other.uncertainty_millijoules
         self.second.join(other.second)
+        self.idle.join(other.idle)
         self.name(other.gpu_model)
         self.flags |= other.flags
 
@@ -112,6 +124,7 @@ def usage(
         for share, missed in uncovered(reading, mine):
             at(reading.holder, share.hour_microseconds).covered_microseconds -= missed
         second_meter(reading, mine)
+        idle_time(reading, mine)
     for reading in readings:
         if reading.has_interval and not reading.has_figure:
             for hour, held in _interval_hours(reading):
@@ -135,7 +148,10 @@ def _parts(
         mine = at(holder, hour)
         mine.add(held if weight else 0, device if weight else 0, part, division.flags(weight))
         mine.shared_by(division.rule, len(piece.holders))
-        yield holder, Share(piece, hour, held if weight else 0, device, part, division.sharers, mine.second)
+        yield (
+            holder,
+            Share(piece, hour, held if weight else 0, device, part, division.sharers, mine.second, mine.idle),
+        )
 
 
 def _by_hour(piece: Piece) -> Iterator[tuple[int, int, int, frozenset[Flag]]]:

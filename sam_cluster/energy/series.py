@@ -7,6 +7,7 @@ LONGEST_SILENCE_MICROSECONDS is not covered: nothing is counted for it.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +15,26 @@ from dataclasses import dataclass
 from .power import LONGEST_SILENCE_MICROSECONDS, REACH_MICROSECONDS, Power
 
 KEPT_MICROSECONDS = 60_000_000
+#: Of so many samples, of about two looks, what was drawn up to each is kept.
+SUMS_KEPT = 1024
 HALF_NANOJOULES_PER_MILLIJOULE = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """For how long a GPU did nothing over the part of a stretch that is covered, and what it drew meanwhile
+    (see `quiet`)."""
+
+    microseconds: int = 0
+    half_nanojoules: int = 0
+    covered_microseconds: int = 0
+
+    def __sub__(self, other: Quiet) -> Quiet:
+        return Quiet(
+            self.microseconds - other.microseconds,
+            self.half_nanojoules - other.half_nanojoules,
+            self.covered_microseconds - other.covered_microseconds,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +43,14 @@ class Drawn:
 
     Between two samples power may have been anywhere between theirs: half of what it changed by, over the time
     in between, is the most that one trapezoid is off. Where samples and load go in step all are off in the
-    same way, so that these errors are added up as they are.
+    same way, so that these errors are added up as they are. In `quiet` of it the GPU did nothing; None where
+    that is not asked for or not known.
     """
 
     half_nanojoules: int = 0
     covered_microseconds: int = 0
     error_half_nanojoules: int = 0
+    quiet: Quiet | None = None
 
     @classmethod
     def of(cls, energy_millijoules: int, covered_microseconds: int) -> Drawn:
@@ -40,6 +62,7 @@ class Drawn:
             self.half_nanojoules - other.half_nanojoules,
             self.covered_microseconds - other.covered_microseconds,
             self.error_half_nanojoules - other.error_half_nanojoules,
+            self.quiet - other.quiet if self.quiet and other.quiet else None,
         )
 
     def __add__(self, other: Drawn) -> Drawn:
@@ -66,6 +89,7 @@ class PowerSeries:
 
     def __init__(self) -> None:
         self.points: deque[Power] = deque()
+        self._sums: deque[int] = deque(maxlen=SUMS_KEPT)  # half nanojoules up to each of the last ones
         self._total = Drawn()  # up to the last sample
         self._is_whole = True  # the first of all samples is still kept
 
@@ -78,6 +102,7 @@ class PowerSeries:
         """Take in samples, in the order of time; those that are known are left out."""
         points = self.points
         energy, covered, error = 0, 0, 0
+        before = self._total.half_nanojoules
         last = points[-1] if points else None
         for point in power:
             if last is not None:
@@ -89,6 +114,7 @@ class PowerSeries:
                     covered += span
                     error += abs(point[1] - last[1]) * span
             points.append(point)
+            self._sums.append(before + energy)
             last = point
         if covered:
             self._total += Drawn(energy, covered, error)
@@ -123,6 +149,23 @@ class PowerSeries:
             return None
         return drawn - _flat(later[1], before) - Drawn(0, 0, 2 * later[1] * before)
 
+    def half_nanojoules_until(self, instant: int) -> int:
+        """The same as energy alone, which is found faster among the latest samples; before those that are
+        kept, as at the first of them."""
+        points = self.points
+        after = bisect_right(points, instant, key=_uptime)
+        place = after - 1 - (len(points) - len(self._sums))
+        if place < 0:
+            drawn = self.until(max(instant, points[0][0])) if points else None
+            return drawn.half_nanojoules if drawn else 0
+        (t0, p0), energy = points[after - 1], self._sums[place]
+        if after == len(points):
+            return energy + 2 * p0 * min(instant - t0, LONGEST_SILENCE_MICROSECONDS)
+        t1, p1 = points[after]
+        if t1 - t0 > LONGEST_SILENCE_MICROSECONDS:
+            return energy
+        return energy + (2 * p0 + (p1 - p0) * (instant - t0) // (t1 - t0)) * (instant - t0)
+
     def between(self, start: int, end: int) -> Drawn | None:
         """What was drawn between two instants; None where samples do not cover all of it."""
         first, last = self.until(start), self.until(end)
@@ -134,6 +177,10 @@ class PowerSeries:
     @staticmethod
     def _reached(span: int) -> int:
         return span if span <= REACH_MICROSECONDS else 0
+
+
+def _uptime(point: Power) -> int:
+    return point[0]
 
 
 def _flat(milliwatts: int, span: int) -> Drawn:

@@ -1,4 +1,4 @@
-"""The second meter, divided as the first is: what power has for an interval goes where its energy went."""
+"""What is known of an interval beside its energy, divided as that is: the second meter, and idle time."""
 
 from __future__ import annotations
 
@@ -25,10 +25,26 @@ class Second:
             self.energy_millijoules = (self.energy_millijoules or 0) + other.energy_millijoules
 
 
+@dataclass(slots=True)
+class Idle:
+    """In how much of an hour of a run the GPU did nothing, and the run's part of what it drew meanwhile."""
+
+    microseconds: int | None = None
+    energy_millijoules: int | None = None
+    is_whole: bool = True  # it is known of all that has a figure
+
+    def join(self, other: Idle) -> None:
+        """Add what there is of another stretch."""
+        self.is_whole = self.is_whole and other.is_whole
+        if other.microseconds is not None and other.energy_millijoules is not None:
+            self.microseconds = (self.microseconds or 0) + other.microseconds
+            self.energy_millijoules = (self.energy_millijoules or 0) + other.energy_millijoules
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
     """What a holder has of a piece in one hour, with how many it shares it, and where the second meter of
-    that hour is kept."""
+    that hour, and what was idle in it, are kept."""
 
     piece: Piece
     hour_microseconds: int
@@ -37,6 +53,7 @@ class Share:
     energy_millijoules: int
     sharers: int
     second: Second
+    idle: Idle
 
 
 def within(shares: Iterable[Share], start_uptime: int, end_uptime: int) -> list[Share]:
@@ -72,3 +89,24 @@ def second_meter(reading: Reading, shares: Sequence[Share]) -> None:
         return
     for share, energy in zip(mine, apportion(power * sum(parts) // device, parts), strict=True):
         share.second.join(Second(energy))
+
+
+def idle_time(reading: Reading, shares: Sequence[Share]) -> None:
+    """Give what a reading's interval has of idle time and energy to its holder's shares of it: time by how
+    long they lasted, energy in proportion to theirs."""
+    if not reading.has_figure or reading.since_uptime_microseconds is None:
+        return
+    mine = within(shares, reading.since_uptime_microseconds, reading.uptime_microseconds)
+    time, energy = reading.since_idle_microseconds, reading.since_idle_millijoules
+    parts = [share.energy_millijoules for share in mine]
+    if time is None or energy is None or min(parts, default=0) < 0:
+        for share in mine:
+            share.idle.is_whole = False
+        return
+    if not mine:
+        return
+    device = sum(share.device_energy_millijoules for share in mine)
+    drawn = apportion(energy * sum(parts) // device if device else 0, parts)
+    times = apportion(time, [share.held_microseconds for share in mine])
+    for share, lasted, part in zip(mine, times, drawn, strict=True):
+        share.idle.join(Idle(lasted, part))

@@ -47,6 +47,8 @@ class Reading:
     previous_energy_millijoules: int | None = None
     since_power_millijoules: int | None = None
     since_power_uncertainty_millijoules: int | None = None
+    since_idle_microseconds: int | None = None
+    since_idle_millijoules: int | None = None
     gap_microseconds: int | None = None
     bridged_millijoules: int | None = None
     gpu_model: str | None = None

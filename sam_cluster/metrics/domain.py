@@ -33,6 +33,8 @@ class UndefinedReason(StrEnum):
     NOTHING_USED = "nothing_used"
     #: No result has the accuracy that is asked for.
     NOT_REACHED = "not_reached"
+    #: A result that is rejected, or that somebody has yet to confirm.
+    NOT_ACCEPTED = "not_accepted"
 
 
 @dataclass(frozen=True, slots=True)

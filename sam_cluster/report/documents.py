@@ -20,8 +20,8 @@ if TYPE_CHECKING:  # named, and not needed: `jobs` is to start without what page
 
 JOB_KEYS = (
     "cluster", "job_id", "name", "user", "account", "group", "state", "start", "end", "nodes", "gpus",
-    "gpu_seconds", "energy_millijoules", "energy_kwh", "uncertainty_millijoules", "quality", "flags",
-    "reasons", "host_energy_millijoules", "host_reasons",
+    "gpu_seconds", "energy_millijoules", "energy_kwh", "uncertainty_millijoules", "idle_energy_millijoules",
+    "quality", "flags", "reasons", "host_energy_millijoules", "host_reasons",
 )  # fmt: skip
 
 RESULT_KEYS = (
@@ -51,6 +51,7 @@ def job_object(job: Job, zone: ZoneInfo) -> dict[str, Any]:
         "energy_millijoules": job.energy_millijoules,
         "energy_kwh": _kwh(job.energy_millijoules),
         "uncertainty_millijoules": job.uncertainty_millijoules,
+        "idle_energy_millijoules": job.idle_energy_millijoules,
         "quality": job.quality.value,
         "flags": list(job.flags),
         "reasons": list(job.reasons),
@@ -69,6 +70,7 @@ def _run_object(run: Run, zone: ZoneInfo) -> dict[str, Any]:
         "nodes_expected": run.nodes_expected,
         "nodes_metered": run.nodes_metered,
         "energy_millijoules": run.energy_millijoules,
+        "idle_energy_millijoules": run.idle_energy_millijoules,
         "quality": run.quality.value,
         "flags": list(run.flags),
         "reasons": list(run.reasons),

@@ -1,50 +1,48 @@
 """The ledger of each GPU in a period: runs + idle + unattributed = the increase of its counter.
 
 The two sides come from different tables: what was used from `usage` and `gaps`, the increase from the values
-in `readings`. The period is the hours that begin in it. What lies between two readings over its border counts
-by time on both sides, so that neighbouring periods add up to the whole, to the millijoule.
+in `readings` (see `gpu_counters`). The period is the hours that begin in it. What lies between two readings
+over its border counts by time on both sides, so that neighbouring periods add up to the whole, to the
+millijoule.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import pairwise
-from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..core.model import Cause, GapKind
 from ..core.times import utc_microseconds
-from ..core.units import MICROSECONDS_PER_HOUR, MICROSECONDS_PER_SECOND
+from ..core.uncertainty import Uncertainty
+from ..core.units import MICROSECONDS_PER_HOUR
 from ..store.rows import to_rows
+from .gpu_counters import GPU_COLUMNS, Gpu, counted, inside, of_gpus
 from .records import TableReader
 
-Gpu = tuple[str, str, str]  # cluster, node, UUID
-Row = dict[str, Any]
-
-GPU_COLUMNS = ("cluster", "node", "gpu_uuid")
-USAGE_COLUMNS = (*GPU_COLUMNS, "hour", "energy_millijoules", "bridged_millijoules")
 GAP_COLUMNS = (
     *GPU_COLUMNS, "segment", "from_at", "to_at", "from_uptime_microseconds", "to_uptime_microseconds",
     "kind", "cause", "energy_millijoules",
 )  # fmt: skip
-READING_COLUMNS = (
-    *GPU_COLUMNS, "segment", "at", "uptime_microseconds", "energy_millijoules",
-    "since_at", "since_uptime_microseconds", "since_energy_millijoules",
-)  # fmt: skip
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Ledger:
     """What is known of a GPU's energy in a period, in millijoules.
 
     `bridged_millijoules` runs used and no counter counted; `unattributed` is by cause. Of `unknown` gaps, by
-    cause, no energy can be known; `cut` gaps reach over a border of the period.
+    cause, no energy can be known, and none of the `unknown_microseconds` that runs held it; `cut` gaps reach
+    over a border of the period. The model is None where no reading names it.
     """
 
+    gpu_model: str | None = None
     runs_millijoules: int = 0
     bridged_millijoules: int = 0
+    unknown_microseconds: int = 0
     idle_millijoules: int = 0
     unattributed: Counter[Cause] = field(default_factory=Counter)
     unknown: Counter[Cause] = field(default_factory=Counter)
@@ -59,10 +57,14 @@ class Ledger:
         return sum(self.unattributed.values())
 
     @property
+    def known_millijoules(self) -> int:
+        """Runs, idle and unattributed, without what was bridged."""
+        return self.runs_millijoules + self.idle_millijoules + self.unattributed_millijoules
+
+    @property
     def closes(self) -> bool:
         """Whether runs, idle and unattributed are what the counter grew by."""
-        known = self.runs_millijoules + self.idle_millijoules + self.unattributed_millijoules
-        return known == self.counter_millijoules
+        return self.known_millijoules == self.counter_millijoules
 
     @property
     def is_whole(self) -> bool:
@@ -70,9 +72,10 @@ class Ledger:
         return self.closes and not self.unattributed_millijoules and not self.unknown.total()
 
     def add(self, other: Ledger) -> None:
-        """Add another GPU's."""
+        """Add another GPU's; what is of no model alone has none."""
         self.runs_millijoules += other.runs_millijoules
         self.bridged_millijoules += other.bridged_millijoules
+        self.unknown_microseconds += other.unknown_microseconds
         self.idle_millijoules += other.idle_millijoules
         self.unattributed.update(other.unattributed)
         self.unknown.update(other.unknown)
@@ -89,42 +92,38 @@ class Ledger:
 
 
 def ledgers_of(
-    tables: TableReader, start: datetime, end: datetime, *, node: str | None = None, gpu: str | None = None
+    tables: TableReader,
+    usage: pa.Table,
+    start: datetime,
+    end: datetime,
+    *,
+    node: str | None = None,
+    gpu: str | None = None,
 ) -> dict[Gpu, Ledger]:
-    """The ledger of each GPU of which anything is known in the period; of one node's, or of one, alone."""
+    """The ledger of each GPU of which anything is known in the period; of one node's, or of one, alone.
+    `usage` are the hours of `ledger.usage_of` in the same period."""
     first, last = (_full_hour(utc_microseconds(at)) for at in (start, end))
-
-    def rows(
-        table: str, columns: tuple[str, ...], begin: int = first, end: int = last
-    ) -> Iterator[tuple[Gpu, Row]]:
-        found = tables.read(table, start_microseconds=begin, end_microseconds=end + 1, columns=columns)
-        for row in to_rows(found):
-            if node in (None, row["node"]) and gpu in (None, row["gpu_uuid"]):
-                yield (row["cluster"], row["node"], row["gpu_uuid"]), row
-
     found: dict[Gpu, Ledger] = {}
-    counters: dict[tuple[Gpu, str], _Segment] = {}
-    for key, row in rows("usage", USAGE_COLUMNS):
-        if first <= row["hour"] < last:
-            _add_hour(found.setdefault(key, Ledger()), row)
-    earliest, latest = first, last
-    for key, row in rows("readings", READING_COLUMNS):
-        counters.setdefault((key, row["segment"]), _Segment()).see(row)
-        earliest = min(earliest, row["at"], row["since_at"] or earliest)
-        latest = max(latest, row["at"], row["since_at"] or latest)
-        if first <= row["at"] <= last:
-            found.setdefault(key, Ledger()).see(row["at"])
-    # What a run has over a border may be cut, outside of the period, by boundaries of others.
-    for since, until in ((earliest, first), (last, latest)):
-        for key, row in rows("readings", READING_COLUMNS, since, until) if since < until else ():
-            counters.setdefault((key, row["segment"]), _Segment()).see(row)
-    for key, row in rows("gaps", GAP_COLUMNS):
-        if row["from_uptime_microseconds"] is not None and row["energy_millijoules"] is not None:
-            counters.setdefault((key, row["segment"]), _Segment()).span(row)
-        _add_gap(found, key, row, first, last)
-    for (key, _), segment in counters.items():
-        if increase := sum(_inside(*piece, first, last) for piece in segment.pieces()):
-            found.setdefault(key, Ledger()).counter_millijoules += increase
+    _add_hours(found, of_gpus(usage, node, gpu))
+    gaps = of_gpus(
+        tables.read(
+            "gaps",
+            start_microseconds=first,
+            end_microseconds=last + 1,
+            columns=GAP_COLUMNS,
+            in_any_order=True,
+        ),
+        node,
+        gpu,
+    )
+    _add_gaps(found, gaps, first, last)
+    for key, counter in counted(tables, gaps, first, last, node, gpu).items():
+        if counter.energy_millijoules or counter.first_at is not None:
+            ledger = found.setdefault(key, Ledger())
+            ledger.gpu_model = counter.gpu_model
+            ledger.counter_millijoules = counter.energy_millijoules
+            ledger.see(counter.first_at)
+            ledger.see(counter.last_at)
     return dict(sorted(found.items()))
 
 
@@ -136,87 +135,75 @@ def total_of(ledgers: Iterable[Ledger]) -> Ledger:
     return total
 
 
+def idle_uncertainty(
+    ledgers: Iterable[Ledger], boundary_millijoules: int, calibration: Mapping[str, float]
+) -> Uncertainty:
+    """How sure the idle energy of GPUs is, where the boundaries of all runs may be off by so much: what a
+    boundary takes from a run it gives to the idle time beside it, and readings while nobody holds a GPU take
+    nothing from the sum."""
+    total = Uncertainty(boundary_millijoules=boundary_millijoules)
+    for each in ledgers:
+        total += Uncertainty.of({each.gpu_model: each.idle_millijoules}, 0, calibration)
+    return total
+
+
 def _full_hour(instant: int) -> int:
     """The first full hour (UTC) that is not before an instant."""
     return -(-instant // MICROSECONDS_PER_HOUR) * MICROSECONDS_PER_HOUR
 
 
-def _add_hour(ledger: Ledger, row: Row) -> None:
-    bridged = row["bridged_millijoules"] or 0
-    ledger.runs_millijoules += (row["energy_millijoules"] or 0) - bridged
-    ledger.bridged_millijoules += bridged
+def _add_hours(found: dict[Gpu, Ledger], usage: pa.Table) -> None:
+    unknown = pc.if_else(pc.is_null(usage["energy_millijoules"]), usage["held_microseconds"], 0)
+    sums = ("energy_millijoules", "bridged_millijoules", "unknown")
+    summed = (
+        usage.append_column("unknown", unknown)
+        .group_by(list(GPU_COLUMNS))
+        .aggregate([(name, "sum") for name in sums])
+    )
+    for row in summed.to_pylist():
+        ledger = found.setdefault(_gpu(row), Ledger())
+        ledger.bridged_millijoules = row["bridged_millijoules_sum"] or 0
+        ledger.runs_millijoules = (row["energy_millijoules_sum"] or 0) - ledger.bridged_millijoules
+        ledger.unknown_microseconds = row["unknown_sum"] or 0
 
 
-def _add_gap(found: dict[Gpu, Ledger], key: Gpu, row: Row, first: int, last: int) -> None:
-    energy, ended = row["energy_millijoules"], row["to_at"]
-    begun = ended if row["from_at"] is None else min(row["from_at"], ended)
-    if energy is None:
-        if begun < last and ended >= first:
-            found.setdefault(key, Ledger()).unknown[Cause(row["cause"])] += 1
-        return
-    if begun >= last or (ended <= first and begun < first):
-        return
-    ledger = found.setdefault(key, Ledger())
-    part = _inside(begun, ended, energy, first, last)
-    ledger.cut += begun < first or ended > last
+def _add_gaps(found: dict[Gpu, Ledger], gaps: pa.Table, first: int, last: int) -> None:
+    ended = gaps["to_at"].cast(pa.int64())
+    # Of one whose beginning is not known there is nothing to apportion: it counts where it ends.
+    begun = pc.min_element_wise(pc.coalesce(gaps["from_at"].cast(pa.int64()), ended), ended)
+    gaps = gaps.append_column("begun", begun).append_column("ended", ended)
+    begins_before_end = pc.less(begun, last)
+    is_known = pc.is_valid(gaps["energy_millijoules"])
+
+    unknown = gaps.filter(
+        pc.and_(pc.invert(is_known), pc.and_(begins_before_end, pc.greater_equal(ended, first)))
+    )
+    for row in unknown.group_by([*GPU_COLUMNS, "cause"]).aggregate([("kind", "count")]).to_pylist():
+        found.setdefault(_gpu(row), Ledger()).unknown[Cause(row["cause"])] += row["kind_count"]
+
+    begins_in_it = pc.and_(begins_before_end, pc.greater_equal(begun, first))
+    is_inside = pc.and_(begins_in_it, pc.less_equal(ended, last))
+    whole = gaps.filter(pc.and_(is_known, is_inside))
+    summed = whole.group_by([*GPU_COLUMNS, "kind", "cause"]).aggregate([("energy_millijoules", "sum")])
+    for row in summed.to_pylist():
+        _add_part(found, row, row["energy_millijoules_sum"])
+
+    reaches_in = pc.and_(begins_before_end, pc.or_(begins_in_it, pc.greater(ended, first)))
+    cut = gaps.filter(pc.and_(is_known, pc.and_(reaches_in, pc.invert(is_inside))))
+    for row in to_rows(cut):
+        part = inside(row["begun"], row["ended"], row["energy_millijoules"], first, last)
+        _add_part(found, row, part)
+        found[_gpu(row)].cut += 1
+
+
+def _add_part(found: dict[Gpu, Ledger], row: Mapping[str, str | None], energy_millijoules: int) -> None:
+    ledger = found.setdefault(_gpu(row), Ledger())
     if row["kind"] == GapKind.IDLE:
-        ledger.idle_millijoules += part
+        ledger.idle_millijoules += energy_millijoules
     else:
-        ledger.unattributed[Cause(row["cause"])] += part
+        ledger.unattributed[Cause(row["cause"] or "")] += energy_millijoules
 
 
-def _inside(begun: int, ended: int, energy_millijoules: int, first: int, last: int) -> int:
-    """The part of an energy that falls between two instants, by time: as a difference of two sums up to an
-    instant, so that parts add up. What took no time is where it began."""
-
-    def up_to(instant: int) -> int:
-        if ended <= begun:
-            return energy_millijoules if begun < instant else 0
-        return energy_millijoules * (min(max(instant, begun), ended) - begun) // (ended - begun)
-
-    return up_to(last) - up_to(first)
-
-
-@dataclass(slots=True)
-class _Segment:
-    """The values of one counter: by uptime the smallest that was told, and when that was (UTC)."""
-
-    values: dict[int, int] = field(default_factory=dict)
-    own_at: dict[int, int] = field(default_factory=dict)  # as the reading there has it
-    told_at: dict[int, int] = field(default_factory=dict)  # as the reading after it has it
-    held: list[tuple[int, int]] = field(default_factory=list)
-
-    def see(self, row: Row) -> None:
-        """A reading, and the one before it of the same run."""
-        for prefix, instants in (("", self.own_at), ("since_", self.told_at)):
-            uptime, energy = row[f"{prefix}uptime_microseconds"], row[f"{prefix}energy_millijoules"]
-            if uptime is None or energy is None or row["energy_millijoules"] is None:
-                continue
-            at = row[f"{prefix}at"]
-            self.values[uptime] = min(self.values.get(uptime, energy), energy)
-            if at is not None:
-                instants[uptime] = min(instants.get(uptime, at), at)
-        if row["since_uptime_microseconds"] is not None:
-            self.held.append((row["since_uptime_microseconds"], row["uptime_microseconds"]))
-
-    def span(self, gap: Row) -> None:
-        """A gap whose ends, or one of them, are readings that lie outside of what was read."""
-        begin, end = gap["from_uptime_microseconds"], gap["to_uptime_microseconds"]
-        if begin in self.values and end in self.values:
-            return
-        if end in self.values:
-            self.values[begin] = self.values[end] - gap["energy_millijoules"]
-        else:
-            self.values[end] = self.values.setdefault(begin, 0) + gap["energy_millijoules"]
-        self.told_at.setdefault(begin, gap["from_at"])
-        self.told_at.setdefault(end, gap["to_at"])
-
-    def pieces(self) -> Iterator[tuple[int, int, int]]:
-        """Begin, end (UTC) and energy between neighbouring values."""
-        for begin, end in pairwise(sorted(self.values)):
-            ended = self.own_at.get(end, self.told_at.get(end, 0))
-            begun = self.own_at.get(begin, self.told_at.get(begin, ended))
-            has_stepped = abs(ended - begun - (end - begin)) > MICROSECONDS_PER_SECOND
-            if has_stepped and any(since <= begin and end <= until for since, until in self.held):
-                begun = ended - (end - begin)  # as hours of runs are counted
-            yield min(begun, ended), ended, self.values[end] - self.values[begin]
+def _gpu(row: Mapping[str, object]) -> Gpu:
+    cluster, node, gpu_uuid = (str(row[name]) for name in GPU_COLUMNS)
+    return cluster, node, gpu_uuid

@@ -1,13 +1,15 @@
-"""Held but idle: hours in which a job held a GPU that drew no more than it does when nobody holds it.
+"""Held but idle: energy of GPUs that a job held and did not use.
 
-The rule: a GPU's idle power is the median over the stretches in which nobody held it (`gaps` of the kind
-idle, ten minutes or longer) in the period; where there is none, that of the last stretch in the month
-before. An hour that a run held the GPU for ten minutes or more, and whose mean power over that time is at
-most 1.25 times the idle power, is held idle. An hour of a GPU without a known idle power, a shorter one, and
-one of which a part is missing are not judged, and neither idle nor busy.
+Where the driver told how busy the GPU was (`idle_microseconds` in `usage`), it is what the GPU drew while no
+kernel ran on it. Elsewhere hours count as a whole, by their power: a GPU's idle power is the median over the
+stretches in which nobody held it (`gaps` of the kind idle, ten minutes or longer) in the period; where there
+is none, that of the last stretch in the month before. An hour that a run held the GPU for ten minutes or
+more, and whose mean power over that time is at most 1.25 times the idle power, is held idle. An hour of a GPU
+without a known idle power, a shorter one, and one of which a part is missing are not judged, and neither idle
+nor busy.
 
-It is a sign and no proof: a program that is open may keep an idle GPU above its idle power, and a light load
-may lie below the line.
+By power it is a sign and no proof: a program that is open may keep an idle GPU above its idle power, and a
+light load may lie below the line.
 """
 
 from __future__ import annotations
@@ -34,7 +36,48 @@ POWERS = pa.schema([pa.field("gpu_uuid", pa.string()), pa.field("idle_milliwatts
 
 
 def judged(usage: pa.Table, powers: pa.Table) -> pa.Table:
-    """The hours of `usage_of` with the column `is_idle`: true, false, or null where it cannot be told."""
+    """The hours of `usage_of` with the column `is_idle`: true, false, or null where it cannot be told. One
+    that was idle in part is two rows, which add up to it."""
+    is_told = pc.is_valid(pc.add(usage["idle_microseconds"], usage["idle_energy_millijoules"]))
+    is_told = pc.and_(is_told, pc.is_valid(usage["energy_millijoules"]))
+    if not pc.any(is_told).as_py():
+        return _by_power(usage, powers)
+    return pa.concat_tables(
+        [_by_use(usage.filter(is_told)), _by_power(usage.filter(pc.invert(is_told)), powers)]
+    )
+
+
+def _by_use(usage: pa.Table) -> pa.Table:
+    """What may be off at the boundaries of an hour stays with the part in which the GPU was used."""
+    idle = {
+        "held_microseconds": pc.min_element_wise(usage["idle_microseconds"], usage["held_microseconds"]),
+        "energy_millijoules": pc.min_element_wise(
+            usage["idle_energy_millijoules"], usage["energy_millijoules"]
+        ),
+    }
+    none = pc.equal(idle["held_microseconds"], 0)
+    whole = pc.equal(idle["held_microseconds"], usage["held_microseconds"])
+    is_whole = pc.or_(none, whole)
+    halves = [usage, usage]
+    for name, part in idle.items():
+        place = usage.schema.get_field_index(name)
+        halves[0] = halves[0].set_column(place, name, part)
+        halves[1] = halves[1].set_column(place, name, pc.subtract(usage[name], part))
+    place = usage.schema.get_field_index("uncertainty_millijoules")
+    nothing = pc.multiply(usage["uncertainty_millijoules"], 0)
+    halves[0] = halves[0].set_column(place, "uncertainty_millijoules", nothing)
+    return pa.concat_tables(
+        [
+            usage.append_column("is_idle", pc.and_(whole, pc.invert(none))).filter(is_whole),
+            *(
+                half.append_column("is_idle", pa.repeat(is_idle, len(half))).filter(pc.invert(is_whole))
+                for half, is_idle in zip(halves, (True, False), strict=True)
+            ),
+        ]
+    )
+
+
+def _by_power(usage: pa.Table, powers: pa.Table) -> pa.Table:
     place = pc.index_in(usage["gpu_uuid"], value_set=powers["gpu_uuid"].combine_chunks())
     idle = powers["idle_milliwatts"].take(place)
     power = _milliwatts(usage["device_energy_millijoules"], usage["held_microseconds"])

@@ -111,7 +111,7 @@ def rows_named(tables: TableReader, config: Config, wanted: Collection[str]) -> 
 
 def among(rows: pa.Table, wanted: Iterable[str]) -> pa.Table:
     """The rows that some names mean."""
-    return rows.filter(are_meant(rows["job_id"], wanted))
+    return rows.filter(are_meant(rows["job_id"], pa.array(list(wanted), pa.string())))
 
 
 def _jobs(rows: pa.Table, calibration: Mapping[str, float]) -> Iterator[NamedJob]:

@@ -25,12 +25,13 @@ Runs = dict[tuple[str, str], list[Run]]
 
 RUN_COLUMNS = (
     "cluster", "run_id", "restart", "started_at", "ended_at", "nodes_expected", "nodes_metered",
-    "energy_millijoules", "quality", "flags", "reasons",
+    "energy_millijoules", "idle_energy_millijoules", "quality", "flags", "reasons",
 )  # fmt: skip
 JOB_COLUMNS = (
     "cluster", "job_id", "raw_job_id", "job_name", "user", "account", "state", "started_at", "ended_at",
-    "nodes", "gpus", "gpu_microseconds", "energy_millijoules", "uncertainty_millijoules", "quality", "flags",
-    "reasons", "run_ids", "host_energy_millijoules", "host_reasons",
+    "nodes", "gpus", "gpu_microseconds", "energy_millijoules", "uncertainty_millijoules",
+    "idle_energy_millijoules", "quality", "flags", "reasons", "run_ids", "host_energy_millijoules",
+    "host_reasons",
 )  # fmt: skip
 
 #: Before the first day of Python's calendar, in days from 1970.
@@ -159,6 +160,7 @@ def _run(row: dict[str, Any]) -> Run:
         nodes_expected=row["nodes_expected"],
         nodes_metered=row["nodes_metered"],
         energy_millijoules=row["energy_millijoules"],
+        idle_energy_millijoules=row["idle_energy_millijoules"],
         quality=Quality(row["quality"]),
         flags=tuple(row["flags"] or ()),
         reasons=tuple(row["reasons"] or ()),
@@ -183,6 +185,7 @@ def _job(row: dict[str, Any], group: str | None, runs: Runs) -> Job:
         gpus=row["gpus"],
         gpu_microseconds=row["gpu_microseconds"],
         energy_millijoules=row["energy_millijoules"],
+        idle_energy_millijoules=row["idle_energy_millijoules"],
         uncertainty_millijoules=row["uncertainty_millijoules"],
         quality=Quality(row["quality"]),
         flags=tuple(row["flags"] or ()),

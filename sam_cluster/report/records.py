@@ -57,6 +57,7 @@ class Run:
     quality: Quality
     flags: tuple[str, ...]
     reasons: tuple[str, ...]
+    idle_energy_millijoules: int | None = None  # of it, drawn while the GPUs did nothing
     owned_from: datetime | None = None
     owned_until: datetime | None = None
 
@@ -89,6 +90,7 @@ class Job:
     flags: tuple[str, ...]
     reasons: tuple[str, ...]
     runs: tuple[Run, ...]
+    idle_energy_millijoules: int | None = None  # of it, drawn while the GPUs did nothing
     host_energy_millijoules: int | None = None  # beside its GPUs, and never a part of theirs
     host_reasons: tuple[str, ...] = ()
 

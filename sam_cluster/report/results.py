@@ -217,15 +217,7 @@ def _result(
     spent = tuple({job.key: job for jobs in found.values() for job in jobs}.values())
     electricity = electricity_of(spent, unknown=len(unknown))
     counted_kwh = _counted_kwh(electricity.energy_millijoules, config)
-    score = sam_of_measurement(
-        row["accuracy"],
-        counted_kwh,
-        uncertainty_kwh=_counted_kwh(electricity.uncertainty_millijoules, config) or 0.0,
-        is_lower_bound=electricity.quality is Quality.LOWER_BOUND,
-        alpha=config.alpha,
-        beta=config.beta,
-        unit=config.unit,
-    )
+    score = _score(row, electricity, config)
     undefined = score if isinstance(score, Undefined) else None
     task = tasks[row["task"]] if row["task"] else None
     has_its_id = row["ground"] != ID_ALREADY_USED
@@ -266,6 +258,20 @@ def _result(
         reason=row["reason"],
         superseded_by=in_place.get(row["submission_id"]) if has_its_id else None,
         digest=row["digest"],
+    )
+
+
+def _score(row: dict[str, Any], electricity: Electricity, config: Config) -> float | Undefined:
+    if row["verdict"] != ACCEPTED:
+        return Undefined(UndefinedReason.NOT_ACCEPTED)
+    return sam_of_measurement(
+        row["accuracy"],
+        _counted_kwh(electricity.energy_millijoules, config),
+        uncertainty_kwh=_counted_kwh(electricity.uncertainty_millijoules, config) or 0.0,
+        is_lower_bound=electricity.quality is Quality.LOWER_BOUND,
+        alpha=config.alpha,
+        beta=config.beta,
+        unit=config.unit,
     )
 
 

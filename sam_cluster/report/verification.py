@@ -15,6 +15,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ def judge(manifest: Manifest, remake: Remake) -> Finding:
     current = _document(today[manifest.data_name])
     if figures_digest(current) != manifest.figures:
         made_now = json.loads(today[manifest.path.name])
-        why_not = (*_inputs(manifest, made_now), *_changes(written, current))
+        why_not = (*_inputs(manifest, made_now), *_period(written, current), *_changes(written, current))
         return Finding(verdict=Verdict.SUPERSEDED, why=why_not)
     if dict(manifest.versions) != versions():
         why = f"made by other versions ({_listed(manifest.versions)}), so that only figures were compared"
@@ -117,6 +118,24 @@ def _inputs(manifest: Manifest, now: Mapping[str, Any]) -> Iterator[str]:
         yield f"versions: {_listed(manifest.versions)} then, {_listed(now['versions'])} now"
 
 
+def _period(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """What is otherwise of the period: another time zone has other days, and an open period may be over."""
+    before, today = then.get("period"), now.get("period")
+    if not isinstance(before, dict) or not isinstance(today, dict):
+        return
+    for name in sorted({*before, *today}):
+        if not _are_same(before.get(name), today.get(name)):
+            yield f"{name} of the period: {before.get(name)} then, {today.get(name)} now"
+
+
+def _are_same(one: Any, other: Any) -> bool:
+    """Whether two values are equal, or one instant in two time zones."""
+    try:
+        return one == other or datetime.fromisoformat(one) == datetime.fromisoformat(other)
+    except (TypeError, ValueError):
+        return False
+
+
 def _changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     """The totals that differ; where none does, the parts of the document that do."""
     totals, today = then.get("totals"), now.get("totals")
@@ -125,7 +144,7 @@ def _changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
             if totals.get(key) != today.get(key):
                 yield f"{key}: {totals.get(key)} then, {today.get(key)} now"
         return
-    for key in sorted({*then, *now} - {"tables", "settings"}):
+    for key in sorted({*then, *now} - {"tables", "settings", "period"}):
         if then.get(key) != now.get(key):
             yield f"{key}: changed"
 

@@ -67,11 +67,24 @@ class View(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobLine:
-    """A job with what it used inside the period."""
+    """A job with what it used inside the period, and in the order of its runs what each of them held idle
+    (see `idle`): None of a run that could not be judged."""
 
     job: Job
     amount: Amount
     gpu_microseconds: int | None
+    idle_of_runs: tuple[Amount | None, ...] = ()
+
+    @property
+    def idle(self) -> Amount | None:
+        """What its runs held idle, of those that could be judged; None where none could."""
+        known = [amount for amount in self.idle_of_runs if amount is not None]
+        return added(known) if known else None
+
+    @property
+    def idle_share(self) -> float | None:
+        """The part of its energy that it held idle."""
+        return None if self.idle is None else part(self.idle, self.amount)
 
     @property
     def is_cut(self) -> bool:

@@ -89,6 +89,7 @@ UNDEFINED: dict[UndefinedReason, str] = {
     UndefinedReason.ALL_TIED: "all share one rank, so there is no order to agree with",
     UndefinedReason.NOTHING_USED: "nothing was used of what was granted",
     UndefinedReason.NOT_REACHED: "no result reached it",
+    UndefinedReason.NOT_ACCEPTED: "it is not accepted, so that it is not scored",
 }
 
 

@@ -1,7 +1,7 @@
 """A month of four labs: who wants which GPUs for how long, and what comes of it. The same at each call.
 
 The story: `vision` is large and burns a sweep, `nlp` trains across nodes, `bio` holds GPUs idle over
-days, and `robotics`, two people, gets nearly the accuracy of the large for a fraction of the energy.
+days, and `robotics`, three people, gets nearly the accuracy of the large for a fraction of the energy.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LABS = (
     Lab("vision", ("ada", "bela", "chen", "dora", "emil", "fay", "gus", "hana", "ivo"), 0.40),
     Lab("nlp", ("jun", "kira", "liam", "mona", "nils", "olga"), 0.30),
     Lab("bio", ("pia", "quin", "rosa", "sven"), 0.20),
-    Lab("robotics", ("tara", "udo"), 0.10),
+    Lab("robotics", ("tara", "udo", "vera"), 0.10),
 )
 
 

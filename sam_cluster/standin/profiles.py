@@ -25,6 +25,7 @@ H100: Properties = {
     "memory_bytes": 80 << 30,
     "sensor_period_us": 100_000,  # how often a power reading changes
     "power_gain_ppm": 1_000_000,  # what power readings show of the truth
+    "gpu_scope_ppm": 1_000_000,  # of a module's power, what power usage shows of its GPU alone
     "sample_period_us": 20_000,
     "sample_limit": 1200,  # how many samples the ring holds
 }

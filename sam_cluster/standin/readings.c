@@ -8,9 +8,14 @@
 
 NUMBER(nvmlDeviceGetTotalEnergyConsumption, begin_gpu, ENERGY, unsigned long long, view.gpu.supports_energy,
        counter_millijoules(&view.gpu, view.now_us))
-NUMBER(nvmlDeviceGetPowerUsage, begin_gpu, POWER, unsigned int, 1,
-       view.gpu.averages_power ? average_power_mw(&view.gpu, view.now_us)
-                               : instant_power_mw(&view.gpu, view.now_us))
+/* Of a module's GPU alone, whatever the scope of the counter. */
+static unsigned int power_usage_mw(const struct gpu *gpu, int64_t now_us)
+{
+    int64_t shown = gpu->averages_power ? average_power_mw(gpu, now_us) : instant_power_mw(gpu, now_us);
+    return (unsigned int)(gpu->module_scope ? shown * gpu->gpu_scope_ppm / 1000000 : shown);
+}
+
+NUMBER(nvmlDeviceGetPowerUsage, begin_gpu, POWER, unsigned int, 1, power_usage_mw(&view.gpu, view.now_us))
 NUMBER(nvmlDeviceGetEnforcedPowerLimit, begin_gpu, POWER, unsigned int, 1, view.gpu.power_limit_mw)
 NUMBER(nvmlDeviceGetPowerManagementLimit, begin_gpu, POWER, unsigned int, 1, view.gpu.power_limit_mw)
 
@@ -85,6 +90,9 @@ EXPORT nvmlReturn_t nvmlDeviceGetFieldValues(nvmlDevice_t device, int count, nvm
 
 /* ---- samples ---- */
 
+/* Of utilization, as older drivers have them: six a second, 100 in the ring. */
+enum { UTILIZATION_PERIOD_US = 166667, UTILIZATION_LIMIT = 100 };
+
 /* Oldest first, as many as there is room for, so that a client that goes on from the last stamp it was
  * given misses nothing. Without a buffer it is told how many there are. */
 EXPORT nvmlReturn_t nvmlDeviceGetSamples(nvmlDevice_t device, int type, unsigned long long last_seen,
@@ -97,21 +105,25 @@ EXPORT nvmlReturn_t nvmlDeviceGetSamples(nvmlDevice_t device, int type, unsigned
     if (!value_type || (samples && *count == 0))
         return NVML_ERROR_INVALID_ARGUMENT;
     int served = view.gpu.module_scope ? NVML_MODULE_POWER_SAMPLES : NVML_TOTAL_POWER_SAMPLES;
-    if (!view.gpu.supports_samples || type != served)
+    int is_use = type == NVML_GPU_UTILIZATION_SAMPLES && !view.gpu.slice_count;
+    if (!view.gpu.supports_samples || !(is_use || type == served))
         return NVML_ERROR_NOT_SUPPORTED;
 
+    int64_t period = is_use ? UTILIZATION_PERIOD_US : view.gpu.sample_period_us;
+    int64_t limit = is_use ? UTILIZATION_LIMIT : view.gpu.sample_limit;
     int64_t offset = view.system.epoch_offset_us;
     int64_t last_seen_us = (last_seen > LLONG_MAX / 2 ? LLONG_MAX / 2 : (int64_t)last_seen) - offset;
-    struct ring ring = samples_after(&view.gpu, view.now_us, last_seen_us);
+    struct ring ring = samples_after(&view.gpu, view.now_us, last_seen_us, period, limit);
     if (ring.count == 0)
         return NVML_ERROR_NOT_FOUND;
     *value_type = NVML_VALUE_TYPE_UNSIGNED_INT;
     if (!samples || ring.count < *count)
         *count = (unsigned int)ring.count;
     for (unsigned int i = 0; samples && i < *count; i++) {
-        int64_t instant_us = ring.oldest_us + i * view.gpu.sample_period_us;
+        int64_t instant_us = ring.oldest_us + i * period;
         samples[i].timeStamp = (unsigned long long)(instant_us + offset);
-        samples[i].sampleValue.uiVal = sample_mw(&view.gpu, instant_us);
+        samples[i].sampleValue.uiVal =
+            is_use ? utilization_percent(&view.gpu, instant_us) : sample_mw(&view.gpu, instant_us);
     }
     return NVML_SUCCESS;
 }

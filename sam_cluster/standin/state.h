@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define STATE_MAGIC UINT64_C(0x4c4d564e4d4153) /* "SAMNVML" */
-#define STATE_VERSION 1
+#define STATE_VERSION 2
 
 enum { MAX_GPUS = 16, MAX_SLICES = 7, MAX_SEGMENTS = 64, MAX_WAVEFORMS = 8, MAX_EPOCHS = 8, MAX_CLIENTS = 256 };
 
@@ -78,6 +78,7 @@ struct gpu {
     int64_t counter_phase_us;
     int64_t sensor_period_us;
     int64_t power_gain_ppm;
+    int64_t gpu_scope_ppm; /* of a module's power, what nvmlDeviceGetPowerUsage shows of its GPU alone */
     int64_t sample_period_us;
     int64_t sample_limit;
     int64_t slice_count; /* 0: MIG mode is off */

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ctypes import Array, Structure, c_char, c_int32, c_int64, c_uint32, c_uint64
 
 MAGIC = 0x4C4D564E4D4153
-VERSION = 1
+VERSION = 2
 MAX_GPUS = 16
 MAX_SLICES = 7
 MAX_SEGMENTS = 64
@@ -79,7 +79,8 @@ class Gpu(Structure):
         ("supports_samples", c_uint32), ("averages_power", c_uint32), ("module_scope", c_uint32),
         ("temperature_celsius", c_uint32), ("memory_bytes", c_uint64), ("counter_step_us", c_int64),
         ("counter_phase_us", c_int64), ("sensor_period_us", c_int64), ("power_gain_ppm", c_int64),
-        ("sample_period_us", c_int64), ("sample_limit", c_int64), ("slice_count", c_int64),
+        ("gpu_scope_ppm", c_int64), ("sample_period_us", c_int64), ("sample_limit", c_int64),
+        ("slice_count", c_int64),
         ("waveform_count", c_int64), ("epoch_count", c_int64), ("slices", Slice * MAX_SLICES),
         ("waveforms", Waveform * MAX_WAVEFORMS), ("epochs", Epoch * MAX_EPOCHS),
     ]  # fmt: skip

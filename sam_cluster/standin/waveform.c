@@ -152,13 +152,12 @@ unsigned int utilization_percent(const struct gpu *gpu, int64_t now_us)
     return (unsigned int)((100 * above_idle + range - 1) / range);
 }
 
-/* A sample is the mean of the period that ends at its instant. The ring holds sample_limit of them, and
- * none from before the oldest waveform that the state still has. */
-struct ring samples_after(const struct gpu *gpu, int64_t now_us, int64_t last_seen_us)
+/* A sample is of the period that ends at its instant. The ring holds `limit` of them, and none from before the
+ * oldest waveform that the state still has. */
+struct ring samples_after(const struct gpu *gpu, int64_t now_us, int64_t last_seen_us, int64_t period, int64_t limit)
 {
-    int64_t period = gpu->sample_period_us;
     int64_t newest = grid_floor(now_us, period, 0);
-    int64_t oldest = newest - (gpu->sample_limit - 1) * period;
+    int64_t oldest = newest - (limit - 1) * period;
     int64_t first_known = grid_floor(gpu->waveforms[0].from_us - 1, period, 0) + 2 * period;
     int64_t first_unseen = grid_floor(last_seen_us, period, 0) + period;
     if (oldest < first_known)

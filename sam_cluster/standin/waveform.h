@@ -15,7 +15,7 @@ uint64_t counter_millijoules(const struct gpu *gpu, int64_t now_us);
 unsigned int instant_power_mw(const struct gpu *gpu, int64_t now_us);
 unsigned int average_power_mw(const struct gpu *gpu, int64_t now_us);
 unsigned int utilization_percent(const struct gpu *gpu, int64_t now_us);
-struct ring samples_after(const struct gpu *gpu, int64_t now_us, int64_t last_seen_us);
+struct ring samples_after(const struct gpu *gpu, int64_t now_us, int64_t last_seen_us, int64_t period, int64_t limit);
 unsigned int sample_mw(const struct gpu *gpu, int64_t instant_us);
 
 #endif

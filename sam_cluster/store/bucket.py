@@ -8,20 +8,23 @@ of the host.
 
 from __future__ import annotations
 
+import fcntl
+import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from sam_cluster.core.errors import StoreError
 from sam_cluster.core.times import utc_microseconds
 
-from .answers import NO_BUCKET, complaint
 from .index import COMMITS, NOTHING
 from .objects import ObjectFile
-from .place import Entry, Step, number_of, numbered
+from .place import Entry, Step, no_step, number_of, numbered
+from .refusals import NO_BUCKET, refusal
 
 try:
     import obstore
@@ -43,17 +46,20 @@ PAGE = 1_000
 #: Of a file the end is asked for first: its footer, and of most files all.
 TAIL_BYTES = 1 << 20
 READERS = 16
-#: A server that is not there is given up after about two seconds; a large file may take minutes.
+#: The attribute of a commit that tells who made it.
+MADE_BY = "sam-cluster-writer"
+#: A server that is not there is given up after about two seconds; a large file may take its time.
 RETRIES: RetryConfig = {"max_retries": 4, "retry_timeout": timedelta(minutes=1)}
-CLIENT: ClientConfig = {"allow_http": True, "connect_timeout": "5s", "timeout": "5min"}
+CLIENT: ClientConfig = {"allow_http": True, "connect_timeout": "5s", "timeout": "2min"}
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """s3://bucket/prefix"""
+    """s3://bucket/prefix. Where the server cannot tell who was first, writers wait for each other by a lock;
+    None: then nobody writes."""
 
     address: str
-    single_writer: bool = False
+    lock: Path | None = None
 
     @property
     def at_once(self) -> int:
@@ -66,7 +72,7 @@ class Bucket:
 
     def prepare(self) -> None:
         """Put the mark, and find out whether commits are safe here. Raises StoreError where they are not."""
-        if not self._gives_a_name_once() and not self.single_writer:
+        if not self._gives_a_name_once() and self.lock is None:
             raise StoreError(
                 f"the server of {self.address} gives a name twice (it does not heed If-None-Match): of two "
                 "writers one could undo what the other did; where one host alone aggregates, set "
@@ -104,17 +110,23 @@ class Bucket:
         self.prepare()
         step(f"put {name}")
         if not self._gives_a_name_once():
-            if self.written_at(name) is not None:
-                return False
-            self.put(name, content, step)
+            assert self.lock is not None
+            with _locked(self.lock):
+                if self.written_at(name) is not None:
+                    return False
+                self.put(name, content, no_step)
             return True
+        writer = secrets.token_hex(8)
+        client = _client(self.address)
         with _told(self.where(name)):
             try:
-                obstore.put(_client(self.address), name, content, mode="create", use_multipart=False)
+                obstore.put(
+                    client, name, content, mode="create", attributes={MADE_BY: writer}, use_multipart=False
+                )
             except AlreadyExistsError:
-                # The answer to an earlier try may have been lost: what says the same is the same commit.
+                # The answer to an earlier try may have been lost: then it is ours that is there.
                 with suppress(FileNotFoundError):
-                    return self.read(name) == content
+                    return obstore.get(client, name).attributes.get(MADE_BY) == writer
                 return False
         return True
 
@@ -189,10 +201,21 @@ def _gives_a_name_once(address: str) -> bool:
             except AlreadyExistsError:
                 return True
             except BaseError as error:
-                if "NotImplemented" not in str(error):
+                if "501 Not Implemented" not in str(error):
                     raise
                 obstore.put(client, MARK, content, use_multipart=False)
+                break
     return False
+
+
+def _locked(path: Path) -> BinaryIO:
+    """The file, held by one process or thread at a time of those that see it, until it is closed."""
+    try:
+        file = path.open("ab")
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be locked: {error.strerror}; only the service user writes") from None
+    return file
 
 
 @contextmanager
@@ -203,6 +226,6 @@ def _told(where: str) -> Iterator[None]:
     except FileNotFoundError as error:
         if NO_BUCKET not in str(error):
             raise FileNotFoundError(where) from None
-        raise complaint(where, error) from None
+        raise refusal(where, error) from None
     except BaseError as error:
-        raise complaint(where, error) from None
+        raise refusal(where, error) from None

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from sam_cluster.core.errors import StoreError
 from sam_cluster.core.model import NO_JOB
 
+from .encoding import to_parquet
 from .index import (
     COMMITS,
     INDEX,
@@ -33,15 +35,15 @@ from .index import (
 )
 from .named import least_and_greatest
 from .paths import StorePaths
-from .place import Step, each, no_step, numbered
+from .place import Step, answers, no_step, numbered
 from .posix import make_directories
-from .rows import by_day, extents, in_order, joined
-from .schemas import KEYS, TABLES
+from .rows import by_day, extents, in_order, in_order_by_day, without
+from .schemas import TABLES
 from .sweep import sweep
 from .tables import Snapshot, Where, place_of
 
-#: Rows in a group: small enough that a lookup by the table's first keys skips most of a day.
-ROW_GROUP_ROWS = 65_536
+#: From the parts of a day's rows as they are, in order, to those that shall be, in order.
+Merge = Callable[[Iterator[pa.Table]], Iterator[pa.Table]]
 
 
 class CommitLost(StoreError):
@@ -69,25 +71,35 @@ class Transaction:
         self._now = now_microseconds
         self._step = step
         self._staged: dict[str, dict[date | None, pa.Table]] = {}
+        self._merged: dict[str, dict[date, Merge]] = {}
         self._folded: set[str] = set()
         self._superseded: list[str] = []
 
     def replace_day(self, table: str, day: date | None, rows: pa.Table) -> None:
         """Put these rows in place of all that are filed under the day (None: of a table without days)."""
-        schema = TABLES[table]
-        self._staged.setdefault(table, {})[day] = in_order(table, rows.select(schema.names).cast(schema))
+        self._stage(table, day, in_order(table, rows))
+
+    def merge_day(self, table: str, day: date, merge: Merge) -> None:
+        """Change a day when it is committed, a part of it after the other, so that it is never in memory as a
+        whole. Until then it reads as it was."""
+        self._merged.setdefault(table, {})[day] = merge
 
     def exchange(self, table: str, *, removed: pa.Table, added: pa.Table) -> None:
         """Take rows out, by the table's keys, and put others in, also in place of rows of their keys; their
         days are written anew."""
-        out, put = by_day(table, removed), by_day(table, added)
+        out, put = by_day(table, removed), in_order_by_day(table, added)
         for day in {**out, **put}:
             rows = self.read_day(table, day)
+            if not len(rows):
+                self._stage(table, day, put.get(day, rows))
+                continue
             for gone in (out.get(day), put.get(day)):
-                if gone is not None and len(rows):
-                    keys = joined(gone, KEYS[table]).combine_chunks()
-                    rows = rows.filter(pc.invert(pc.is_in(joined(rows, KEYS[table]), keys)))
+                rows = rows if gone is None else without(table, rows, gone)
             self.replace_day(table, day, pa.concat_tables([rows, put[day]]) if day in put else rows)
+
+    def _stage(self, table: str, day: date | None, rows: pa.Table) -> None:
+        schema = TABLES[table]
+        self._staged.setdefault(table, {})[day] = rows.select(schema.names).cast(schema)
 
     def days(self, table: str, *, before: date | None = None, after: date | None = None) -> Iterator[date]:
         """The days with rows before one, the latest first; or after one, the earliest first."""
@@ -150,12 +162,19 @@ class Transaction:
         """
         number = self.base.number + 1
         tables = dict(self.base.manifest.tables)
-        staged = sorted(self._staged)
-        written = each(
-            self.base.place, lambda table: self._write_table(table, self._staged[table], number), staged
-        )
-        for table, index in zip(staged, written, strict=True):
-            tables[table] = index or tables.get(table, "")
+        with ThreadPoolExecutor(os.cpu_count()) as encoders:
+            # All are begun before the first is written, for a disk takes its time, too.
+            staged = {
+                table: {day: encoders.submit(_encoded, table, parts) for day, parts in self._parts(table)}
+                for table in sorted({*self._staged, *self._merged})
+            }
+            written = answers(
+                self.base.place,
+                lambda table: self._write_table(table, staged[table], number),
+                list(staged),
+            )
+            for table, index in zip(staged, written, strict=True):
+                tables[table] = index or tables.get(table, "")
         tables = {table: name for table, name in tables.items() if name}
         same = tables == self.base.manifest.tables and self.properties == self.base.properties
         if same and not self._folded:
@@ -179,17 +198,28 @@ class Transaction:
         self._publish(manifest)
         return Snapshot(self.base.paths, manifest)
 
-    def _write_table(self, table: str, days: dict[date | None, pa.Table], number: int) -> str | None:
+    def _parts(self, table: str) -> Iterator[tuple[date | None, Iterator[pa.Table]]]:
+        """The days of a table that change, and their rows in parts, which are read and made as they are asked
+        for."""
+        for day, rows in self._staged.get(table, {}).items():
+            yield day, iter([rows])
+        for merged, merge in self._merged.get(table, {}).items():
+            yield merged, merge(self.base.parts_of_day(table, merged))
+
+    def _write_table(
+        self, table: str, days: dict[date | None, Future[tuple[bytes, Span]]], number: int
+    ) -> str | None:
         """The name of the table's new index; None where no file of it changed."""
         months = dict(self.base.months(table))
         lists: dict[str, dict[date | None, FileEntry]] = {}
-        for day, rows in days.items():
+        for day, encoded in days.items():
             name = month_of(day)
             if name not in lists:
                 known = self.base.files_of(months[name]) if name in months else []
                 lists[name] = {file.day: file for file in known}
             old = lists[name].get(day)
-            new = self._write_file(table, day, rows, old, number)
+            content, span = encoded.result()
+            new = self._write_file(table, day, content, span, old, number) if span.rows else None
             if new != old:
                 if old:
                     self._superseded.append(old.path)
@@ -218,25 +248,26 @@ class Transaction:
         return write_content(place, INDEX, index_to_json(months), ".json", number, self._step)[0]
 
     def _write_file(
-        self, table: str, day: date | None, rows: pa.Table, old: FileEntry | None, number: int
-    ) -> FileEntry | None:
-        if not len(rows):
-            return None
-        sink = pa.BufferOutputStream()
-        pq.write_table(rows, sink, compression="zstd", row_group_size=ROW_GROUP_ROWS)
-        content = sink.getvalue().to_pybytes()
+        self,
+        table: str,
+        day: date | None,
+        content: bytes,
+        span: Span,
+        old: FileEntry | None,
+        number: int,
+    ) -> FileEntry:
         if old and hashlib.sha256(content).hexdigest() == old.digest:
             return old
         below = f"{table}/day={day.isoformat()}" if day else table
         name, digest = write_content(self.base.place, below, content, ".parquet", number, self._step)
-        return FileEntry(path=f"{below}/{name}", day=day, digest=digest, span=_span(table, rows))
+        return FileEntry(path=f"{below}/{name}", day=day, digest=digest, span=span)
 
     def _directories(self) -> list[str]:
         """The directories below tables/ that hold files of what is staged."""
         return sorted(
             f"{table}/day={day.isoformat()}" if day else table
-            for table, days in self._staged.items()
-            for day in days
+            for table in {*self._staged, *self._merged}
+            for day, _ in self._parts(table)
         )
 
     def _publish(self, manifest: Manifest) -> None:
@@ -247,6 +278,20 @@ class Transaction:
                 "run sam-cluster aggregate again"
             )
         self._step("committed")
+
+
+def _encoded(table: str, parts: Iterable[pa.Table]) -> tuple[bytes, Span]:
+    """The content of a file, and what it holds."""
+    spans: list[Span] = []
+
+    def heard() -> Iterator[pa.Table]:
+        for part in parts:
+            if len(part):
+                spans.append(_span(table, part))
+                yield part
+
+    content = to_parquet(heard(), TABLES[table])
+    return content, Span.over(spans)
 
 
 def _span(table: str, rows: pa.Table) -> Span:

@@ -24,10 +24,11 @@ def wholes(job_ids: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.replace_substring_regex(job_ids, pattern=_PART, replacement="")
 
 
-def are_meant(job_ids: pa.ChunkedArray, wanted: Iterable[str]) -> pa.ChunkedArray:
+def are_meant(job_ids: pa.ChunkedArray, wanted: pa.Array) -> pa.ChunkedArray:
     """Which ids are wanted, themselves or as a part of an array or heterogeneous job."""
-    values = pa.array(sorted(wanted), pa.string())
-    return pc.or_(pc.is_in(job_ids, values), pc.is_in(wholes(job_ids), values))
+    named = pc.is_in(job_ids, wanted)
+    whole = wholes(job_ids)
+    return named if whole.equals(job_ids) else pc.or_(named, pc.is_in(whole, wanted))
 
 
 def numbers_of(wanted: Iterable[str]) -> list[int]:

@@ -45,6 +45,24 @@ def numbers_across(names: Sequence[str], *tables: pa.Table) -> list[Numbers]:
     return [found[begin:end] for begin, end in pairwise(ends)]
 
 
+def order_of(columns: Sequence[pa.ChunkedArray | Numbers]) -> Numbers:
+    """The rows sorted by some columns, ascending, nulls last: as `pa.Table.sort_by` has them where no two are
+    alike, in a third of its time."""
+    found, values = _ranked(columns[0])
+    for column in columns[1:]:
+        if len(found) and np.all(found[1:] > found[:-1]):
+            break
+        ranks, more = _ranked(column)
+        if values * more >= PRODUCT_LIMIT:
+            found, values = _dense(found)
+            if values == len(found):  # the rows differ already
+                break
+        if values * more >= PRODUCT_LIMIT:
+            ranks, more = _dense(ranks)
+        found, values = found * more + ranks, values * more
+    return np.argsort(found)
+
+
 def count_of(*several: Numbers) -> int:
     """How many groups there are, of which these are the numbers."""
     return 1 + max((int(each.max(initial=-1)) for each in several), default=-1)
@@ -114,3 +132,35 @@ def _coded(column: pa.Array | pa.ChunkedArray | Numbers) -> tuple[Numbers, int]:
         array = pa.array(map(str, array.to_pylist()), pa.string())
     coded = pc.dictionary_encode(array, null_encoding="encode")
     return coded.indices.to_numpy().astype(np.int64), len(coded.dictionary)
+
+
+def _ranked(column: pa.ChunkedArray | Numbers) -> tuple[Numbers, int]:
+    """A number a value, in the order of the values, null the last, and below how much all of them are."""
+    if isinstance(column, np.ndarray):
+        return _from_zero(column)
+    array = column.combine_chunks()
+    if not pa.types.is_string(array.type):
+        known = array.is_valid()
+        ranks, values = _from_zero(integers(array.drop_null()))
+        if not array.null_count:
+            return ranks, values
+        found = np.full(len(array), values)
+        found[mask(known)] = ranks
+        return found, values + 1
+    coded = pc.dictionary_encode(array, null_encoding="encode")
+    rank = np.empty(len(coded.dictionary), np.int64)
+    rank[pc.array_sort_indices(coded.dictionary).to_numpy()] = np.arange(len(rank))
+    return rank[coded.indices.to_numpy()], len(rank)
+
+
+def _from_zero(values: Numbers) -> tuple[Numbers, int]:
+    least, greatest = (int(values.min()), int(values.max())) if len(values) else (0, 0)
+    if greatest - least >= PRODUCT_LIMIT:
+        return _dense(values)
+    return values - least, greatest - least + 1
+
+
+def _dense(values: Numbers) -> tuple[Numbers, int]:
+    """Their ranks, without those that no value has."""
+    distinct, ranks = np.unique(values, return_inverse=True)
+    return ranks, len(distinct)

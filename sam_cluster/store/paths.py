@@ -5,6 +5,7 @@
     STORE/tables/commits/00000042.json
     STORE/tables/TABLE/day=2026-11-22/DIGEST.parquet       (TABLE/DIGEST.parquet without days)
     STORE/quarantine/
+    STORE/writer.lock
 
 Tables in a bucket lie there by the same names below tables/. Nothing here touches a disk.
 """
@@ -55,6 +56,11 @@ class StorePaths:
     def tables(self) -> Path:
         """Tables and the commits that say which of their files are current, where no bucket has them."""
         return self.root / "tables"
+
+    @property
+    def lock(self) -> Path:
+        """By which writers wait for each other, where a bucket's server does not tell them apart."""
+        return self.root / "writer.lock"
 
     @property
     def quarantine(self) -> Path:

@@ -7,8 +7,9 @@ that it was not the first.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar
@@ -72,14 +73,20 @@ class Place(Protocol):
         """Remove files, of which some may have gone already."""
 
 
-def each(place: Place, do: Callable[[Item], Answer], items: Collection[Item]) -> Iterator[Answer]:
+def answers(place: Place, do: Callable[[Item], Answer], items: Collection[Item]) -> Iterator[Answer]:
     """What comes of each item, in their order: by one after another, or by several at a time in threads."""
     at_once = min(place.at_once, len(items))
     if at_once < 2:
         yield from map(do, items)
         return
     with ThreadPoolExecutor(at_once) as threads:
-        yield from threads.map(do, items)
+        begun: deque[Future[Answer]] = deque()
+        for item in items:
+            begun.append(threads.submit(do, item))
+            if len(begun) > at_once:  # not all: what nobody has taken yet lies in memory
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
 
 
 def numbered(directory: str, number: int) -> str:

@@ -5,7 +5,6 @@ A shard of which this is not certain here is judged by `soundness.complaint`, wh
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 
@@ -146,7 +145,8 @@ def _names_match(column: pa.Array) -> Mask:
 
 def _are(texts: pa.Array, names: Sequence[str]) -> Mask:
     """Whether each text is the name in its place; a file's name can be any bytes."""
-    return _holds(pc.equal(texts.cast(pa.binary()), pa.array(map(os.fsencode, names), pa.binary())))
+    encoded = [name.encode(errors="surrogateescape") for name in names]
+    return _holds(pc.equal(texts.cast(pa.binary()), pa.array(encoded, pa.binary())))
 
 
 def _matches(pattern: re.Pattern[str], column: pa.Array) -> Mask:

@@ -6,16 +6,21 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sam_cluster.core.units import MICROSECONDS_PER_DAY, MICROSECONDS_PER_HOUR
 
+from .numbers import Numbers, integers, mask, numbers_across, order_of
 from .schemas import DAY_COLUMN, KEYS, TABLES
 
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+#: Between the values of a text of `joined`.
+SEPARATOR = "\x1f"
 
 #: First and last instant of a row, where they are plain columns; where one is null, the next.
 EXTENT: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -52,8 +57,8 @@ def empty(table: str) -> pa.Table:
 
 def in_order(table: str, rows: pa.Table) -> pa.Table:
     """The rows by the table's keys, in one chunk, so that the same rows make the same bytes."""
-    keys = [(key, "ascending") for key in KEYS[table] if key in rows.column_names]
-    return rows.sort_by(keys).combine_chunks() if keys else rows.combine_chunks()
+    keys = _keys(table, rows)
+    return _taken(rows, order_of(keys)) if keys else rows.combine_chunks()
 
 
 def rows_digest(rows: pa.Table) -> str:
@@ -65,7 +70,7 @@ def rows_digest(rows: pa.Table) -> str:
 
 def day_of(instant_microseconds: int) -> date:
     """The UTC day of an instant."""
-    return date.fromordinal(EPOCH_ORDINAL + instant_microseconds // MICROSECONDS_PER_DAY)
+    return _day(instant_microseconds // MICROSECONDS_PER_DAY)
 
 
 def day_start(day: date) -> int:
@@ -77,12 +82,36 @@ def by_day(table: str, rows: pa.Table) -> dict[date | None, pa.Table]:
     """The rows by the day they are filed under, days ascending; {None: rows} for a table without days."""
     if table not in DAY_COLUMN:
         return {None: rows} if len(rows) else {}
-    names = [DAY_COLUMN[table], *(name for name in DAY_FALLBACK if name in rows.column_names)]
-    days = pc.divide(pc.coalesce(*(_microseconds(rows, name) for name in names)), MICROSECONDS_PER_DAY)
-    return {
-        day_of(day * MICROSECONDS_PER_DAY): rows.filter(pc.equal(days, day))
-        for day in sorted(pc.unique(days).to_pylist())
-    }
+    days = _days(table, rows)
+    found = np.unique(days).tolist()
+    if len(found) == 1:
+        return {_day(found[0]): rows}
+    return {_day(day): rows.filter(pa.array(days == day)) for day in found}
+
+
+def in_order_by_day(table: str, rows: pa.Table) -> dict[date | None, pa.Table]:
+    """As `by_day`, with the rows of each day `in_order`, though each is moved once only."""
+    if table not in DAY_COLUMN:
+        return {None: in_order(table, rows)} if len(rows) else {}
+    days = _days(table, rows)
+    order = order_of([days, *_keys(table, rows)])
+    ordered, days = _taken(rows, order), days[order]
+    edges = [0, *(np.flatnonzero(np.diff(days)) + 1).tolist(), len(days)]
+    return {_day(int(days[begin])): ordered[begin:end] for begin, end in pairwise(edges) if begin < end}
+
+
+def without(table: str, rows: pa.Table, gone: pa.Table) -> pa.Table:
+    """The rows whose keys none of those that are gone has."""
+    at = np.arange(len(rows))
+    for name in KEYS[table]:  # few rows are left after some columns, and as a rule none
+        column = rows[name] if len(at) == len(rows) else rows[name].take(pa.array(at))
+        at = at[mask(pc.is_in(column, gone[name].combine_chunks()))]
+    if not len(at):
+        return rows
+    of_gone, of_row = numbers_across(KEYS[table], gone, rows.select(KEYS[table]).take(pa.array(at)))
+    kept = np.ones(len(rows), np.bool_)
+    kept[at[np.isin(of_row, of_gone)]] = False
+    return rows.filter(pa.array(kept))
 
 
 def extents(table: str, rows: pa.Table) -> tuple[pa.Array, pa.Array]:
@@ -115,12 +144,12 @@ def extent_columns(table: str) -> tuple[str, ...]:
 def joined(rows: pa.Table, columns: Sequence[str]) -> pa.ChunkedArray:
     """One text a row made of some columns, to look rows up by several at once; instants are integers."""
     texts = [pc.fill_null(_plain(rows[name]).cast(pa.string()), "") for name in columns]
-    return pc.binary_join_element_wise(*texts, "\x1f") if len(texts) > 1 else texts[0]
+    return pc.binary_join_element_wise(*texts, SEPARATOR) if len(texts) > 1 else texts[0]
 
 
 def among(rows: pa.Table, columns: Sequence[str], wanted: Iterable[Sequence[object]]) -> pa.ChunkedArray:
     """Which rows have one of the wanted combinations of values in these columns."""
-    keys = ["\x1f".join("" if value is None else str(value) for value in values) for values in wanted]
+    keys = [SEPARATOR.join("" if value is None else str(value) for value in values) for values in wanted]
     return pc.is_in(joined(rows, columns), pa.array(keys, pa.string()))
 
 
@@ -134,6 +163,27 @@ def once(table: str, rows: pa.Table) -> pa.Table:
     keys = rows.select(KEYS[table]).append_column("row", pa.array(range(len(rows)), pa.int64()))
     first = keys.group_by(list(KEYS[table]), use_threads=False).aggregate([("row", "min")])["row_min"]
     return rows if len(first) == len(rows) else rows.take(first)
+
+
+def _keys(table: str, rows: pa.Table) -> list[pa.ChunkedArray]:
+    return [rows[key] for key in KEYS[table] if key in rows.column_names]
+
+
+def _taken(rows: pa.Table, order: Numbers) -> pa.Table:
+    """The rows in an order, in one chunk; those that are in it are not moved."""
+    whole = rows.combine_chunks()
+    return whole if np.all(order[1:] > order[:-1]) else whole.take(pa.array(order)).combine_chunks()
+
+
+def _days(table: str, rows: pa.Table) -> Numbers:
+    """The day that each row is filed under, counted from 1970."""
+    names = [DAY_COLUMN[table], *(name for name in DAY_FALLBACK if name in rows.column_names)]
+    days: Numbers = integers(pc.coalesce(*(rows[name] for name in names))) // MICROSECONDS_PER_DAY
+    return days
+
+
+def _day(number: int) -> date:
+    return date.fromordinal(EPOCH_ORDINAL + number)
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -61,6 +61,12 @@ POWER_ENERGY = _column(
     "the same energy, less what is bridged, by the second meter, the integral of power; null where that "
     "does not cover all of it", since=2,
 )  # fmt: skip
+IDLE = _column(
+    "idle_microseconds", pa.int64(),
+    "of the time held, in how much the GPU did nothing, by the driver's samples of its utilisation; null "
+    "where those do not cover all of it", since=3,
+)  # fmt: skip
+IDLE_ENERGY = _column("idle_energy_millijoules", pa.int64(), "the energy of that time", since=3)
 METERS_RATIO = _column(
     "meters_ratio", pa.float64(),
     "counter over integral of power, where both are known, of the GPU that is farthest from 1", since=2,
@@ -146,6 +152,8 @@ READINGS = _schema("readings", [
     _column("since_power_millijoules", pa.int64(), "integral of power since the boundary before it", since=2),
     _column("since_power_uncertainty_millijoules", pa.int64(), "what lies between its samples", since=2),
     _column("since_covered_microseconds", pa.int64(), "how much of that time has samples of power", since=2),
+    _column("since_idle_microseconds", pa.int64(), "how long of that time the GPU did nothing", since=3),
+    _column("since_idle_millijoules", pa.int64(), "what it drew meanwhile", since=3),
     _column("gap_microseconds", pa.int64(), "of a segment's begin: within it the counter restarted", since=2),
     _column("bridged_millijoules", pa.int64(), "drawn in it and not counted, by samples of power", since=2),
     GPU_MODEL,
@@ -176,7 +184,7 @@ USAGE = _schema("usage", [
         "by what the device's energy is split: whole, mig_slices, shards, mps, equal; of several in the hour "
         "the last of these; null without a figure", since=2,
     ),
-    BRIDGED, POWER_ENERGY, COVERED, GPU_MODEL, QUALITY, FLAGS,
+    BRIDGED, POWER_ENERGY, COVERED, IDLE, IDLE_ENERGY, GPU_MODEL, QUALITY, FLAGS,
 ])  # fmt: skip
 
 GAPS = _schema("gaps", [
@@ -207,6 +215,7 @@ RUNS = _schema("runs", [
     _column("energy_millijoules", pa.int64(), "the run's energy; null when unknown"),
     _column("uncertainty_millijoules", pa.int64(), "how far off it may be, relative to what NVML says"),
     BOUNDARY_UNCERTAINTY, ENERGY_BY_MODEL, BRIDGED, POWER_ENERGY, METERS_RATIO, HELD, COVERED,
+    IDLE, IDLE_ENERGY,
     HOST_ENERGY, HOST_QUALITY, HOST_REASONS, QUALITY, FLAGS,
     _column("reasons", WORDS, "why something is missing, sorted"),
 ])  # fmt: skip
@@ -231,6 +240,7 @@ JOBS = _schema("jobs", [
     _column("energy_millijoules", pa.int64(), "sum over its runs; null when unknown"),
     _column("uncertainty_millijoules", pa.int64(), "how far off it may be, relative to what NVML says"),
     BOUNDARY_UNCERTAINTY, ENERGY_BY_MODEL, BRIDGED, POWER_ENERGY, METERS_RATIO, HELD, COVERED,
+    IDLE, IDLE_ENERGY,
     HOST_ENERGY, HOST_QUALITY, HOST_REASONS, QUALITY, FLAGS,
     _column("reasons", WORDS, "why something is missing, sorted"),
     _column("run_ids", WORDS, "its runs, in the order of time"),

@@ -177,15 +177,16 @@ def _columns(values: Sequence[GpuHeld] | Sequence[Boundary]) -> dict[str, list[A
     return {name: column for name, column in columns.items() if any(each is not None for each in column)}
 
 
-def _objects(kind: type, columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
-    """Columns as an object a value, in which a column that may be null is null where it was left out."""
+def _objects(kind: type, columns: dict[str, list[Any] | None]) -> list[dict[str, Any]]:
+    """Columns as an object a value, in which what may be null is null where its column was left out."""
     types = FIELD_TYPES[kind]
-    for name, column in columns.items():
+    told = {name: column for name, column in columns.items() if column is not None}
+    for name, column in told.items():
         if name not in types or type(column) is not list:
             raise TypeError(f"{name} is {column!r:.60}")
     nothing = {name: None for name, its_types in types.items() if NoneType in its_types}
-    rows = zip(*columns.values(), strict=True)
-    return [{**nothing, **dict(zip(columns, row, strict=True))} for row in rows]
+    rows = zip(*told.values(), strict=True)
+    return [{**nothing, **dict(zip(told, row, strict=True))} for row in rows]
 
 
 def _from_document(document: dict[str, Any]) -> Shard:

@@ -32,10 +32,11 @@ DEVICE = re.compile(r"[A-Za-z0-9./_-]{1,128}")
 #: What of a boundary is an instant, a time of the boot clock, and an energy.
 INSTANTS = ("at_microseconds", "since_at_microseconds", "previous_at_microseconds")
 UPTIMES = ("uptime_microseconds", "since_uptime_microseconds", "previous_uptime_microseconds",
-           "since_covered_microseconds")  # fmt: skip
+           "since_covered_microseconds", "since_idle_microseconds")  # fmt: skip
 ENERGIES = ("energy_millijoules", "counter_millijoules", "since_energy_millijoules",
             "previous_energy_millijoules", "uncertainty_millijoules", "since_power_millijoules",
-            "since_power_uncertainty_millijoules", "bridged_millijoules")  # fmt: skip
+            "since_power_uncertainty_millijoules", "since_idle_millijoules",
+            "bridged_millijoules")  # fmt: skip
 #: What no two boundaries of a shard have in common.
 BOUNDARY_KEY = ("gpu_uuid", "kind", "at_microseconds", "uptime_microseconds", "segment")
 

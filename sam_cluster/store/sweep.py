@@ -12,7 +12,7 @@ from functools import partial
 from sam_cluster.core.units import MICROSECONDS_PER_DAY, MICROSECONDS_PER_HOUR
 
 from .index import COMMITS, INDEX, Manifest
-from .place import Entry, each, number_of, numbered
+from .place import Entry, answers, number_of, numbered
 from .tables import Snapshot
 
 #: How long a reader may go on with the state that it began with.
@@ -32,7 +32,7 @@ def sweep(current: Snapshot, directories: Iterable[str], now_microseconds: int) 
     if place_time is None:
         return swept
     left = partial(_left, current, superseded, place_time - WRITERS_MICROSECONDS)
-    for gone in each(current.place, left, [*directories, INDEX]):
+    for gone in answers(current.place, left, [*directories, INDEX]):
         current.place.remove(gone)
     _remove_commits(current, min(swept, current.number), place_time)
     return swept

@@ -9,6 +9,7 @@ A snapshot stays readable for an hour after a later commit superseded it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from functools import partial
 from typing import Any
@@ -21,11 +22,11 @@ from sam_cluster.core.errors import StoreError
 from .index import COMMITS, NOTHING, FileEntry, Manifest, Month, files_from_file, index_from_file, month_of
 from .named import are_meant, numbers_of
 from .paths import StorePaths
-from .place import Place, each, numbered
+from .place import Place, answers, numbered
 from .posix import Directory
 from .rows import empty, extent_columns, extents, in_order, only
 from .schemas import KEYS, TABLES
-from .upgrade import read_columns
+from .upgrade import read_columns, read_parts
 
 #: Among the properties of a commit: from when on samples are kept, where they are not for ever.
 SAMPLES_KEPT_FROM = "samples_kept_from_microseconds"
@@ -37,7 +38,7 @@ def place_of(paths: StorePaths) -> Place:
         return Directory(paths.tables)
     from .bucket import Bucket
 
-    return Bucket(paths.bucket, paths.single_writer)
+    return Bucket(paths.bucket, paths.lock if paths.single_writer else None)
 
 
 class Tables:
@@ -188,16 +189,28 @@ class Snapshot:
         self, table: str, files: Sequence[FileEntry], columns: Sequence[str] | None = None
     ) -> Iterator[pa.Table]:
         """The rows of each file."""
-        return each(self.place, partial(self.read_file, table, columns=columns), files)
+        return answers(self.place, partial(self.read_file, table, columns=columns), files)
 
     def read_file(self, table: str, file: FileEntry, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows of one file. Raises StoreError where it is missing, torn or of another schema."""
-        where = self.place.where(file.path)
         wanted = TABLES[table]
         if columns is not None:
             wanted = pa.schema([wanted.field(name) for name in columns])
-        try:
+        with self._readable(file) as where:
             return read_columns(self.place.parquet(file.path), table, wanted, where)
+
+    def parts_of_day(self, table: str, day: date | None) -> Iterator[pa.Table]:
+        """All rows filed under a day, by the table's keys, some after the other. Raises as `read_file`."""
+        if file := self.file_of_day(table, day):
+            with self._readable(file) as where:
+                yield from read_parts(self.place.parquet(file.path), table, where)
+
+    @contextmanager
+    def _readable(self, file: FileEntry) -> Iterator[str]:
+        """Where a file lies, while it is read. Raises StoreError where that cannot be done."""
+        where = self.place.where(file.path)
+        try:
+            yield where
         except (OSError, KeyError, ValueError, pa.ArrowException) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise StoreError(
@@ -220,7 +233,7 @@ class Where:
     ) -> None:
         self._table = table
         self._start, self._end = start_microseconds, end_microseconds
-        self._names = job_ids
+        self._names = None if job_ids is None else pa.array(list(job_ids), pa.string())
         self._ids: dict[str, pa.Array] = {}
         if raw_job_ids is not None:
             self._ids["raw_job_id"] = pa.array(sorted(raw_job_ids), pa.int64())

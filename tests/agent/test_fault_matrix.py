@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import pynvml
 import pytest
 
-from sam_cluster.core.model import Flag, Quality, Reason, Shard
+from sam_cluster.core.model import Flag, Kind, Quality, Reason, Shard
 from sam_cluster.energy.quality import quality, run_flags
+from sam_cluster.standin import profiles
 from tests.agent.node import AgentNode
 from tests.agent.slurmd import HookRun
 from tests.unit.simulated_node import energy_of
@@ -48,7 +49,7 @@ def assert_true(node: AgentNode, metered: Metered, gpus: list[int], *, within: f
     for gpu in gpus:
         least += float(node.standin.truth_millijoules(gpu, metered.prolog.ended_us, metered.epilog.began_us))
         most += float(node.standin.truth_millijoules(gpu, metered.prolog.began_us, metered.epilog.ended_us))
-    seconds = (metered.epilog.began_us - metered.prolog.ended_us) / 1e6
+    seconds = metered.epilog.began_us - metered.prolog.ended_us
     slack = within * least + BOUNDARY_SECONDS * least / seconds
     assert least - slack <= energy_of(metered.shard) <= most + slack, metered.shard.boundaries
     assert {b.gpu_uuid for b in metered.shard.boundaries} == {node.standin.uuid(gpu) for gpu in gpus}
@@ -202,6 +203,60 @@ def test_no_counter(make_node: Callable[..., AgentNode]) -> None:
     assert quality_of(metered.shard) is Quality.ESTIMATED
     (end,) = [b for b in metered.shard.boundaries if b.since_energy_millijoules is not None]
     assert end.since_power_uncertainty_millijoules is not None
+
+
+def test_a_gpu_that_is_held_and_does_nothing_for_a_while(make_node: Callable[..., AgentNode]) -> None:
+    """Idle for 3 s and busy for 3 s: the time and the energy of the first, by the samples of utilisation."""
+    node = make_node(gpus=1)
+    node.standin.constant(0, IDLE)
+    time.sleep(1)  # a driver has its samples from before
+    idle: list[int] = []
+
+    def meanwhile() -> None:
+        time.sleep(3)
+        idle.append(node.standin.now_us())
+        node.standin.constant(0, LOAD)
+        time.sleep(3)
+
+    metered = run(node, meanwhile)
+    (end,) = [b for b in metered.shard.boundaries if b.kind is Kind.END]
+    seconds = (idle[0] - metered.prolog.began_us) / 1e6
+    assert end.since_idle_microseconds == pytest.approx(seconds * 1e6, abs=0.4e6)  # two samples, and a hook
+    assert end.since_idle_millijoules == pytest.approx(seconds * IDLE, rel=0.25)
+
+
+def test_a_vgpu_that_says_nothing_of_its_energy_has_no_figure_and_a_reason(
+    make_node: Callable[..., AgentNode],
+) -> None:
+    """A guest's share of a GPU: neither counter nor power. Elsewhere that is 0 J, or an exception."""
+    node = make_node(gpus=1, name="GRID A100D-8C", supports_energy=0, supports_samples=0)
+    node.standin.constant(0, LOAD)
+    for function in ("power", "fieldvalues"):
+        node.standin.set_error(0, function, pynvml.NVML_ERROR_NOT_SUPPORTED)
+    shard = run(node, lambda: time.sleep(1)).shard
+    assert [b.energy_millijoules for b in shard.boundaries] == []
+    assert [gpu.reason for gpu in shard.gpus] == [Reason.COUNTER_UNSUPPORTED]
+    assert quality_of(shard) is Quality.UNKNOWN
+
+
+def test_the_counter_of_a_module_is_not_held_against_the_power_of_its_gpu(
+    make_node: Callable[..., AgentNode],
+) -> None:
+    """Two GH200 at 500 W without a ring of samples, whose GPU draws 150 W of them, which is all that power
+    usage shows. The second has a driver that does not answer for the module."""
+    node = make_node(gpus=2, **profiles.GH200 | {"supports_samples": 0, "gpu_scope_ppm": 300_000})
+    node.standin.set_error(1, "fieldvalues", pynvml.NVML_ERROR_NOT_SUPPORTED)
+    for gpu in range(2):
+        node.standin.constant(gpu, 500 * WATT)
+    metered = run(node, lambda: time.sleep(5), "0,1")
+    # Where no power is known, what a GPU drew until the first reading is known to what its boundary says.
+    doubt = sum(b.uncertainty_millijoules for b in metered.shard.boundaries)
+    assert_true(node, metered, [0, 1], within=0.01 + doubt / energy_of(metered.shard))
+    assert flags_of(metered.shard) == {Flag.MODULE_SCOPE}
+    ends = {b.gpu_uuid: b for b in metered.shard.boundaries if b.kind is Kind.END}
+    assert all(Flag.METERS_DISAGREE not in end.flags for end in ends.values())
+    module, unanswered = (ends[node.standin.uuid(gpu)].since_power_millijoules for gpu in range(2))
+    assert module is not None and unanswered is None
 
 
 @pytest.mark.parametrize("identity", ["uuid", "mig"])

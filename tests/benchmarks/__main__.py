@@ -15,7 +15,7 @@ from pathlib import Path
 
 import sam_cluster
 
-from . import accuracy, agent, history, hooks, latency, report
+from . import accuracy, agent, fold, history, hooks, latency, report
 from .month import Size
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -26,6 +26,7 @@ PAGES: dict[str, dict[str, Callable[[], list[str]]]] = {
         "hooks": lambda: hooks.measure(200),
         "agent": lambda: agent.table(60.0),
         "report": lambda: report.measured(Size()),
+        "fold": fold.measured,
         "latency": latency.measured,
         "history": history.measured,
     },

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,13 +16,12 @@ from sam_cluster.store.rows import rows_digest
 from sam_cluster.store.schemas import TABLES
 from sam_cluster.store.tables import Tables
 from tests.aggregating import (
-    AFTER,
     HISTORY,
+    NOW,
     ONE_GPU,
     accounting_of,
     digests,
     in_inbox,
-    in_quarantine,
     put_all,
     rows,
     run_aggregate,
@@ -110,6 +103,9 @@ def test_what_sums_need_is_the_same_from_the_hours_the_runs_and_the_jobs(tmp_pat
     assert set(by_model) <= {gpu_model(node) for node in range(2)}
     for row in [*runs, *jobs]:
         assert row["energy_millijoules"] is None or row["covered_microseconds"] <= row["held_microseconds"]
+        if row["idle_microseconds"] is not None:
+            assert 0 <= row["idle_microseconds"] <= row["held_microseconds"]
+            assert 0 <= row["idle_energy_millijoules"] <= row["energy_millijoules"] + 1
         assert row["meters_ratio"] is None or 0.97 < row["meters_ratio"] <= 1
         if (power := row["power_energy_millijoules"]) is not None:
             counted = row["energy_millijoules"] - row["bridged_millijoules"]
@@ -158,66 +154,6 @@ def test_a_store_of_nothing_is_aggregated_to_empty_tables(paths) -> None:
     assert Tables(paths).snapshot().number == number
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from sam_cluster.cli.main import main
-from sam_cluster.store.paths import StorePaths
-from tests.unit.test_aggregate import killed_after, run_aggregate
-
-for steps, root in enumerate(sys.argv[1:]):
-    child = os.fork()
-    if not child:
-        run_aggregate(StorePaths(Path(root)), step=killed_after(steps * 7))
-        os._exit(0)
-    print(os.waitpid(child, 0)[1])
-"""
-
-
-def killed_after(steps: int):
-    def step(name: str) -> None:
-        nonlocal steps
-        if steps <= 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        steps -= 1
-
-    return step
-
-
-def test_an_aggregate_killed_at_any_step_and_run_again_ends_in_the_same_tables(tmp_path) -> None:
-    history = History((replace(AFTER, gpus=((0, 0), (1, 1))),))
-    clean = StorePaths(tmp_path / "clean")
-    put_all(clean, history)
-    taken: list[str] = []
-    run_aggregate(clean, step=taken.append)
-    stores = [StorePaths(tmp_path / str(steps)) for steps in range(len(taken) // 7 + 2)]
-    for paths in stores:
-        put_all(paths, history)
-    command = [sys.executable, "-c", KILLED, *(str(paths.root) for paths in stores)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-    states = [int(line) for line in ran.stdout.split()]
-    assert set(states) == {0, signal.SIGKILL}
-    assert len(set(map(len, map(in_inbox, stores)))) > 1
-    for paths in stores:
-        run_aggregate(paths)
-        assert digests(paths) == digests(clean)
-        assert in_inbox(paths) == []
-        assert in_quarantine(paths) == {}
-
-
-def test_two_aggregates_at_once_end_in_the_same_tables(tmp_path) -> None:
-    history = History(tuple(PlannedRun(300 + n, 0, n * HOUR, (n + 3) * HOUR, ONE_GPU) for n in range(12)))
-    clean, both = StorePaths(tmp_path / "clean"), StorePaths(tmp_path / "both")
-    for paths in (clean, both):
-        put_all(paths, history)
-    run_aggregate(clean)
-    with ThreadPoolExecutor() as pool:
-        outcomes = [pool.submit(run_aggregate, both) for _ in range(2)]
-        assert all(outcome.result().quarantined == 0 for outcome in outcomes)
-    assert digests(both) == digests(clean)
-    assert in_inbox(both) == []
-
-
 def test_a_new_day_opens_no_file_of_days_long_past(paths) -> None:
     *history, last = Simulation(daily(9)).shards()
     for shard in history:
@@ -229,6 +165,21 @@ def test_a_new_day_opens_no_file_of_days_long_past(paths) -> None:
     put(paths, last)
     assert run_aggregate(paths).shards == 1
     assert len(rows(paths, "usage", start_microseconds=last.started_at_microseconds)) == 1
+
+
+def test_a_new_day_opens_nothing_of_months_long_past_not_even_what_lists_them(paths) -> None:
+    days = (0, 40, 80, 120, 121)
+    runs = (PlannedRun(200 + n, 0, n * DAY + HOUR, n * DAY + 2 * HOUR, ONE_GPU) for n in days)
+    *history, last = Simulation(History(tuple(runs))).shards()
+    for shard in history:
+        put(paths, shard)
+    run_aggregate(paths, now=NOW + 120 * DAY)
+    snapshot = Tables(paths).snapshot()
+    for table in ("shards", "readings", "usage", "runs", "jobs", "samples"):
+        for month in sorted(snapshot.months(table))[:-2]:  # the one before is looked into, at most
+            (paths.tables / "index" / snapshot.months(table)[month].name).write_bytes(b"nobody looks here")
+    put(paths, last)
+    assert run_aggregate(paths, now=NOW + 120 * DAY).shards == 1
 
 
 def test_what_was_idle_before_a_start_depends_on_boundaries_days_before(paths) -> None:

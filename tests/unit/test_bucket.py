@@ -5,18 +5,20 @@ from __future__ import annotations
 import io
 import pickle
 import signal
-import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sam_cluster.cli.doctor_store import check_store
+from sam_cluster.cli.findings import Status
+from sam_cluster.core.config import parse
 from sam_cluster.core.errors import StoreError
 from sam_cluster.core.times import from_utc_microseconds
 from sam_cluster.store import bucket as bucket_module
@@ -24,18 +26,18 @@ from sam_cluster.store.bucket import Bucket
 from sam_cluster.store.commit import CommitLost, prepare
 from sam_cluster.store.objects import ObjectFile
 from sam_cluster.store.paths import StorePaths
-from sam_cluster.store.place import no_step, numbered
+from sam_cluster.store.place import Place, answers, no_step, numbered
+from sam_cluster.store.posix import Directory
 from sam_cluster.store.rows import day_of, from_rows
 from sam_cluster.store.tables import Snapshot, Tables
 from tests.aggregating import HISTORY, accounting_of, digests, in_inbox, put_all, run_aggregate
 from tests.aggregating import NOW as AGGREGATED
 from tests.s3 import Server
-from tests.small_store import NOW, add, begin, ids, job
+from tests.small_store import NOW, add, begin, ids, job, killed_after_each_step
 from tests.strategies import CLUSTER, DAY, EPOCH, HOUR
 from tests.test_tables_document import blocks
 from tests.unit.cli.stores import run
 
-ROOT = Path(__file__).resolve().parents[2]
 MARK = "commits/00000000.json"
 
 
@@ -68,7 +70,7 @@ def configured(paths: StorePaths) -> Path:
     return paths.root / "config.toml"
 
 
-def answers(paths: StorePaths, capsys: pytest.CaptureFixture[str]) -> dict[str, tuple[int, str]]:
+def said_by_commands(paths: StorePaths, capsys: pytest.CaptureFixture[str]) -> dict[str, tuple[int, str]]:
     """What the commands that read say of a store."""
     flags = ("--config", str(configured(paths)))
     now = from_utc_microseconds(AGGREGATED)
@@ -101,8 +103,13 @@ def test_a_bucket_holds_the_same_files_as_a_directory_and_commands_say_the_same(
     copied = StorePaths(tmp_path / "none", f"s3://{server.new_bucket()}")
     for name, path in files.items():
         Bucket(f"{copied.bucket}").put(name, path.read_bytes(), no_step)
-    assert digests(copied) == digests(stores[0])
-    here, there = (answers(paths, capsys) for paths in stores)
+    back = StorePaths(tmp_path / "back")
+    for name in files:
+        path = back.tables / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(server.content(bucket, f"some/where/{name}"))
+    assert digests(copied) == digests(back) == digests(stores[0])
+    here, there = (said_by_commands(paths, capsys) for paths in stores)
     assert here == there
     assert '"job_id": "101"' in here["jobs"][1]
 
@@ -120,6 +127,41 @@ def test_plain_tools_read_the_files_as_the_page_on_tables_says(
     jobs = names["scan"]("jobs").collect()
     assert sorted(jobs["raw_job_id"]) == [1, 2, 3]
     assert "day" not in jobs.columns
+
+
+#: What may be done with a place, each with a number.
+DEEDS: dict[str, Callable[[Place, int], object]] = {
+    "put": lambda place, number: place.put(f"jobs/{number}.parquet", b"%d" % number, no_step),
+    "create": lambda place, number: place.create(numbered("commits", number), b"", no_step),
+    "remove": lambda place, number: place.remove([f"jobs/{number}.parquet", "jobs/none.parquet"]),
+    "remove a commit": lambda place, number: place.remove([numbered("commits", number)]),
+    "list": lambda place, number: [entry.name for entry in place.entries("jobs")],
+    "newest": lambda place, number: place.newest("commits"),
+    "is there": lambda place, number: place.written_at(f"jobs/{number}.parquet") is not None,
+    "read": lambda place, number: place.read(f"jobs/{number}.parquet"),
+}
+
+
+@given(st.lists(st.tuples(st.sampled_from(sorted(DEEDS)), st.integers(1, 3)), max_size=12))
+@settings(max_examples=12, deadline=None)
+def test_whatever_is_done_with_a_bucket_and_with_a_directory_has_the_same_outcome(
+    server: Server, tmp_path_factory: pytest.TempPathFactory, deeds: list[tuple[str, int]]
+) -> None:
+    places: tuple[Place, ...] = (
+        Directory(tmp_path_factory.mktemp("tables") / "tables"),
+        Bucket(f"s3://{server.new_bucket()}/a/b"),
+    )
+    for place in places:
+        assert place.newest("commits") is None
+        place.prepare()
+    for deed, number in [*deeds, ("create", 1), ("create", 1)]:
+        outcomes: list[object] = []
+        for place in places:
+            try:
+                outcomes.append(DEEDS[deed](place, number))
+            except FileNotFoundError:
+                outcomes.append("none")
+        assert outcomes[0] == outcomes[1], deed
 
 
 def test_a_large_file_is_read_in_parts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,6 +193,18 @@ def test_any_part_of_a_file_is_read_as_it_is(data: st.DataObject) -> None:
     assert (file.read(), file.tell()) == (content[-1:], size)
 
 
+def test_what_is_done_at_once_comes_in_order_and_is_not_far_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bucket_module, "READERS", 3)
+    begun: list[int] = []
+    found = answers(Bucket("s3://none"), lambda item: begun.append(item) or item, range(40))
+    for number in range(40):
+        assert next(found) == number
+        assert len(begun) <= number + 4
+    assert next(found, None) is None
+    with pytest.raises(ZeroDivisionError):
+        list(answers(Bucket("s3://none"), lambda item: 1 // item, (1, 0, 1)))
+
+
 def test_a_snapshot_can_be_handed_to_another_process(paths: StorePaths) -> None:
     add(paths, job(1), job(2, EPOCH + DAY))
     handed = pickle.loads(pickle.dumps(Tables(paths).snapshot()))
@@ -170,7 +224,11 @@ def test_of_two_writers_that_began_at_once_one_wins_and_the_other_starts_anew(pa
     assert ids(Tables(paths).snapshot().read("jobs")) == [1]
 
 
-def test_writers_at_once_lose_nothing(paths: StorePaths) -> None:
+@pytest.mark.parametrize("kind", ["good", "careless"])
+def test_writers_at_once_lose_nothing(server: Server, tmp_path: Path, kind: str) -> None:
+    paths = StorePaths(tmp_path, f"s3://{server.new_bucket(kind)}", single_writer=True)
+    prepare(paths)
+
     def write(first: int) -> None:
         for number in (first, first + 1):
             while True:
@@ -189,42 +247,14 @@ def test_writers_at_once_lose_nothing(paths: StorePaths) -> None:
     assert (snapshot.number, ids(snapshot.read("jobs"))) == (6, [1, 2, 11, 12, 21, 22])
 
 
-#: Forks a writer for each number of steps, before the library has made threads, and has it killed then.
-WRITERS = """
-import os, signal, sys
-from pathlib import Path
-from sam_cluster.store.paths import StorePaths
-from tests.small_store import DAY, EPOCH, add, job
-
-def killed_after(steps):
-    def step(name):
-        nonlocal steps
-        if steps == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        steps -= 1
-    return step
-
-for steps, bucket in enumerate(sys.argv[1:]):
-    child = os.fork()
-    if not child:
-        paths = StorePaths(Path("/"), bucket)
-        add(paths, job(7), job(8, EPOCH + DAY), step=killed_after(steps))
-        os._exit(0)
-    print(os.waitpid(child, 0)[1])
-"""
-
-
 def test_a_writer_killed_between_two_puts_leaves_the_old_state_or_the_new_one(
     server: Server, tmp_path: Path
 ) -> None:
-    buckets = [f"s3://{server.new_bucket()}/tables" for _ in range(8)]
-    stores = [StorePaths(tmp_path, bucket) for bucket in buckets]
+    stores = [StorePaths(tmp_path, f"s3://{server.new_bucket()}/tables") for _ in range(8)]
     for paths in stores:
         prepare(paths)
         add(paths, job(1))
-    command = [sys.executable, "-c", WRITERS, *buckets]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-    states = [int(line) for line in ran.stdout.split()]
+    states = killed_after_each_step(stores)
     assert set(states) == {0, signal.SIGKILL}
     found = [ids(Tables(paths).snapshot().read("jobs")) for paths in stores]
     assert found[0] == [1]
@@ -332,6 +362,14 @@ def test_where_a_server_gives_a_name_twice_only_a_single_writer_writes(
     assert ids(Tables(StorePaths(tmp_path, bucket)).snapshot().read("jobs")) == [1]
 
 
+def test_doctor_looks_for_the_tables_where_they_are(paths: StorePaths) -> None:
+    add(paths, job(1))
+    found = {each.check: each for each in check_store(parse(configured(paths).read_text()))}
+    assert (found["aggregated"].status, found["aggregated"].found) == (Status.OK, "commit 1")
+    assert {"inbox", "quarantine"} < set(found)
+    assert "tables" not in found
+
+
 def complaint(paths: StorePaths, capsys: pytest.CaptureFixture[str], command: str = "jobs") -> str:
     """The one line that a command prints that fails."""
     more = ("--no-accounting",) if command == "aggregate" else ()
@@ -349,6 +387,7 @@ def complaint(paths: StorePaths, capsys: pytest.CaptureFixture[str], command: st
         ("none", "NoSuchBucket: The specified bucket does not exist; make the bucket"),
         ("closed", "AccessDenied: 403 Forbidden; who writes must be allowed"),
         ("keyless", "Missing AccessKeyId; set AWS_ACCESS_KEY_ID"),
+        ("nobody", "none in the environment, and this host has no role; set AWS_ACCESS_KEY_ID"),
         ("gone", "Connection refused; look whether the server answers at AWS_ENDPOINT_URL"),
     ],
 )
@@ -362,8 +401,11 @@ def test_what_is_wrong_with_a_bucket_is_said_in_a_line(
     command: str,
 ) -> None:
     name = f"{kind}-{command}"
-    if kind == "keyless":
+    if kind in ("keyless", "nobody"):
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    if kind == "nobody":
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+        monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1")
     if kind == "gone":
         monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
         monkeypatch.setattr(bucket_module, "RETRIES", {"max_retries": 1})

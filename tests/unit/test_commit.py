@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -16,10 +14,8 @@ from sam_cluster.store.commit import CommitLost, prepare
 from sam_cluster.store.paths import StorePaths
 from sam_cluster.store.rows import day_of, from_rows
 from sam_cluster.store.tables import Snapshot, Tables
-from tests.small_store import NOW, add, begin, ids, job
+from tests.small_store import NOW, add, begin, ids, job, killed_after_each_step
 from tests.strategies import DAY, EPOCH, HOUR
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -72,38 +68,12 @@ def test_many_writers_at_once_lose_nothing_and_readers_always_see_a_whole_state(
     assert all(one == two for one, two in seen)
 
 
-#: Forks a writer for each number of steps, before Arrow has made threads, and has it killed after so many.
-WRITERS = """
-import os, signal, sys
-from pathlib import Path
-from sam_cluster.store.paths import StorePaths
-from tests.small_store import DAY, EPOCH, add, job
-
-def killed_after(steps):
-    def step(name):
-        nonlocal steps
-        if steps == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        steps -= 1
-    return step
-
-for steps, root in enumerate(sys.argv[1:]):
-    child = os.fork()
-    if not child:
-        add(StorePaths(Path(root)), job(7), job(8, EPOCH + DAY), step=killed_after(steps))
-        os._exit(0)
-    print(os.waitpid(child, 0)[1])
-"""
-
-
 def test_a_writer_killed_at_any_step_leaves_the_old_state_or_the_new_one(tmp_path) -> None:
     stores = [StorePaths(tmp_path / str(steps)) for steps in range(16)]
     for paths in stores:
         prepare(paths)
         add(paths, job(1))
-    command = [sys.executable, "-c", WRITERS, *(str(paths.root) for paths in stores)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-    states = [int(line) for line in ran.stdout.split()]
+    states = killed_after_each_step(stores)
     assert set(states) == {0, signal.SIGKILL}
     found = [ids(Tables(paths).snapshot().read("jobs")) for paths in stores]
     assert [1] in found
@@ -131,7 +101,7 @@ def test_what_a_dead_writer_left_is_removed_after_a_day_and_nothing_else_is(path
     old = add(paths, job(1))
     directory = paths.tables / "jobs" / f"day={day_of(EPOCH).isoformat()}"
     left = [directory / "0123-2.parquet", directory / ".0123-2.parquet.part"]
-    left.append(paths.tables / "index" / "0123-2.json")
+    left += [paths.tables / "index" / "0123-2.json", paths.tables / "commits" / ".00000002.json.part"]
     young = directory / "4567-2.parquet"
     for path in [*left, young]:
         path.write_bytes(b"")
@@ -143,6 +113,16 @@ def test_what_a_dead_writer_left_is_removed_after_a_day_and_nothing_else_is(path
     assert ids(Snapshot(paths, old.manifest).read("jobs")) == [1]
     add(paths, job(3), now=NOW + 2)
     assert ids(Tables(paths).snapshot().read("jobs")) == [1, 2, 3]
+
+
+def test_commits_older_than_a_month_are_removed_and_younger_ones_stay(paths) -> None:
+    for number in range(4):
+        add(paths, job(number), now=NOW + number * DAY)
+    commits = paths.tables / "commits"
+    for number in (1, 2):
+        os.utime(commits / f"0000000{number}.json", (0, 0))
+    add(paths, job(5), now=NOW + 5 * DAY)
+    assert sorted(path.name for path in commits.iterdir()) == [f"0000000{n}.json" for n in (3, 4, 5)]
 
 
 def test_a_file_that_was_torn_or_removed_is_an_error_that_names_it(paths) -> None:

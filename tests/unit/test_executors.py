@@ -17,17 +17,17 @@ from distributed import LocalCluster
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sam_cluster import __version__
 from sam_cluster.aggregate import workers
 from sam_cluster.aggregate.fold import Batch, read_batch
 from sam_cluster.aggregate.inbox import InboxFile
 from sam_cluster.aggregate.samples import read_samples
+from sam_cluster.aggregate.waiting import MOST_THREADS, answers, threads_for
 from sam_cluster.aggregate.wiring import (
     FIRST_BATCHES,
-    MOST_THREADS,
     SHARDS_IN_A_TASK,
     Executor,
     LocalExecutor,
-    threads_for,
 )
 from sam_cluster.aggregate.workers import open_executor
 from sam_cluster.cli.main import main
@@ -38,6 +38,11 @@ from tests.simulated import Simulation, put
 from tests.strategies import HOUR, History, PlannedRun
 
 CORES = len(os.sched_getaffinity(0))
+#: Of one task, and its successor may take its time to come on a machine that is busy.
+ONE_DEATH = {
+    "distributed.scheduler.allowed-failures": 1,
+    "distributed.deploy.lost-worker-timeout": "10 minutes",
+}
 #: More than are read before there are threads.
 MANY = Simulation(
     History(
@@ -52,7 +57,7 @@ MANY = Simulation(
 def cluster() -> Iterator[LocalCluster]:
     """A worker in a process of its own; of one task it may die once, and no more."""
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        dask.config.set(ONE_DEATH),
         LocalCluster(
             n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs="CRITICAL"
         ) as cluster,
@@ -166,6 +171,13 @@ def test_workers_that_do_not_see_the_store_take_nothing_away_and_are_told_of(
     assert (len(rows(paths, "shards")), len(rows(paths, "samples")), in_inbox(paths)) == (3, 13, [])
 
 
+def test_workers_of_another_release_are_refused(tmp_path, cluster, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(workers, "__version__", "9.9.9")
+    command = ["aggregate", "--store", str(tmp_path), "--no-accounting", "--scheduler"]
+    assert main([*command, cluster.scheduler_address], environ={}) == 1
+    assert f"has sam-cluster {__version__}, and this host 9.9.9" in capsys.readouterr().err
+
+
 def test_a_scheduler_without_workers_or_that_is_not_there_is_said_in_a_line(
     tmp_path, capsys, monkeypatch
 ) -> None:
@@ -195,22 +207,35 @@ def test_there_are_as_many_threads_as_wait_at_once_and_one_a_core_at_least(wall:
         assert threads * cpu >= CORES * wall
 
 
-def test_where_the_store_lets_threads_wait_there_are_many() -> None:
-    waiting, most, lock = 0, 0, threading.Lock()
+class Waiting:
+    """Something that waits for each item, and knows how many waited at once."""
 
-    def wait(items: Sequence[int]) -> list[int]:
-        nonlocal waiting, most
-        with lock:
-            waiting += 1
-            most = max(most, waiting)
+    def __init__(self) -> None:
+        self._at_once, self.most, self._lock = 0, 0, threading.Lock()
+
+    def batch(self, items: Sequence[int]) -> list[int]:
+        with self._lock:
+            self._at_once += 1
+            self.most = max(self.most, self._at_once)
         time.sleep(0.002 * len(items))
-        with lock:
-            waiting -= 1
+        with self._lock:
+            self._at_once -= 1
         return list(items)
 
-    finished: list[int] = []
-    answers = LocalExecutor().map(wait, range(1000), finished.append)
-    assert [item for answer in answers for item in answer] == list(range(1000))
-    assert most > 4 * CORES
+    def item(self, item: int) -> int:
+        return self.batch([item])[0]
+
+
+def test_where_the_store_lets_threads_wait_there_are_many() -> None:
+    batches, items, finished = Waiting(), Waiting(), list[int]()
+    answered = LocalExecutor().map(batches.batch, range(1000), finished.append)
+    assert [item for answer in answered for item in answer] == list(range(1000))
+    assert answers(items.item, range(200)) == list(range(200))
+    assert batches.most > 4 * CORES
+    assert items.most > 4
     assert finished[-1] == 1000
     assert finished == sorted(finished)
+
+
+def test_where_nothing_waits_there_are_no_more_threads_than_were() -> None:
+    assert set(answers(lambda _: threading.get_ident(), range(100))) == {threading.get_ident()}

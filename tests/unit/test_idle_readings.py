@@ -21,6 +21,7 @@ from sam_cluster.energy.gaps import Gap, gaps
 from sam_cluster.energy.hours import usage
 from sam_cluster.energy.split import divide, segments
 from sam_cluster.report.gpu_ledger import ledgers_of
+from sam_cluster.report.ledger import usage_of
 from sam_cluster.store.paths import StorePaths
 from sam_cluster.store.rows import from_rows
 from sam_cluster.store.tables import Tables
@@ -308,7 +309,8 @@ def test_so_they_are_in_the_tables_in_whatever_order_the_shards_come(operations,
                 put(paths, shard)
             run_aggregate(paths)
         begin, end = (from_utc_microseconds(NOON + days * 24 * HOUR) for days in (-30, 60))
-        found = ledgers_of(Tables(paths).snapshot(), begin, end)
+        tables = Tables(paths).snapshot()
+        found = ledgers_of(tables, usage_of(tables, begin, end), begin, end)
         for gpu in range(2):
             mine = found["bench", "n1", uuid_of(gpu)]
             assert mine.is_whole, mine

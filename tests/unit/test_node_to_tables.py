@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 
@@ -16,7 +17,8 @@ from sam_cluster.store.paths import StorePaths, shard_name
 from tests.aggregating import SYNCHRONOUS, rows
 from tests.strategies import DAY
 
-from .histories import HistoryNode
+from .histories import LIMIT_MILLIWATTS, HistoryNode
+from .simulated_node import SECOND
 from .test_node_histories import OPERATIONS, pass_through
 
 
@@ -28,6 +30,16 @@ def _increase_of_counters(node: HistoryNode) -> int:
             assert boundary.energy_millijoules is not None
             values.setdefault((boundary.gpu_uuid, boundary.segment), []).append(boundary.energy_millijoules)
     return sum(max(each) - min(each) for each in values.values())
+
+
+def _check_power(hour: dict[str, Any], node: HistoryNode) -> None:
+    """No GPU gives energy back, or draws more than its limit, but for what its boundaries may be off by and
+    what was bridged."""
+    if hour["energy_millijoules"] is None:
+        return
+    off = max(b.uncertainty_millijoules for shard in node.sealed for b in shard.boundaries)
+    most = LIMIT_MILLIWATTS * hour["held_microseconds"] // SECOND + hour["bridged_millijoules"] + 2 * off + 1
+    assert 0 <= hour["energy_millijoules"] <= hour["device_energy_millijoules"] <= most
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -55,3 +67,5 @@ def test_runs_jobs_and_gaps_add_up_to_the_counters_whatever_happened_on_the_node
         bridged = sum(row["bridged_millijoules"] or 0 for row in rows(paths, "usage"))
         assert total["usage"] - bridged + total["gaps"] == _increase_of_counters(node)
         assert len(rows(paths, "runs")) == len(node.runs)
+        for hour in rows(paths, "usage"):
+            _check_power(hour, node)

@@ -6,14 +6,15 @@ from copy import deepcopy
 from typing import Any
 
 import pyarrow as pa
-from hypothesis import event, given, settings
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sam_cluster.aggregate import summarise
 from sam_cluster.aggregate.accounting import Asked
 from sam_cluster.aggregate.evidence import Evidence, jobs_table
 from sam_cluster.aggregate.jobs import exact
-from sam_cluster.aggregate.plain import had_gpus, plain
+from sam_cluster.aggregate.plain import HAD_GPUS_COLUMNS, had_gpus, plain
 from sam_cluster.store.commit import Transaction
 from sam_cluster.store.paths import StorePaths
 from sam_cluster.store.rows import from_rows, rows_digest, to_rows
@@ -51,7 +52,8 @@ def hours_of(shard: dict[str, Any]) -> Rows:
             "gpu_uuid": each["uuid"], "hour": EPOCH + shard["part"] * HOUR, "held_microseconds": HOUR,
             "device_energy_millijoules": 2_000_003, "energy_millijoules": 1_000_003 + shard["part"],
             "uncertainty_millijoules": 5, "bridged_millijoules": 0, "power_energy_millijoules": 1_000_001,
-            "covered_microseconds": HOUR, "gpu_model": "A100", "flags": [],
+            "covered_microseconds": HOUR, "idle_microseconds": MINUTE, "idle_energy_millijoules": 40_001,
+            "gpu_model": "A100", "flags": [],
         }
         for each in shard["gpus"]
     ]  # fmt: skip
@@ -79,7 +81,7 @@ CHANGES: dict[str, dict[str, list[Any]]] = {
         "account": TEXTS, "nodes_expected": [None, 0, 1, 2, 3], "flags": WORDS, "sluid": [None, "s1"],
         "gpus": [[], [gpu("a0")], [gpu(None)], [gpu("a0"), gpu("a9", reason="gpu_lost")],
                  [gpu("", name=None)]],
-        "reason": [None, "nvml_hung"], "cpus": [None, 0, 4], "node_cpus": [None, 0, 16],
+        "reason": [None, "nvml_hung"], "cpus": [None, 0, 4, 17], "node_cpus": [None, 0, 16],
         "is_exclusive": [True, False],
         "host_domains": [None, [], [DOMAIN], [DOMAIN, DRAM], [{**DOMAIN, "energy_millijoules": None,
                          "reason": "host_unreadable"}]],
@@ -89,6 +91,7 @@ CHANGES: dict[str, dict[str, list[Any]]] = {
         "held_microseconds": [0, HOUR, 1 << 45], "device_energy_millijoules": FIGURES,
         "energy_millijoules": FIGURES, "uncertainty_millijoules": FIGURES, "bridged_millijoules": FIGURES,
         "power_energy_millijoules": FIGURES, "covered_microseconds": FIGURES,
+        "idle_microseconds": FIGURES, "idle_energy_millijoules": FIGURES,
         "gpu_model": [None, "", "A100", "H100"], "flags": WORDS,
     },
     "accounting": {
@@ -101,25 +104,34 @@ CHANGES: dict[str, dict[str, list[Any]]] = {
     },
 }  # fmt: skip
 
-HAD_GPUS = ("gpus", "gpu_shards", "gpu_mps", "started_at", "ended_at")
+#: What is metered beside the GPUs, and whose it is.
+BESIDE: list[dict[str, Any]] = [
+    {}, {"host_domains": [DOMAIN, DOMAIN], "cpus": 5, "node_cpus": 16},
+    {"host_domains": [DOMAIN, DRAM], "is_exclusive": True},
+    {"host_domains": [DOMAIN], "cpus": 17, "node_cpus": 16},
+]  # fmt: skip
+
+
+BESIDES = st.sampled_from(BESIDE)
+
+
+def plain_rows(job: int, nodes: str, parts: int, beside: dict[str, Any]) -> dict[str, Rows]:
+    shards = [
+        shard(job, node, part, nodes_expected=len(nodes), final=part == parts - 1, **beside)
+        for node in nodes
+        for part in range(parts)
+    ]
+    told = record(job, node_count=len(nodes), gpus=2 * len(nodes), ended_at=EPOCH + parts * HOUR)
+    hours = [hour for each in shards for hour in hours_of(each)]
+    return {"shards": shards, "usage": hours, "accounting": [told]}
 
 
 @st.composite
-def evidences(draw: st.DrawFn) -> Evidence:
-    """Jobs that are plain, most of them, with a few values changed, a few rows lost and a few there twice."""
-    rows: dict[str, Rows] = {"shards": [], "usage": [], "accounting": []}
-    jobs = draw(st.sampled_from([(7,), (7, 8), (7, 8, 9)]))
-    for job in jobs:
-        nodes = draw(st.sampled_from([("a",), ("a", "b")]))
-        parts = draw(st.sampled_from([1, 1, 2]))
-        for node in nodes:
-            for part in range(parts):
-                more = {"nodes_expected": len(nodes), "final": part == parts - 1}
-                rows["shards"].append(shard(job, node, part, **more))
-        if draw(st.booleans()):
-            more = {"node_count": len(nodes), "gpus": 2 * len(nodes), "ended_at": EPOCH + parts * HOUR}
-            rows["accounting"].append(record(job, **more))
-    rows["usage"] = [hour for each in rows["shards"] for hour in hours_of(each)]
+def rows_of_job(draw: st.DrawFn, job: int) -> dict[str, Rows]:
+    """A job that is plain, or has some value changed, or a row lost, or one there twice."""
+    rows = plain_rows(job, draw(st.sampled_from(["a", "ab"])), draw(st.sampled_from([1, 2])), draw(BESIDES))
+    if draw(st.booleans()):
+        rows["accounting"] = []
     for _ in range(draw(st.sampled_from([0, 1, 1, 2, 4]))):
         table = draw(st.sampled_from([name for name in rows if rows[name]]))
         at = draw(st.integers(0, len(rows[table]) - 1))
@@ -131,9 +143,24 @@ def evidences(draw: st.DrawFn) -> Evidence:
             rows[table].append(deepcopy(rows[table][at]))
         column = draw(st.sampled_from(sorted(CHANGES[table])))
         rows[table][at][column] = draw(st.sampled_from(CHANGES[table][column]))
-    tables = {name: from_rows(name, _each_once(name, rows[name])) for name in rows}
-    clusters = [("lab", job) for job in jobs] + [("other", job) for job in jobs]
-    return Evidence.of(jobs_table(clusters), tables["shards"], tables["usage"], tables["accounting"])
+    return rows
+
+
+@st.composite
+def evidences(draw: st.DrawFn) -> Evidence:
+    """Some jobs at once, each with its own changes, which may make it take another's place."""
+    numbers = range(7, 7 + draw(st.sampled_from([1, 2, 12])))
+    found = [draw(rows_of_job(number)) for number in numbers]
+    return evidence_of(found, numbers)
+
+
+def evidence_of(found: list[dict[str, Rows]], numbers: range) -> Evidence:
+    tables = {
+        name: from_rows(name, _each_once(name, [row for rows in found for row in rows[name]]))
+        for name in CHANGES
+    }
+    jobs = [(cluster, number) for cluster in ("lab", "other") for number in numbers]
+    return Evidence.of(jobs_table(jobs), tables["shards"], tables["usage"], tables["accounting"])
 
 
 def _each_once(table: str, rows: Rows) -> Rows:
@@ -145,15 +172,32 @@ def both_ways(evidence: Evidence) -> tuple[list[str], list[str]]:
     done = plain(evidence, CALIBRATION)
     rest = exact(evidence.only(~done.is_plain), NOW, CALIBRATION)
     added = zip((done.runs, done.jobs), rest, strict=True)
-    event(f"plain: {done.is_plain.mean():.0%}")
     return (
         [rows_digest(pa.concat_tables(each)) for each in added],
         [rows_digest(each) for each in exact(evidence, NOW, CALIBRATION)],
     )
 
 
+@pytest.mark.parametrize("table", sorted(CHANGES))
+@pytest.mark.parametrize(("nodes", "parts"), [("a", 1), ("a", 2), ("ab", 1)])
+@pytest.mark.parametrize("at", [0, -1])
+def test_each_change_of_a_plain_job_leaves_it_plain_or_to_be_made_alone(table, nodes, parts, at) -> None:
+    found = []
+    changes = [(name, value) for name in sorted(CHANGES[table]) for value in CHANGES[table][name]]
+    for column, value in changes:
+        for beside in BESIDE[:2]:
+            for follows in (False, True) if table == "shards" else (False,):
+                rows = plain_rows(7 + len(found), nodes, parts, beside)
+                rows[table][at][column] = value
+                if follows:
+                    rows["usage"] = [hour for each in rows["shards"] for hour in hours_of(each)]
+                found.append(rows)
+    fast, slow = both_ways(evidence_of(found, range(7, 7 + len(found))))
+    assert fast == slow
+
+
 @given(evidences())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_all_at_once_or_one_by_one_the_rows_are_the_same(evidence: Evidence) -> None:
     fast, slow = both_ways(evidence)
     assert fast == slow
@@ -192,8 +236,12 @@ def test_a_plain_job_is_made_all_at_once_with_accounting_and_without() -> None:
         assert (job["flags"], job["quality"], job["energy_millijoules"]) == (flags, "measured", 8_000_028)
 
 
-@given(st.lists(st.tuples(*(st.sampled_from(CHANGES["accounting"][name]) for name in HAD_GPUS)), min_size=1))
+@given(
+    st.lists(
+        st.tuples(*(st.sampled_from(CHANGES["accounting"][name]) for name in HAD_GPUS_COLUMNS)), min_size=1
+    )
+)
 @settings(max_examples=50, deadline=None)
 def test_who_had_gpus_is_the_same_of_many_rows_as_of_one(values) -> None:
-    rows = [record(7, **dict(zip(HAD_GPUS, each, strict=True))) for each in values]
+    rows = [record(7, **dict(zip(HAD_GPUS_COLUMNS, each, strict=True))) for each in values]
     assert had_gpus(from_rows("accounting", rows)).tolist() == [summarise.had_gpus(row) for row in rows]

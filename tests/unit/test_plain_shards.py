@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -34,8 +35,9 @@ HOSTS = (
 MIG = (None, 1, 3)
 #: What may stand anywhere in a footer, in place of anything.
 VALUES = (
-    None, "", "x", "start", "segment", "interpolated", "nvml_hung", "a b", "\ud800", "\0", "7.0", 0, 1, -1, 1.5,
-    True, 1025, 2**31, LARGEST_MILLIJOULES + 1, LAST_INSTANT, LAST_INSTANT + 1, 2**63 - 1, -(2**63), 2**63,
+    None, "", "x", "start", "segment", "interpolated", "nvml_hung", "a b", "\ud800", "\0", "7.0", 0, 1, -1,
+    1.5, True, 1025, 2**31,
+    LARGEST_MILLIJOULES + 1, LAST_INSTANT, LAST_INSTANT + 1, 2**63 - 1, -(2**63), 2**63,
     [], [None], ["open"], {}, {"cpus": 1}, {"more": 1},
 )  # fmt: skip
 #: What may become of the text of a footer.
@@ -60,7 +62,23 @@ OTHER_NAMES = (
     lambda name: "7.0-1.0.parquet",
     lambda name: name.replace("-", "-0"),
 )
+SPOILINGS = ("value", "value", "value", "away", "again", "copied", "text", "name", "node")
 OTHER_NODES = ("gpu99", "no\udcffde", "..")
+
+
+GPUS = (
+    GpuHeld(uuid=None, requested="3", rung=Rung.UNRESOLVED, reason=Reason.GPU_UNRESOLVED),
+    GpuHeld(uuid="", requested="3", rung=Rung.UNRESOLVED),
+    GpuHeld(uuid="GPU-0000-0000", requested="MIG", rung=Rung.MIG_UUID, name="another", mig_slices=2),
+)
+FLAGS: tuple[tuple[Flag, ...], ...] = (
+    (),
+    (),
+    (Flag.INTERPOLATED,),
+    (Flag.SHARED, Flag.OPEN, Flag.OPEN),
+    (Flag.LATE_START, Flag.BRIDGED),
+)
+SOME_FLAGS = st.lists(st.sampled_from(FLAGS), min_size=1, max_size=3)
 
 
 @st.composite
@@ -75,8 +93,8 @@ def enriched(draw: st.DrawFn) -> list[Shard]:
                 *draw(st.sampled_from([(), shard.gpus[:1], GPUS])),
             ),
             boundaries=tuple(
-                replace(each, flags=draw(st.sampled_from(FLAGS)), lag_microseconds=draw(st.integers(-9, 9)))
-                for each in shard.boundaries
+                replace(each, flags=flags, lag_microseconds=number - 1)
+                for number, (each, flags) in enumerate(zip(shard.boundaries, cycle(draw(SOME_FLAGS))))
             ),
             flags=draw(st.sampled_from([shard.flags, *FLAGS])),
             user=draw(st.sampled_from([None, "user", "bj\u00f6rn \U0001f600"])),
@@ -86,14 +104,6 @@ def enriched(draw: st.DrawFn) -> list[Shard]:
         )
         for shard in Simulation(draw(histories(max_runs=4, days=2, clock_steps=True))).shards()
     ]
-
-
-GPUS = (
-    GpuHeld(uuid=None, requested="3", rung=Rung.UNRESOLVED, reason=Reason.GPU_UNRESOLVED),
-    GpuHeld(uuid="", requested="3", rung=Rung.UNRESOLVED),
-    GpuHeld(uuid="GPU-0000-0000", requested="MIG", rung=Rung.MIG_UUID, name="another", mig_slices=2),
-)
-FLAGS = ((), (), (Flag.INTERPOLATED,), (Flag.SHARED, Flag.OPEN, Flag.OPEN), (Flag.LATE_START, Flag.BRIDGED))
 
 
 def sealed(shard: Shard, number: int) -> Sealed:
@@ -154,7 +164,7 @@ def told(batch: Batch) -> dict[str, Any]:
 
 
 def both_ways(every: list[Sealed]) -> tuple[dict[str, Any], dict[str, Any], list[Sealed]]:
-    """What is held after the fast way, with the exact one for what it leaves; and after the exact way alone."""
+    """What is held after the fast way, and the exact one for what it leaves; and after that one alone."""
     together, alone = Batch(), Batch()
     left = fold_plain(together, every)
     fold_one_by_one(together, left)

@@ -11,6 +11,7 @@ from sam_cluster.aggregate.sums import farthest, job_figures, run_figures
 HOUR: dict[str, Any] = {
     "node": "n1", "gpu_uuid": "GPU-0", "energy_millijoules": 1_000_000, "uncertainty_millijoules": 30_000,
     "bridged_millijoules": 0, "power_energy_millijoules": 1_000_000, "covered_microseconds": 7,
+    "idle_microseconds": 2, "idle_energy_millijoules": 300,
     "gpu_model": "A100",
 }  # fmt: skip
 
@@ -45,7 +46,10 @@ def test_what_was_bridged_is_in_the_energy_and_in_no_ratio() -> None:
 
 
 def test_hours_of_version_1_leave_unknown_what_they_do_not_say() -> None:
-    later = ("bridged_millijoules", "power_energy_millijoules", "covered_microseconds", "gpu_model")
+    later = (
+        "bridged_millijoules", "power_energy_millijoules", "covered_microseconds", "idle_microseconds",
+        "idle_energy_millijoules", "gpu_model",
+    )  # fmt: skip
     old = hour(**dict.fromkeys(later))
     figures = run_figures([old, HOUR], {"GPU-0": "A100"}, {})
     assert [figures[name] for name in later[:3]] == [None] * 3

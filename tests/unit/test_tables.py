@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sam_cluster.core.errors import StoreError
 from sam_cluster.store.commit import prepare
 from sam_cluster.store.paths import StorePaths
-from sam_cluster.store.rows import day_of, from_rows, rows_digest
+from sam_cluster.store.rows import day_of, from_rows, only, rows_digest
 from sam_cluster.store.schemas import DAY_COLUMN, KEYS, TABLES, since, version
 from sam_cluster.store.tables import Tables
 from tests.small_store import NOW, add, begin, ids, job
@@ -81,6 +81,13 @@ def test_a_read_gives_exactly_the_rows_that_overlap_and_are_wanted(
     energies = snapshot.read("jobs", **window_of, columns=["energy_millijoules"], in_any_order=True)
     assert energies.column_names == ["energy_millijoules"]
     assert sorted(energies[0].to_pylist()) == sorted(j["energy_millijoules"] for j in overlapping)
+
+
+def test_a_row_of_which_it_is_not_known_whether_it_is_wanted_is_left_out() -> None:
+    rows = pa.table({"n": [1, 2, 3]})
+    assert only(rows, pa.array([True, None, False]))["n"].to_pylist() == [1]
+    assert only(rows, pa.array([True, None, True]))["n"].to_pylist() == [1, 3]
+    assert only(rows, pa.array([True, True, True])) is rows
 
 
 def test_a_lookup_opens_only_files_that_may_hold_the_job(paths) -> None:

@@ -23,12 +23,15 @@ OF_VERSION_2 = {"since_power_millijoules", "since_power_uncertainty_millijoules"
                 "since_covered_microseconds", "gap_microseconds", "bridged_millijoules"}  # fmt: skip
 
 
+OF_VERSION_3 = {"since_idle_microseconds", "since_idle_millijoules"}
+
+
 def of_version(number: int) -> bytes:
     """The shard as an earlier release wrote it: an object for each GPU and boundary."""
     document = asdict(replace(SHARD, samples=()))
     del document["samples"]
-    for boundary in document["boundaries"] if number == 1 else ():
-        for name in OF_VERSION_2:
+    for boundary in document["boundaries"]:
+        for name in OF_VERSION_2 | OF_VERSION_3 if number == 1 else OF_VERSION_3:
             del boundary[name]
     metadata = {shards.VERSION_KEY: str(number).encode(), shards.FOOTER_KEY: json.dumps(document).encode()}
     sink = BytesIO()

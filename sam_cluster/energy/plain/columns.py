@@ -61,6 +61,8 @@ class Columns:
     previous_energy: Numbers
     power: Numbers  # since the boundary before it
     power_uncertainty: Numbers
+    idle_time: Numbers  # since the boundary before it, as the next
+    idle_energy: Numbers
     model: Numbers  # of the GPU's model: its place in the alphabet
     flags: Numbers  # a bit for each
     restarted: Mask  # a gap in which the counter restarted, or a bridge over it, comes before it

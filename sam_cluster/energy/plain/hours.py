@@ -23,6 +23,8 @@ class Hours:
     energy: Numbers
     uncertainty: Numbers
     power: Numbers  # the same energy by the second meter
+    idle_time: Numbers
+    idle_energy: Numbers
     model: Numbers
     flags: Numbers
 
@@ -46,6 +48,11 @@ def hours(columns: Columns, found: Intervals) -> tuple[Hours, Numbers]:
     # What METERS_DISAGREE says at a boundary is of the stretch before it alone.
     flags = c.flags[row] | np.where(before >= 0, c.flags[before] & ~BIT[Flag.METERS_DISAGREE], 0)
     is_whole = np.logical_and.reduceat(~power_only & (c.power[row] >= 0), first)
+    is_idle_known = np.logical_and.reduceat((c.idle_time[row] >= 0) & (c.idle_energy[row] >= 0), first)
+    idle_time, idle_energy = (
+        np.where(is_idle_known, np.add.reduceat(values[row], first), UNKNOWN)
+        for values in (c.idle_time, c.idle_energy)
+    )
     model = np.where(c.model[row] >= 0, c.model[row], NO_MODEL)
     least = np.minimum.reduceat(model, first)
     return Hours(
@@ -55,6 +62,8 @@ def hours(columns: Columns, found: Intervals) -> tuple[Hours, Numbers]:
         energy=np.add.reduceat(c.energy[row] - c.since_energy[row], first),
         uncertainty=np.add.reduceat(uncertainty, first),
         power=np.where(is_whole, np.add.reduceat(c.power[row], first), UNKNOWN),
+        idle_time=idle_time,
+        idle_energy=idle_energy,
         model=np.where(least == NO_MODEL, UNKNOWN, least),
         flags=np.bitwise_or.reduceat(flags, first),
     ), doubtful

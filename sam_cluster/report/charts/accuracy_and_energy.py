@@ -9,8 +9,10 @@ from .. import numbers
 from ..text import shortened
 from .axes import (
     Axis,
+    energy_unit,
     grid,
     placed_layers,
+    plain,
     powers,
     round_steps,
     ticks_below,
@@ -79,9 +81,10 @@ def _drawing(
     areas = areas_of(points, size)
     entries = _key(points, metric, bool(levels), low < metric.unit_kwh, squares)
     top = key_height(entries, size) + 2 * size.line
-    unit, per_kwh = ("kWh", 1) if high > 0.1 else ("Wh", 1_000)
+    steps = powers(low, high, 5 if size.is_narrow else 8)
+    unit, per_kwh = energy_unit(steps)
     axis_name = f"electricity in {unit}, logarithmic scale"
-    ticks = [(kwh, f"{kwh * per_kwh:,.12g}") for kwh in powers(low, high, 5 if size.is_narrow else 8)]
+    ticks = [(kwh, plain(kwh * per_kwh)) for kwh in steps]
     labels = named_beside(named, symbols, front, areas, x, y, size)
     return Drawing(
         width=x.length, height=y.length, left=left, right=right, top=top, bottom=2 * size.line + 10,

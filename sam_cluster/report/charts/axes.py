@@ -71,6 +71,17 @@ def powers(low: float, high: float, most: int) -> list[float]:
     return found
 
 
+def energy_unit(energies_kwh: Iterable[float]) -> tuple[str, float]:
+    """The unit of energies at an axis, and how many of it are a kWh: Wh if all are small or one is tiny."""
+    above_zero = [kwh for kwh in energies_kwh if kwh > 0]
+    return ("Wh", 1_000.0) if max(above_zero) <= 0.1 or min(above_zero) < 0.001 else ("kWh", 1.0)
+
+
+def plain(value: float) -> str:
+    """A round number in full, without an exponent however small it is."""
+    return f"{float(f'{value:.12g}'):,.12f}".rstrip("0").rstrip(".")
+
+
 def grid(axis: Axis, values: Iterable[float], **looks: object) -> Layer:
     """A thin line across the plot at each value."""
     field = "y" if axis.is_vertical else "x"

@@ -1,4 +1,4 @@
-"""kWh by local day (or month), with the period before as a line."""
+"""Energy by local day (or month), with the period before as a line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ...core.units import kwh_from_millijoules
 from .. import numbers
 from ..text import shortened
-from .axes import Axis, grid, round_steps, ticks_below, ticks_left, ticks_width, written
+from .axes import Axis, energy_unit, grid, plain, round_steps, ticks_below, ticks_left, ticks_width, written
 from .drawing import Drawing, Layer, Row, Size, layer, picture
 from .key import Entry, key, key_height
 from .labels import fitted, text_width
@@ -45,8 +45,9 @@ def _drawing(days: Sequence[EnergyOfDay], size: Size, step: str) -> Drawing:
         v for day in days for v in (day.energy_millijoules, day.energy_before_millijoules) if v is not None
     ]
     steps = round_steps(0.0, kwh_from_millijoules(max(known)), 4)
-    ticks = [(value, f"{value:,.12g}") for value in steps]
-    entries = _key(days, step)
+    unit, per_kwh = energy_unit(steps)
+    ticks = [(kwh, plain(kwh * per_kwh)) for kwh in steps]
+    entries = _key(days, step, unit)
     top, left = key_height(entries, size) + size.line + 6, ticks_width(ticks, size)
     height = 150.0 if size.is_narrow else 190.0
     x = Axis(low=-0.5, high=len(days) - 0.5, length=size.width - left - 10)
@@ -61,7 +62,7 @@ def _drawing(days: Sequence[EnergyOfDay], size: Size, step: str) -> Drawing:
         width=x.length, height=height, left=left, right=10, top=top, bottom=size.line + 8,
         layers=[
             *key(entries, size, left=left, top=top),
-            written([{"x": 6 - left, "y": -size.line, "text": "kWh"}], size, colour=SOFT),
+            written([{"x": 6 - left, "y": -size.line, "text": unit}], size, colour=SOFT),
             grid(y, steps),
             _bars(days, x, y, is_lower_bound=False),
             _bars(days, x, y, is_lower_bound=True),
@@ -108,8 +109,8 @@ def _before(days: Sequence[EnergyOfDay], x: Axis, y: Axis) -> Layer:
     return layer("rule", rows, places, stroke=SERIES[1], strokeWidth=2)
 
 
-def _key(days: Sequence[EnergyOfDay], step: str) -> list[Entry]:
-    entries = [Entry(text=f"kWh of the {step}", shape="square", fill=SERIES[0], area=120)]
+def _key(days: Sequence[EnergyOfDay], step: str, unit: str) -> list[Entry]:
+    entries = [Entry(text=f"{unit} of the {step}", shape="square", fill=SERIES[0], area=120)]
     if any(day.is_lower_bound for day in days):
         entries.append(
             Entry(text="at least: a part is missing", shape="square", fill=PAPER, stroke=SERIES[0], area=120)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ...core.units import MILLIJOULES_PER_KWH
 from .. import numbers
 from ..text import shortened
-from .axes import Axis, grid, round_steps, ticks_below, ticks_left, ticks_width, written
+from .axes import Axis, energy_unit, grid, plain, round_steps, ticks_below, ticks_left, ticks_width, written
 from .drawing import Drawing, Layer, Size, layer, picture
 from .key import Entry, key, key_height, symbol_layer
 from .labels import fitted as fit
@@ -71,7 +71,8 @@ def _drawing(
         *(_kwh(point.energy_millijoules) for point in metered),
     )
     steps = round_steps(0.0, most, 5)
-    ticks = [(value, f"{value:,.12g}") for value in steps]
+    unit, per_kwh = energy_unit(steps)
+    ticks = [(kwh, plain(kwh * per_kwh)) for kwh in steps]
     entries = [
         Entry(text="metered", shape="circle", fill=SERIES[0]),
         Entry(text="fitted line", shape="line", stroke=SERIES[1], dash=[6, 3]),
@@ -98,7 +99,7 @@ def _drawing(
         width=x.length, height=height, left=left, right=24, top=top, bottom=2 * size.line + 10,
         layers=[
             *key(entries, size, left=left, top=top),
-            written([{"x": 6 - left, "y": -size.line, "text": "kWh"}], size, colour=SOFT),
+            written([{"x": 6 - left, "y": -size.line, "text": unit}], size, colour=SOFT),
             grid(y, steps),
             grid(y, [0.0], stroke=SOFT),
             layer("area", rows, {"x": x.at("x"), "y": y.at("least"), "y2": y.at("most")},
@@ -106,7 +107,7 @@ def _drawing(
             layer("line", rows, {"x": x.at("x"), "y": y.at("y")},
                   stroke=SERIES[1], strokeDash=[6, 3], strokeWidth=2),
             symbol_layer(points, x=x.at("x"), y=y.at("y")),
-            *_asked(target, x, y, size),
+            *_asked(target, x, y, size, unit, per_kwh),
             ticks_left(y, ticks, size),
             ticks_below(x, [(v, numbers.setting(v)) for v in across], height + 14, size, left=left, right=24),
             written([{"x": x.length / 2, "y": height + 14 + size.line,
@@ -116,12 +117,13 @@ def _drawing(
     )  # fmt: skip
 
 
-def _asked(target: FittedPoint, x: Axis, y: Axis, size: Size) -> list[Layer]:
+def _asked(target: FittedPoint, x: Axis, y: Axis, size: Size, unit: str, per_kwh: float) -> list[Layer]:
     """The target with its interval, and its figure beside it."""
     at = _kwh(target.energy_millijoules)
     ends = [max(0.0, _kwh(target.least_millijoules)), _kwh(target.most_millijoules)]
     span = [{"x": target.amount, "y": ends[0], "most": ends[1]}]
-    text = f"{numbers.number(at)} kWh ({numbers.number(ends[0])} to {numbers.number(ends[1])})"
+    figure, low, high = (numbers.number(kwh * per_kwh) for kwh in (at, *ends))
+    text = f"{figure} {unit} ({low} to {high})"
     right = x.pixel(target.amount) - 10
     is_left = right - text_width(text, size.text) > 0
     label = {

@@ -18,15 +18,15 @@ from ...core.config import Config
 from ...core.model import Flag, Quality
 from ...core.units import kwh_from_millijoules
 from ..before import Change, Figure, change, period_before, reaches_back
+from ..gpu_ledger import Ledger, idle_uncertainty, ledgers_of, total_of
 from ..ledger import days_of
 from ..missing import missing_lines
 from ..records import Selection, TableReader
 from ..results import Result, choose, read_results
 from ..view import PeriodView, Provenance, Settings
-from .balance import Balance, balance_of
 from .evenness import Population, Used, WithinLabs, indices, weighting_of, within_labs
 from .granted import from_sshare, granted_to
-from .labs import LabFacts, lab_lines, people_lines
+from .labs import LabFacts, lab_lines, people_lines, told_labs
 from .people import naming
 from .reached import reached
 from .spent import LabSum, Spending, spending_of
@@ -47,7 +47,9 @@ def cluster_view(
     if results is None:
         results = read_results(tables, config, Selection(start=period.start, end=period.end))
     now = spending_of(tables, config, period, provenance.committed_at)
-    balance = balance_of(tables, now.usage, period.start, period.end)
+    ledgers = ledgers_of(tables, now.usage, period.start, period.end)
+    ledger = total_of(ledgers.values())
+    boundaries = now.whole.amount.uncertainty.boundary_millijoules
     days = days_of(period.start, period.end, ZoneInfo(period.timezone))
     snapshot = from_sshare(tables, config, period.start, period.end, days[-1])
     chosen = choose(results, Selection(start=period.start, end=period.end))
@@ -81,7 +83,7 @@ def cluster_view(
         settings=_settings(config),
         is_simulated=_bears(now.jobs, Flag.SIMULATED),
         totals=_totals(now, config, labs),
-        changes=_changes(tables, config, now, balance, period, provenance),
+        changes=_changes(tables, config, now, ledger, period, provenance),
         coverage=_coverage(now.jobs),
         labs=labs,
         no_account=_no_account(now, config.least_people),
@@ -90,9 +92,12 @@ def cluster_view(
         evenness=evenness,
         within=_within(now, config.least_people),
         waiting=waiting,
-        tasks=reached(counted),
+        tasks=reached(counted, told_labs(now, config.least_people)),
         results_without_lab=sum(result.group is None for result in counted),
-        balance=balance,
+        ledger=ledger,
+        idle_uncertainty_millijoules=idle_uncertainty(
+            ledgers.values(), boundaries, config.calibration
+        ).millijoules,
         held_idle=_held_idle(now),
         people=people_lines(now, naming(config.people, salt), config),
         missing=missing_lines(_words(now.jobs["flags"]), _words(now.jobs["reasons"])),
@@ -149,14 +154,15 @@ def _totals(now: Spending, config: Config, labs: Iterable[LabLine]) -> Totals:
 
 
 def _changes(
-    tables: TableReader, config: Config, now: Spending, balance: Balance, period: PeriodView, data: Provenance
+    tables: TableReader, config: Config, now: Spending, ledger: Ledger, period: PeriodView, data: Provenance
 ) -> Changes:
     earlier = period_before(period)
     then: dict[str, Figure] = {}
     if reaches_back(tables, earlier.start) and earlier.end <= data.committed_at:
         before = spending_of(tables, config, earlier, data.committed_at)
-        then = _figures(before.whole, balance_of(tables, before.usage, earlier.start, earlier.end))
-    figures = _figures(now.whole, balance)
+        ledgers = ledgers_of(tables, before.usage, earlier.start, earlier.end)
+        then = _figures(before.whole, total_of(ledgers.values()))
+    figures = _figures(now.whole, ledger)
 
     def against(name: str) -> Change:
         return change(figures[name], then.get(name), is_preliminary=period.is_preliminary)
@@ -171,16 +177,16 @@ def _changes(
     )
 
 
-def _figures(whole: LabSum, balance: Balance) -> dict[str, Figure]:
+def _figures(whole: LabSum, ledger: Ledger) -> dict[str, Figure]:
     return {
         "energy_millijoules": Figure(
             value=whole.amount.energy_millijoules, is_partial=whole.amount.is_partial
         ),
         "gpu_microseconds": Figure(value=whole.gpu_microseconds, is_partial=whole.jobs_without_gpu_time > 0),
         "jobs": Figure(value=whole.jobs),
-        "idle_millijoules": Figure(value=balance.idle_millijoules),
+        "idle_millijoules": Figure(value=ledger.idle_millijoules),
         "unattributed_millijoules": Figure(
-            value=balance.unattributed_millijoules, is_partial=bool(balance.gaps_unknown)
+            value=ledger.unattributed_millijoules, is_partial=bool(ledger.unknown)
         ),
     }
 

@@ -30,7 +30,7 @@ CSV_KEYS = (
 
 def cluster_object(view: ClusterView) -> dict[str, Any]:
     """Every figure of the page, in base units."""
-    totals, balance = view.totals, view.balance
+    totals, ledger = view.totals, view.ledger
     zone = ZoneInfo(view.period.timezone)
     return {
         "clusters": list(view.clusters),
@@ -70,13 +70,17 @@ def cluster_object(view: ClusterView) -> dict[str, Any]:
         "tasks": [_task(task) for task in view.tasks],
         "results_without_group": view.results_without_lab,
         "balance": {
-            "runs_millijoules": balance.runs_millijoules,
-            "idle_millijoules": balance.idle_millijoules,
-            "unattributed_millijoules": balance.unattributed,
-            "whole_millijoules": balance.whole_millijoules,
-            "gaps_cut_by_the_period": balance.gaps_cut,
-            "gaps_of_unknown_energy": balance.gaps_unknown,
-            "gpu_seconds_of_unknown_energy": _seconds(balance.unknown_microseconds),
+            "runs_millijoules": ledger.runs_millijoules,
+            "idle_millijoules": ledger.idle_millijoules,
+            "idle_uncertainty_millijoules": view.idle_uncertainty_millijoules,
+            "unattributed_millijoules": dict(sorted(ledger.unattributed.items())),
+            "whole_millijoules": ledger.known_millijoules,
+            "counter_millijoules": ledger.counter_millijoules,
+            "closes": ledger.closes,
+            "bridged_millijoules": ledger.bridged_millijoules,
+            "gaps_cut_by_the_period": ledger.cut,
+            "gaps_of_unknown_energy": dict(sorted(ledger.unknown.items())),
+            "gpu_seconds_of_unknown_energy": _seconds(ledger.unknown_microseconds),
         },
         "held_idle": asdict(view.held_idle),
         "least_people": view.people.least_people,
@@ -190,6 +194,7 @@ def _task(task: TaskReached) -> dict[str, Any]:
         "split": task.split,
         "results": task.results,
         "unusable": task.unusable,
+        "withheld": task.withheld,
         "groups": task.labs,
         "reached": [
             {

@@ -87,10 +87,15 @@ def _heads(ours: LabSum, granted: Granted, active: int, least_people: int) -> He
     )
 
 
+def told_labs(spending: Spending, least_people: int) -> set[str | None]:
+    """The labs of which so many people ran jobs that figures about them may be told."""
+    return {lab for lab, people in spending.people.items() if len(people) >= least_people}
+
+
 def people_lines(spending: Spending, name: Callable[[str], str] | None, config: Config) -> People:
     """The people of each lab that has enough of them, the most energy first."""
     whole = spending.whole.amount
-    shown = {lab: people for lab, people in spending.people.items() if len(people) >= config.least_people}
+    shown = told_labs(spending, config.least_people)
     lines = [
         PersonLine(
             name="unknown" if person.user is None else name(person.user),
@@ -100,9 +105,9 @@ def people_lines(spending: Spending, name: Callable[[str], str] | None, config: 
             amount=person.amount,
             share=part(person.amount, whole),
         )
-        for lab, people in shown.items()
+        for lab, people in spending.people.items()
         for person in people
-        if name is not None
+        if lab in shown and name is not None
     ]
     return People(
         lines=tuple(sorted(lines, key=lambda p: (-p.amount.known_millijoules, p.lab or "", p.name))),

@@ -38,7 +38,8 @@ class ClusterPictures:
 
 def cluster_pictures(view: ClusterView) -> ClusterPictures:
     """All pictures of the page."""
-    labs, balance, held_idle = view.labs, view.balance, view.held_idle.energy_millijoules
+    labs, ledger, held_idle = view.labs, view.ledger, view.held_idle.energy_millijoules
+    runs = ledger.runs_millijoules + ledger.bridged_millijoules
     return ClusterPictures(
         shares=shares(
             [
@@ -69,10 +70,10 @@ def cluster_pictures(view: ClusterView) -> ClusterPictures:
         ),
         balance=where_it_went(
             [
-                EnergyPart(label="Runs, at work", energy_millijoules=balance.runs_millijoules - held_idle),
+                EnergyPart(label="Runs, at work", energy_millijoules=runs - held_idle),
                 EnergyPart(label="Runs, held but idle", energy_millijoules=held_idle),
-                EnergyPart(label="Idle, held by nobody", energy_millijoules=balance.idle_millijoules),
-                EnergyPart(label="Unattributed", energy_millijoules=balance.unattributed_millijoules),
+                EnergyPart(label="Idle, held by nobody", energy_millijoules=ledger.idle_millijoules),
+                EnergyPart(label="Unattributed", energy_millijoules=ledger.unattributed_millijoules),
             ],
         ),
     )

@@ -11,9 +11,9 @@ from datetime import date
 from ...core.model import Quality
 from ...metrics import Undefined
 from ..before import Change
+from ..gpu_ledger import Ledger
 from ..ledger import Amount
 from ..view import MissingLine, PeriodView, Provenance, Settings
-from .balance import Balance
 from .evenness import LEAST_LABS, Indices, Weighting, WithinLabs
 from .granted import Granted
 from .reached import TaskReached
@@ -169,7 +169,8 @@ class ClusterView:
     waiting: Waiting
     tasks: tuple[TaskReached, ...]
     results_without_lab: int
-    balance: Balance
+    ledger: Ledger  # of all GPUs together
+    idle_uncertainty_millijoules: int
     held_idle: HeldIdle
     people: People
     missing: tuple[MissingLine, ...]

@@ -76,7 +76,7 @@ def group_view(
         idle_factor=MOST_OF_IDLE_POWER,
         judged_share=idle.judged_microseconds / held if held else None,
         people=lines.people(now.listed, now.whole),
-        jobs=now.listed,
+        jobs=tuple(idle.beside(line) for line in now.listed),
         results=_results(tables, config, choose(results, chosen), now, chosen),
         missing=lines.missing(now.jobs),
     )

@@ -28,6 +28,7 @@ CSV_KEYS = (
     "energy_millijoules_in_period",
     "energy_kwh_in_period",
     "uncertainty_millijoules_in_period",
+    "held_idle_millijoules_in_period",
 )
 
 
@@ -109,13 +110,17 @@ def _jobs(view: GroupView, zone: ZoneInfo) -> list[dict[str, Any]]:
     rows = []
     for line in view.jobs:
         inside, time = amount_object(line.amount), line.gpu_microseconds
+        job = job_object(line.job, zone)
+        for run, idle in zip(job["runs"], line.idle_of_runs, strict=True):
+            run["held_idle_millijoules_in_period"] = idle and idle.known_millijoules
         rows.append(
             {
-                **job_object(line.job, zone),
+                **job,
                 "gpu_seconds_in_period": None if time is None else time / MICROSECONDS_PER_SECOND,
                 "energy_millijoules_in_period": inside["energy_millijoules"],
                 "energy_kwh_in_period": inside["energy_kwh"],
                 "uncertainty_millijoules_in_period": inside["uncertainty_millijoules"],
+                "held_idle_millijoules_in_period": line.idle and line.idle.known_millijoules,
             }
         )
     return rows

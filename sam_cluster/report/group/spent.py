@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -68,10 +68,24 @@ def group_spending(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdleSpending:
-    """The entries of runs in hours in which their GPUs were held idle, and the GPU time that was judged."""
+    """The entries of runs in hours in which their GPUs were held idle, and in all that could be judged."""
 
     idle: Spent
-    judged_microseconds: int
+    judged: Spent
+
+    @property
+    def judged_microseconds(self) -> int:
+        """The GPU time of which it could be told."""
+        return sum(e.amount.held_microseconds for entries in self.judged.values() for e in entries)
+
+    def beside(self, line: JobLine) -> JobLine:
+        """A job with what each of its runs held idle; None of a run of which no hour could be judged."""
+        keys = [(line.job.cluster, run.run_id, run.started_at) for run in line.job.runs]
+        found = tuple(
+            added(entry.amount for entry in self.idle.get(key, ())) if self.judged.get(key) else None
+            for key in keys
+        )
+        return replace(line, idle_of_runs=found)
 
 
 def idle_spending(
@@ -87,10 +101,7 @@ def idle_spending(
         by_run(spending.jobs, entries_of(hours.filter(chosen), zone, run_ids, calibration))
         for chosen in (hours["is_idle"], pc.is_valid(hours["is_idle"]))
     )
-    return IdleSpending(
-        idle=idle,
-        judged_microseconds=sum(e.amount.held_microseconds for each in seen.values() for e in each),
-    )
+    return IdleSpending(idle=idle, judged=seen)
 
 
 def _totals(

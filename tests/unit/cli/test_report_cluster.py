@@ -128,5 +128,8 @@ def test_what_is_read_twice_is_read_once_and_is_the_same(
     wanted = [Selection(group=lab) for lab in ("vision", "speech", "vision")]
     first = [read_jobs(kept, config, each) for each in wanted]
     assert first == [read_jobs(snapshot, config, each) for each in wanted]
+    some = ["job_id", "started_at"]
+    expected = snapshot.read("jobs", columns=some, start_microseconds=0)
     monkeypatch.setattr("pyarrow.parquet.ParquetFile", None)
     assert read_jobs(kept, config, wanted[0]) == first[0]
+    assert kept.read("jobs", columns=some, start_microseconds=0).equals(expected, check_metadata=True)

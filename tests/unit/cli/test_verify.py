@@ -147,7 +147,17 @@ def test_a_report_of_an_open_period_is_superseded_when_the_data_reach_its_end(
     other.commit(job_rows(904, "2026-11-03 00:00", 1, 1.0))
     capsys.readouterr()
     assert other.verify() == 3
-    assert "  period: changed\n" in capsys.readouterr().out
+    assert "  preliminary of the period: True then, False now\n" in capsys.readouterr().out
+
+
+def test_under_another_time_zone_it_is_superseded_and_the_zones_are_named(
+    report: Report, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report.config.write_text(CONFIG.replace("Europe/London", "Asia/Tokyo"))
+    assert report.verify() == 3
+    lines = capsys.readouterr().out.splitlines()
+    period = [line for line in lines if "period" in line]
+    assert period == ["  timezone of the period: Europe/London then, Asia/Tokyo now"]
 
 
 def test_the_page_of_the_cluster_is_verified_as_a_labs_is(

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sam_cluster.report.bundle import file_name, group_files
+from sam_cluster.report.bundle import file_name
+from sam_cluster.report.group.files import group_files
 from sam_cluster.store.paths import is_safe_name
 from tests.unit.report.month import view
 from tests.unit.report.tables import job_rows

@@ -16,20 +16,20 @@ from sam_cluster.core.config import Config, Group
 from sam_cluster.core.model import Quality
 from sam_cluster.core.units import millijoules_from_kwh
 from sam_cluster.metrics import Undefined, UndefinedReason
-from sam_cluster.report.bundle import cluster_files
-from sam_cluster.report.cluster.balance import balance_of
 from sam_cluster.report.cluster.document import cluster_object
 from sam_cluster.report.cluster.evenness import Weighting
+from sam_cluster.report.cluster.files import cluster_files
 from sam_cluster.report.cluster.granted import Granted
 from sam_cluster.report.cluster.labs import LabFacts, lab_lines
 from sam_cluster.report.cluster.spent import spending_of
 from sam_cluster.report.cluster.view import LabLine
+from sam_cluster.report.gpu_ledger import ledgers_of, total_of
 from sam_cluster.report.group.build import group_view
 from sam_cluster.report.ledger import usage_of
 from tests.unit.report import month
 from tests.unit.report.cluster import CONFIG, ROWS, gap, lab, of, share_row, tiny, view
 from tests.unit.report.month import DATA, OCTOBER
-from tests.unit.report.tables import MemoryTables, at, hour_rows, job_rows, together
+from tests.unit.report.tables import MemoryTables, at, hour_rows, job_rows, result_row, together
 
 VIEW = view()
 KWH = millijoules_from_kwh(1.0)
@@ -61,7 +61,7 @@ def test_each_labs_totals_are_those_of_its_own_page(timezone: str) -> None:
 
 def test_labs_and_jobs_of_no_account_are_all_that_runs_used() -> None:
     labs = sum(line.amount.known_millijoules for line in VIEW.labs)
-    assert labs + VIEW.no_account.amount.known_millijoules == VIEW.balance.runs_millijoules == 100 * KWH
+    assert labs + VIEW.no_account.amount.known_millijoules == VIEW.ledger.runs_millijoules == 100 * KWH
     assert (VIEW.no_account.jobs, VIEW.no_account.people) == (1, None)
 
 
@@ -75,14 +75,13 @@ def test_the_page_its_json_and_its_csv_say_how_sure_the_energy_is() -> None:
 
 
 def test_runs_idle_and_unattributed_are_a_closed_sum_over_the_periods_borders() -> None:
-    balance = VIEW.balance
+    ledger = VIEW.ledger
     # London's October begins at 23:00 UTC, two of the two and a half hours of the first gap lie in it.
-    assert balance.idle_millijoules == KWH // 2 + KWH // 4 * 4 // 5 + KWH // 10
-    assert balance.unattributed == {"not_metered": KWH // 10}
-    assert (balance.gaps_cut, balance.gaps_unknown) == (2, {"counter_reset": 1})
-    assert balance.whole_millijoules == (
-        balance.runs_millijoules + balance.idle_millijoules + balance.unattributed_millijoules
-    )
+    assert ledger.idle_millijoules == KWH // 2 + KWH // 4 * 4 // 5 + KWH // 10
+    assert ledger.unattributed == {"not_metered": KWH // 10}
+    assert (ledger.cut, ledger.unknown) == (2, {"counter_reset": 1})
+    # The model of the GPU is not known without a reading.
+    assert VIEW.idle_uncertainty_millijoules == ledger.idle_millijoules // 20
 
 
 @settings(deadline=None)
@@ -103,7 +102,9 @@ def test_the_parts_of_neighbouring_periods_add_up_to_the_millijoule(gaps, cuts) 
     edges = [begin, *(begin + timedelta(hours=hours) for hours in sorted(cuts)), begin + timedelta(hours=200)]
 
     def idle(start, end) -> int:
-        return balance_of(tables, usage_of(tables, start, end), start, end).idle_millijoules
+        return total_of(
+            ledgers_of(tables, usage_of(tables, start, end), start, end).values()
+        ).idle_millijoules
 
     parts = [idle(start, end) for start, end in pairwise(edges)]
     assert sum(parts) == idle(edges[0], edges[-1]) == sum(energy for *_, energy in gaps)
@@ -281,6 +282,11 @@ def test_the_least_energy_at_or_above_an_accuracy_is_told_with_its_lab() -> None
     assert (kinetics.labs, kinetics.lines) == (1, ())
     assert [(line.accuracy, line.energy_millijoules, line.lab, line.labs) for line in cifar.lines] == [
         (0.91, 12 * KWH, "speech", 2),
+    ]
+    found = view(config=replace(CONFIG, least_people=2))
+    cifar = next(task for task in found.tasks if task.task == "cifar-10")
+    assert [(line.accuracy, line.energy_millijoules, line.lab, line.labs) for line in cifar.lines] == [
+        (0.91, 12 * KWH, "speech", 2),
         (0.80, 3 * KWH, "tiny", 3),
     ]
     assert {line.lab: line.results for line in VIEW.labs} == {"vision": 2, "speech": 2, "tiny": 1, "away": 0}
@@ -296,6 +302,16 @@ def test_of_a_lab_of_too_few_people_only_the_totals_are_told() -> None:
     assert (line.waiting.median_seconds, line.waiting.is_withheld) == (None, True)
     assert "tiny" not in {person.lab for person in VIEW.people.lines}
     assert all("tiny" not in each.by_lab for each in VIEW.within)
+    assert all(line.lab != "tiny" for task in VIEW.tasks for line in task.lines)
+    cifar = next(task for task in VIEW.tasks if task.task == "cifar-10")
+    assert (cifar.results, cifar.unusable, cifar.withheld, cifar.labs) == (4, 0, 1, 2)
+
+
+def test_no_result_of_a_lab_of_too_few_people_changes_what_results_took() -> None:
+    better = result_row(9, 0.99, ["32"], user="ben")
+    assert [task.lines for task in view(together(ROWS, {"results": [better]})).tasks] == [
+        task.lines for task in VIEW.tasks
+    ]
 
 
 def test_nothing_that_leaves_depends_on_how_the_two_shared_their_use() -> None:

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from sam_cluster.core.model import Cause, GapKind
 from sam_cluster.core.times import from_utc_microseconds
-from sam_cluster.report.gpu_ledger import Ledger, ledgers_of, total_of
+from sam_cluster.core.uncertainty import Uncertainty
+from sam_cluster.report.gpu_ledger import Ledger, idle_uncertainty, ledgers_of, total_of
+from sam_cluster.report.ledger import usage_of
 from sam_cluster.store.commit import Transaction
 from sam_cluster.store.paths import StorePaths
 from sam_cluster.store.tables import Tables
@@ -39,7 +41,9 @@ Key = tuple[str, str, str]
 
 
 def ledgers(paths: StorePaths, begin: int = BEGIN, end: int = END, **where: str) -> dict[Key, Ledger]:
-    return ledgers_of(Tables(paths).snapshot(), instant(begin), instant(end), **where)
+    tables = Tables(paths).snapshot()
+    usage = usage_of(tables, instant(begin), instant(end))
+    return ledgers_of(tables, usage, instant(begin), instant(end), **where)
 
 
 def instant(microseconds: int) -> datetime:
@@ -179,6 +183,40 @@ def test_the_command_has_a_row_a_gpu_and_one_of_all_and_says_when_something_is_m
     assert (total["node"], total["counter_millijoules"]) == ("total", one["counter_millijoules"])
     assert run(*words, "--node", "elsewhere") == 0
     assert [row["node"] for row in json.loads(capsys.readouterr().out)] == ["total"]
+
+
+def test_the_page_of_the_cluster_and_the_command_have_one_ledger(tmp_path, capsys) -> None:
+    """Over a reset that was bridged and a shard that is lost; bridged energy stands apart on both."""
+    runs = (*GAP.runs, PlannedRun(102, 0, 5 * HOUR, 6 * HOUR, ONE_GPU))
+    history = History(runs, resets=((0, 0, HOUR + 6 * MINUTE),), seed=5)
+    paths = StorePaths(tmp_path / "store")
+    for shard in Simulation(history).shards():
+        if shard.key.job_id != 102:
+            put(paths, shard)
+    run_aggregate(paths)
+    common = ("--store", str(paths.root), "--period", "2026-03")
+    run("ledger", *common, "--format", "json")
+    *_, total = json.loads(capsys.readouterr().out)
+    run("report", "--cluster", *common, "-o", str(tmp_path / "pages"))
+    document = json.loads((tmp_path / "pages" / "cluster-2026-03.json").read_text("utf-8"))
+    page = document["balance"]
+    same = ("runs_millijoules", "idle_millijoules", "counter_millijoules", "bridged_millijoules", "closes")
+    assert {name: page[name] for name in same} == {name: total[name] for name in same}
+    assert page["closes"] and page["bridged_millijoules"] > 0
+    assert page["unattributed_millijoules"] == {"shard_missing": total["unattributed_millijoules"]}
+    assert sum(page["unattributed_millijoules"].values()) > 0
+    assert (
+        page["runs_millijoules"] + page["idle_millijoules"] + total["unattributed_millijoules"]
+        == (page["counter_millijoules"])
+    )
+    energy = document["totals"]["energy_millijoules"]
+    assert page["runs_millijoules"] + page["bridged_millijoules"] == energy
+
+
+def test_idle_energy_is_as_sure_as_its_models_and_the_boundaries_beside_it() -> None:
+    ledgers = [Ledger(gpu_model=model, idle_millijoules=4_000) for model in ("A100", "H100", None, None)]
+    expected = Uncertainty.of({"A100": 4_000, "H100": 4_000, None: 8_000}, 70, {"H100": 0.01})
+    assert idle_uncertainty(ledgers, 70, {"H100": 0.01}) == expected
 
 
 def test_the_command_ends_with_3_where_energy_is_unattributed(tmp_path, capsys) -> None:

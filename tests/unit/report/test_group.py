@@ -120,6 +120,23 @@ def test_energy_is_told_apart_by_how_the_run_ended_and_earlier_attempts_are_requ
     ]
 
 
+def test_each_job_and_run_says_what_it_held_idle_or_that_it_cannot_be_told() -> None:
+    found = view()
+    idle = sum(line.idle.known_millijoules for line in found.jobs if line.idle)
+    assert idle == next(e.amount.known_millijoules for e in found.endings if e.ending == "held_idle")
+    document = group_object(found)
+    told = {job["job_id"]: job["held_idle_millijoules_in_period"] for job in document["jobs"]}
+    assert told["210_1"] == millijoules_from_kwh(0.25)
+    assert told["203"] == 0
+    assert told["209"] is told["212"] is None  # a part is missing; nothing was sent
+    for job in document["jobs"]:
+        runs = [run["held_idle_millijoules_in_period"] for run in job["runs"]]
+        known = [energy for energy in runs if energy is not None]
+        assert job["held_idle_millijoules_in_period"] == (sum(known) if known else None)
+    unknown = group_object(view({**ROWS, "gaps": []}))["jobs"]
+    assert {job["held_idle_millijoules_in_period"] for job in unknown} == {None}
+
+
 def test_how_much_could_be_told_idle_from_busy_is_stated() -> None:
     # All the metered hours but the 64 of the job that is a lower bound.
     assert VIEW.judged_share == pytest.approx(1 - 64 / (VIEW.totals.amount.held_microseconds / 3_600_000_000))

@@ -7,7 +7,7 @@ from statistics import median_low
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sam_cluster.core.model import Quality
@@ -94,17 +94,26 @@ def test_an_hour_is_judged_by_the_mean_power_of_the_device(row: Row, is_idle: bo
 @given(
     st.lists(
         st.tuples(
-            st.one_of(st.none(), st.integers(0, 500)), st.integers(0, 60), st.sampled_from(["GPU-1", "GPU-2"])
+            st.one_of(st.none(), st.integers(0, 500)),
+            st.integers(0, 60),
+            st.sampled_from(["GPU-1", "GPU-2"]),
+            st.one_of(st.none(), st.tuples(st.integers(0, 60), st.integers(0, 100))),
         ),
         max_size=8,
     )
 )
+@settings(deadline=None)
 def test_what_is_idle_busy_and_not_judged_adds_up_to_the_whole_exactly(
-    hours: list[tuple[int | None, int, str]],
+    hours: list[tuple[int | None, int, str, tuple[int, int] | None]],
 ) -> None:
-    rows = [hour(watts, minutes=minutes, gpu=gpu) for watts, minutes, gpu in hours]
-    for n, row in enumerate(rows):
+    rows = [
+        hour(watts, minutes=minutes, gpu=gpu, uncertainty_millijoules=7) for watts, minutes, gpu, _ in hours
+    ]
+    for n, (row, (*_, idle)) in enumerate(zip(rows, hours, strict=True)):
         row["hour"] += timedelta(hours=n)
+        if idle and row["energy_millijoules"] is not None:
+            row["idle_microseconds"] = idle[0] * 60_000_000
+            row["idle_energy_millijoules"] = row["energy_millijoules"] * idle[1] // 100
     tables = MemoryTables({"usage": rows, "gaps": [gap_row("GPU-1", START, 60, 60)]})
     usage = usage_of(tables, START, END)
     split = judged(usage, idle_powers(tables, ["GPU-1", "GPU-2"], START, END))
@@ -117,6 +126,17 @@ def test_what_is_idle_busy_and_not_judged_adds_up_to_the_whole_exactly(
     ]
     assert sum(parts[1:], parts[0]) == total_of(usage, {})
     assert (share := judged_share(split)) is None or 0 <= share <= 1
+
+
+def test_where_the_driver_told_how_busy_it_was_that_counts_and_not_the_power() -> None:
+    told = hour(60, idle_microseconds=15 * 60_000_000, idle_energy_millijoules=watt_hours(12))
+    busy = hour(60, gpu="GPU-2", idle_microseconds=0, idle_energy_millijoules=0)
+    tables = MemoryTables({"usage": [told, busy], "gaps": [gap_row("GPU-1", START, 60, 60)]})
+    split = judged(usage_of(tables, START, END), idle_powers(tables, ["GPU-1"], START, END))
+    found = sorted(zip(*(split[name].to_pylist() for name in ("is_idle", "held_microseconds")), strict=True))
+    assert found == [(False, 45 * 60_000_000), (False, 60 * 60_000_000), (True, 15 * 60_000_000)]
+    idle = split.filter(split["is_idle"])
+    assert idle["energy_millijoules"].to_pylist() == [watt_hours(12)]
 
 
 def test_the_numbers_of_the_rule() -> None:

@@ -19,7 +19,11 @@ from tests.unit.report.tables import MemoryTables, at, hour_rows
 LONDON = ZoneInfo("Europe/London")
 UTC_ZONE = ZoneInfo("UTC")
 
-SECOND_METER = dict.fromkeys(("bridged_millijoules", "power_energy_millijoules", "covered_microseconds"))
+NOT_KNOWN = (
+    "bridged_millijoules", "power_energy_millijoules", "covered_microseconds", "idle_microseconds",
+    "idle_energy_millijoules",
+)  # fmt: skip
+SECOND_METER = dict.fromkeys(NOT_KNOWN)
 MODELS = st.sampled_from(["A100", "H100", None])
 CALIBRATION = {"H100": 0.01}
 AMOUNTS = st.builds(

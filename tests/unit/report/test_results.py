@@ -112,7 +112,38 @@ def test_what_was_no_submission_is_still_a_row() -> None:
     row = result_row(1, None, [], verdict="rejected", reason="not JSON", **nothing)
     found = results(row, dict(row, digest="f" * 64))[0]
     assert (found.accuracy, found.task, found.at, found.sam) == (None, None, None, None)
-    assert found.sam_reason is UndefinedReason.ACCURACY_UNKNOWN
+    assert found.sam_reason is UndefinedReason.NOT_ACCEPTED
+
+
+@pytest.mark.parametrize("verdict", ["rejected", "pending"])
+def test_what_is_not_accepted_has_its_electricity_and_no_score(verdict: str) -> None:
+    for job_ids in (["101"], ["103"]):
+        found = result(0.8, job_ids, verdict=verdict)
+        assert (found.sam, found.sam_at_most, found.sam_reason) == (None, None, UndefinedReason.NOT_ACCEPTED)
+        assert found.energy_millijoules is not None
+
+
+named_jobs = st.lists(st.sampled_from(["101", "105", "111", "111_1", "201", "202", "999"]), max_size=4)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.tuples(named_jobs, st.integers(0, 5)), max_size=5))
+def test_the_results_of_one_lab_are_those_of_all_labs_that_are_its(
+    handed_in: list[tuple[list[str], int]],
+) -> None:
+    jobs = together(
+        JOBS,
+        job_rows(201, "2026-10-05 10:00", 4, 3.0, account="speech"),
+        job_rows(202, "2026-10-06 10:00", 4, 3.0, account="speech"),
+    )
+    rows = [
+        result_row(n, 0.8, job_ids, supersedes=f"{corrected:032x}" if corrected else None)
+        for n, (job_ids, corrected) in enumerate(handed_in, 1)
+    ]
+    tables = MemoryTables({**jobs, "results": rows})
+    every = read_results(tables, Config())
+    for lab in ("vision", "speech", "nobody"):
+        assert read_results(tables, Config(), Selection(group=lab)) == choose(every, Selection(group=lab))
 
 
 def test_a_job_of_somebody_elses_that_began_after_the_submission_is_not_its() -> None:

@@ -57,6 +57,8 @@ def test_no_line_begins_at_or_left_of_one_unit_nor_leaves_the_plot(x: Axis) -> N
     drawn = iso_lines([0.1, 0.2], KWH, x, Y).rows
     assert all(row["kwh"] > 1.0 and x.low <= row["kwh"] <= x.high for row in drawn)
     assert all(Y.low <= row["accuracy"] <= Y.high for row in drawn)
+    if x.low > 1.0:
+        assert {row["kwh"] for row in drawn if not row["is_drawn"]} == {x.low}, "each begins at the edge"
 
 
 def test_lines_are_apart() -> None:

@@ -101,6 +101,17 @@ def test_a_result_without_a_score_has_no_rank_and_stays_in_the_picture() -> None
     assert {"a 1", "b 2", "1 a", "– b"} <= set(words(picture))
 
 
+def test_a_rank_that_is_kept_is_one_stroke_and_a_change_or_a_gap_ends_it() -> None:
+    paths = [RankPath(label="a", ranks=(1, 1, 1, 2)), RankPath(label="b", ranks=(2, None, 1, 1))]
+    picture = order_over_alpha(paths, alphas=[1, 2, 3, 4], configured=2)
+    assert picture is not None
+    ends = [(float(e.get("x2", "0")), float(e.get("y2", "0"))) for e in parsed(picture.wide).iter()]
+    strokes = [(x, y) for x, y in ends if 0 < x]
+    across = max(x for x, _ in strokes)  # the line above those without a score
+    steps = [(round(3 * x / across), (y > 0) - (y < 0)) for x, y in strokes]
+    assert sorted(steps) == [(0, 0), (1, 0), (1, 1), (2, 0), (3, 0)]  # the first is the key's
+
+
 def test_ranks_must_be_as_many_as_settings() -> None:
     with pytest.raises(ValueError, match="2 settings, but 1 ranks"):
         order_over_alpha([RankPath(label="a", ranks=(1,))], alphas=[1, 2], configured=1)

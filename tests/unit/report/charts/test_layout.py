@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from sam_cluster.report.charts.axes import Axis, powers, round_steps
+from sam_cluster.report.charts.axes import Axis, energy_unit, plain, powers, round_steps
 from sam_cluster.report.charts.labels import Box, Wanted, fitted, place, spread, text_width
 from sam_cluster.report.charts.svg import cleaned
 
@@ -37,6 +37,26 @@ def test_powers_lie_in_the_range_and_rise(low: float, factor: float, most: int) 
     assert values == sorted(set(values))
     assert all(low <= value <= low * factor for value in values)
     assert len(values) <= most + 1
+
+
+@settings(deadline=None)
+@given(st.floats(1e-9, 1e6), st.floats(1.01, 1e9), st.booleans())
+def test_energies_at_an_axis_are_written_in_full_and_are_what_they_say(
+    low: float, factor: float, is_log: bool
+) -> None:
+    values = powers(low, low * factor, 8) if is_log else round_steps(0.0, low)
+    assume(values)
+    unit, per_kwh = energy_unit(values)
+    for kwh in values:
+        text = plain(kwh * per_kwh)
+        assert re.fullmatch(r"[0-9]{1,3}(,[0-9]{3})*(\.[0-9]+)?", text)
+        assert float(text.replace(",", "")) == pytest.approx(kwh * {"kWh": 1, "Wh": 1000}[unit])
+
+
+def test_energies_at_an_axis_are_in_the_unit_of_their_size() -> None:
+    assert energy_unit([0.0, 5.0, 10.0])[0] == energy_unit([0.001, 10.0])[0] == "kWh"
+    assert energy_unit([0.0, 0.02, 0.04])[0] == energy_unit([1e-6, 1e-3, 1.0])[0] == "Wh"
+    assert [plain(value) for value in (1e-6, 0.5, 20_000.0, 0.0)] == ["0.000001", "0.5", "20,000", "0"]
 
 
 @settings(deadline=None)

@@ -1,0 +1,53 @@
+"""Threads for files that are waited for: as many as the first ones show to be worth it.
+
+On a network file system an open takes milliseconds, in which a core has nothing to do.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from math import ceil
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+#: As many opens at once does a file server bear from one client; more no longer pays.
+MOST_THREADS = 64
+#: Taken one after another, to see what they wait; less than this a disk of one's own takes too.
+FIRST, WORTH_SECONDS = 4, 0.0005
+
+
+def cores() -> int:
+    """Of this machine, for this process."""
+    return len(os.sched_getaffinity(0))
+
+
+def threads_for(wall_seconds: float, cpu_seconds: float) -> int:
+    """How many threads keep all cores busy where a single one took so long, and so much CPU time for it:
+    cores × wall ÷ CPU, at least one a core, at most MOST_THREADS."""
+    most = max(cores(), MOST_THREADS)
+    if cpu_seconds * most <= wall_seconds * cores():
+        return most
+    return max(cores(), ceil(cores() * wall_seconds / cpu_seconds))
+
+
+def answers(function: Callable[[Item], Answer], items: Sequence[Item]) -> list[Answer]:
+    """The function of each item, in their order; in threads where the first waited. It is called in a thread
+    a core, so that these threads are one core's."""
+    first, rest = items[:FIRST], items[FIRST:]
+    wall, cpu = time.perf_counter(), time.thread_time()
+    found = [function(item) for item in first]
+    wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
+    if not rest or wall - cpu < WORTH_SECONDS * len(first):
+        return found + [function(item) for item in rest]
+    threads = max(threads_for(wall, cpu) // cores(), 1)
+    size = ceil(len(rest) / threads)
+    groups = [rest[at : at + size] for at in range(0, len(rest), size)]
+    with ThreadPoolExecutor(threads) as pool:
+        for some in pool.map(lambda group: [function(item) for item in group], groups):
+            found += some
+    return found

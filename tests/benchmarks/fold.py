@@ -1,0 +1,210 @@
+"""From an inbox to tables: `python -m tests.benchmarks.fold [--shards N] [--store DIR]`.
+
+Each line is taken in a process of its own, imports excluded, file cache warm. The bare loop has pyarrow read
+one footer after another. DuckDB and polars sum the samples of all shards, and DuckDB the energy that stands
+in their footers; none of them asks whether a shard is sound, who held a GPU, or writes anything.
+
+A store that `generate.py` filled stays as it is: what is folded is a copy of links.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .generate import Size, generate
+
+ROOT = Path(__file__).parents[2]
+SAMPLES, GPUS = 90, 4
+MEGABYTE = 1_000_000
+
+#: Before this stage of `aggregate` everything is energy; from it on samples, until the next shards are read.
+SAMPLES_BEGIN, INBOX_EMPTIED, SHARDS_READ = (
+    "shards read for their samples", "emptying the inbox", "shards read",
+)  # fmt: skip
+
+#: What the runs drew: each boundary's counter less that of the run's boundary before it.
+ENERGY_IN_FOOTERS = """
+    WITH footers AS (
+        SELECT json_extract(decode(value), '$.boundaries') AS columns
+        FROM parquet_kv_metadata('{inbox}/*/*.parquet') WHERE decode(key) = 'sam_cluster.shard')
+    SELECT sum(energy - since) FROM (
+        SELECT unnest(CAST(json_extract(columns, '$.energy_millijoules') AS BIGINT[])) AS energy,
+               unnest(CAST(json_extract(columns, '$.since_energy_millijoules') AS BIGINT[])) AS since
+        FROM footers)
+"""
+
+
+class Stages:
+    """Hears of the stages of `aggregate`, and adds up what its two parts take."""
+
+    def __init__(self) -> None:
+        self.seconds = {"energy": 0.0, "samples": 0.0, "inbox": 0.0}
+        self._part, self._since = "energy", time.perf_counter()
+
+    def __call__(self, stage: str, done: int, of: int) -> None:
+        parts = {SAMPLES_BEGIN: "samples", INBOX_EMPTIED: "inbox", SHARDS_READ: "energy"}
+        self.stop(parts.get(stage, self._part))
+
+    def stop(self, following: str = "inbox") -> None:
+        """What comes now is of another part."""
+        now = time.perf_counter()
+        self.seconds[self._part] += now - self._since
+        self._part, self._since = following, now
+
+
+def timed(work: Callable[[], object]) -> dict[str, float]:
+    """What a piece of work takes, in seconds."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+
+
+def bare(store: Path) -> dict[str, float]:
+    import pyarrow.parquet as pq
+
+    names = [str(path) for path in (store / "inbox").glob("*/*.parquet")]
+
+    def loop() -> None:
+        for name in names:
+            pq.read_metadata(name)
+
+    loop()  # the file cache is warm
+    return timed(loop)
+
+
+def aggregate(store: Path) -> dict[str, float]:
+    """Seconds to the committed tables of energy, and of the samples beside them; memory and files."""
+    import dask.threaded  # noqa: F401  # imports are excluded
+    import pandas  # noqa: F401
+
+    from sam_cluster.aggregate import flow
+    from sam_cluster.aggregate.wiring import LocalExecutor
+    from sam_cluster.core.config import Config
+    from sam_cluster.store.paths import StorePaths
+
+    stages = Stages()
+    began = time.process_time()
+    outcome = flow.aggregate(
+        StorePaths(store), Config(), accounting=None, now_microseconds=time.time_ns() // 1_000,
+        executor=LocalExecutor(), progress=stages,
+    )  # fmt: skip
+    cpu = time.process_time() - began
+    stages.stop()
+    assert outcome.complete, outcome.problems[:3]
+    return {
+        **stages.seconds,
+        "cpu": cpu,
+        "shards": outcome.shards,
+        "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1_024 / MEGABYTE,
+        "files": sum(1 for path in (store / "tables").rglob("*") if path.is_file()),
+    }
+
+
+def duckdb_samples(store: Path) -> dict[str, float]:
+    import duckdb
+
+    files = f"read_parquet('{store}/inbox/*/*.parquet', hive_partitioning = false)"
+    return timed(duckdb.sql(f"SELECT sum(power_energy_millijoules) FROM {files}").fetchall)
+
+
+def duckdb_footers(store: Path) -> dict[str, float]:
+    import duckdb
+
+    return timed(duckdb.sql(ENERGY_IN_FOOTERS.format(inbox=store / "inbox")).fetchall)
+
+
+def polars_samples(store: Path) -> dict[str, float]:
+    import polars as pl
+
+    files = pl.scan_parquet(f"{store}/inbox/*/*.parquet", hive_partitioning=False)
+    return timed(files.select(pl.col("power_energy_millijoules").sum()).collect)
+
+
+MEASURES: dict[str, Callable[[Path], dict[str, float]]] = {
+    "bare": bare,
+    "aggregate": aggregate,
+    "duckdb_samples": duckdb_samples,
+    "duckdb_footers": duckdb_footers,
+    "polars_samples": polars_samples,
+}
+
+
+def taken(measure: str, store: Path) -> Any:
+    """What a measure gives in a process of its own."""
+    command = [sys.executable, "-m", "tests.benchmarks.fold", "--measure", measure, "--store", str(store)]
+    ran = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(ran.stdout)
+
+
+def linked(store: Path, copy: Path) -> Path:
+    """A store with the same shards in its inbox, as links."""
+    for directory in (store / "inbox").iterdir():
+        target = copy / "inbox" / directory.name
+        target.mkdir(parents=True)
+        for name in os.listdir(directory):
+            os.link(directory / name, target / name)
+    return copy
+
+
+def table(store: Path, work: Path) -> list[str]:
+    """The table of a filled store, as lines of Markdown; `work` is a directory on the same disk."""
+    loop = taken("bare", store)
+    rivals = {
+        "DuckDB, energy from the footers": taken("duckdb_footers", store),
+        "DuckDB, a sum over the samples": taken("duckdb_samples", store),
+        "polars, a sum over the samples": taken("polars_samples", store),
+    }
+    ours = taken("aggregate", linked(store, work / "copy"))
+    shards = int(ours["shards"])
+    lines = {
+        "bare loop of pyarrow over the footers": loop["wall"],
+        "`aggregate`, to the committed tables of energy": ours["energy"],
+        "`aggregate`, the samples after that": ours["samples"],
+        "`aggregate`, emptying the inbox": ours["inbox"],
+        **{name: took["wall"] for name, took in rivals.items()},
+    }
+    return [
+        f"| {shards:,} shards | wall s | µs a shard | ÷ bare loop |",
+        "|---|---:|---:|---:|",
+        *(
+            f"| {name} | {seconds:.2f} | {seconds / shards * 1e6:.0f} | {seconds / loop['wall']:.1f} |"
+            for name, seconds in lines.items()
+        ),
+        "",
+        f"`aggregate`: {ours['cpu']:.1f} s of CPU, {ours['megabytes']:.0f} MB, {ours['files']:.0f} files.",
+    ]
+
+
+def measured(shards: int = 20_000, store: Path | None = None) -> list[str]:
+    """The table of so many shards, or of a store that holds them already."""
+    with tempfile.TemporaryDirectory(dir=store.parent if store else None) as name:
+        filled = store or Path(name) / "store"
+        if store is None:
+            generate(filled, Size(shards=shards, samples=SAMPLES, gpus=GPUS, seed=1))
+        return table(filled, Path(name))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--shards", type=int, default=20_000, help="default: %(default)s")
+    parser.add_argument("--store", type=Path, help="one whose inbox is filled already")
+    parser.add_argument("--measure", choices=list(MEASURES), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.measure:
+        print(json.dumps(MEASURES[args.measure](args.store)))
+    else:
+        print("\n".join(measured(args.shards, args.store)))
+
+
+if __name__ == "__main__":
+    main()
