@@ -27,6 +27,10 @@ from tests.simulated import Simulation
 from tests.strategies import EPOCH, HOUR, MINUTE, History, PlannedRun, histories
 
 Rows = list[dict[str, Any]]
+#: What a reading may leave out.
+NULLABLE = (
+    "since_power_millijoules", "since_idle_millijoules", "gpu_model", "mig_slices", "previous_at",
+)  # fmt: skip
 SECOND = 1_000_000
 FIRST_DAY = day_of(EPOCH)
 ENERGIES = ("energy_millijoules", "since_energy_millijoules", "previous_energy_millijoules")
@@ -121,7 +125,7 @@ def change(row: Mapping[str, Any], other: Mapping[str, Any], random: Random) -> 
         lambda: {**moved(at, shift), **moved(uptime, shift)},
         lambda: {"flags": sorted(random.sample(list(Flag), 2))},
         lambda: {"flags": [random.choice([Flag.POWER_ONLY, Flag.METERS_DISAGREE])]},
-        lambda: {random.choice(["since_power_millijoules", "since_idle_millijoules", "gpu_model", "mig_slices", "previous_at"]): None},
+        lambda: {random.choice(NULLABLE): None},
         lambda: {"kind": random.choice([Kind.IDLE, Kind.START] if is_opening else [Kind.HOUR, Kind.END])},
         lambda: {"gpu_model": random.choice("AZ"), "uncertainty_millijoules": 11},
         lambda: {"bridged_millijoules": 7, "gap_microseconds": 3},
