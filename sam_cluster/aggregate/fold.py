@@ -10,8 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from sam_cluster.core.errors import ShardError
-from sam_cluster.store.columns import footers as columns_of
-from sam_cluster.store.columns import kept
+from sam_cluster.store.columns import columns_of, kept
 from sam_cluster.store.footers import parsed
 from sam_cluster.store.plainness import are_plain
 from sam_cluster.store.rows import empty, from_rows

@@ -84,7 +84,8 @@ def look(paths: StorePaths) -> tuple[list[InboxFile], list[Rejected], list[str]]
                 shards.append(found)
             elif found:
                 rejected.append(found)
-    return sorted(shards), sorted(rejected, key=lambda each: each.name), unread
+    shards.sort()
+    return shards, sorted(rejected, key=lambda each: each.name), unread
 
 
 def _shard_or_not(node: os.DirEntry[str], entry: os.DirEntry[str]) -> InboxFile | Rejected | None:

@@ -28,7 +28,7 @@ from sam_cluster.store.commit import Transaction
 from sam_cluster.store.rows import day_of, day_start, empty, in_order
 from sam_cluster.store.schemas import KEYS, SAMPLES
 from sam_cluster.store.shards import read_sample_rows
-from sam_cluster.store.soundness import INT64, LAST_INSTANT
+from sam_cluster.store.soundness import INT64
 from sam_cluster.store.tables import SAMPLES_KEPT_FROM
 
 from .inbox import InboxFile, Rejected
@@ -89,8 +89,7 @@ def fold_samples(
     kept_from = transaction.properties.get(SAMPLES_KEPT_FROM, 0)
     rows = pa.concat_tables([ENCODED.empty_table(), *(batch.rows for batch in batches)]).unify_dictionaries()
     at = _numbers(rows["at"])
-    # What has no instant, or one of no day, is no sample.
-    days = np.where((at >= kept_from) & (at <= LAST_INSTANT), at // MICROSECONDS_PER_DAY, -1)
+    days = np.where(at >= kept_from, at // MICROSECONDS_PER_DAY, -1)
     nodes = _numbers_of_nodes(rows)
     for day in np.unique(days[days >= 0]).tolist():
         of_day = np.flatnonzero(days == day)

@@ -19,7 +19,8 @@ import pyarrow.compute as pc
 
 from sam_cluster.core.model import Boundary, GpuHeld, Shard
 
-from .footers import HINTS, IN_COLUMNS, without_none
+from .document import IN_COLUMNS
+from .footers import HINTS, without_none
 
 #: One truth a row.
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -55,7 +56,7 @@ class Footers:
         return len(self.gpus.counts)
 
 
-def footers(table: pa.Table) -> tuple[Footers, Integers]:
+def columns_of(table: pa.Table) -> tuple[Footers, Integers]:
     """Of what was parsed the shards whose values have their types and are as many in each column; and which
     of the rows these are."""
     shards = _columns(table)

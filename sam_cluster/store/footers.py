@@ -1,6 +1,6 @@
 """The footers of many shards, parsed at once by Arrow.
 
-What a footer has to hold follows from the dataclasses of `core.model`, as in `shards.py`. What is not of
+What a footer has to hold follows from the dataclasses of `core.model`, as in `document.py`. What is not of
 those types, or says a thing twice, does not parse, and is left to `shards.parse_footer`, which says why.
 """
 
@@ -14,12 +14,9 @@ from typing import Any, get_args, get_origin, get_type_hints
 import pyarrow as pa
 import pyarrow.json as pj
 
-from sam_cluster.core.model import Boundary, GpuHeld, Shard
+from sam_cluster.core.model import Shard
 
-from .shards import FIELD_TYPES
-
-#: What a footer holds as columns.
-IN_COLUMNS: dict[str, type] = {"gpus": GpuHeld, "boundaries": Boundary}
+from .document import FIELD_TYPES, IN_COLUMNS
 
 
 def without_none(hint: Any) -> Any:

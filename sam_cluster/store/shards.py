@@ -10,31 +10,19 @@ object for each GPU and boundary instead.
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, BinaryIO, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sam_cluster.core.errors import ShardError
-from sam_cluster.core.model import (
-    AgentCost,
-    Boundary,
-    Flag,
-    GpuHeld,
-    HostDomain,
-    HostEnergy,
-    Kind,
-    Reason,
-    Rung,
-    RunKey,
-    Sample,
-    Shard,
-)
+from sam_cluster.core.model import Sample, Shard
+
+from .document import from_json, to_json
+from .soundness import LAST_INSTANT
 
 FOOTER_KEY = b"sam_cluster.shard"
 VERSION_KEY = b"sam_cluster.shard_version"
@@ -43,9 +31,6 @@ SHARD_VERSION = 3
 READABLE_VERSIONS = (b"1", b"2", b"3")
 #: Those whose GPUs and boundaries are objects, one each.
 VERSIONS_OF_OBJECTS = (b"1", b"2")
-INT64 = (-(2**63), 2**63 - 1)
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +66,7 @@ def write(shard: Shard, sink: BinaryIO) -> None:
     # Without Arrow's own copy of the schema, which would hold all of the metadata once more.
     with pq.ParquetWriter(sink, SAMPLE_ROWS, compression="zstd", store_schema=False) as writer:
         writer.write_table(rows)
-        writer.add_key_value_metadata({VERSION_KEY: str(SHARD_VERSION).encode(), FOOTER_KEY: _to_json(shard)})
+        writer.add_key_value_metadata({VERSION_KEY: str(SHARD_VERSION).encode(), FOOTER_KEY: to_json(shard)})
 
 
 def read_summary(path: Path) -> tuple[Shard, str]:
@@ -121,14 +106,7 @@ def is_current(footer: Footer) -> bool:
 def parse_footer(footer: Footer, where: str) -> Shard:
     """The shard without its samples. Raises ShardError, naming `where`."""
     try:
-        document = json.loads(footer.text)
-        if footer.version not in VERSIONS_OF_OBJECTS:
-            document = {
-                **document,
-                "gpus": _objects(GpuHeld, document["gpus"]),
-                "boundaries": _objects(Boundary, document["boundaries"]),
-            }
-        return _from_document(document)
+        return from_json(footer.text, has_columns=footer.version not in VERSIONS_OF_OBJECTS)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ShardError(f"{where}: its footer does not hold a shard: {_first_line(error)}") from None
 
@@ -137,10 +115,15 @@ def read_sample_rows(path: Path) -> pa.Table:
     """The samples of a shard as rows of SAMPLE_ROWS, by GPU and time. Raises ShardError, OSError."""
     with path.open("rb") as file:
         try:
-            rows = pq.ParquetFile(file, read_dictionary=["gpu_uuid"]).read(columns=SAMPLE_ROWS.names)
-            return rows.select(SAMPLE_ROWS.names).cast(SAMPLE_ROWS)
+            read = pq.ParquetFile(file, read_dictionary=["gpu_uuid"]).read(columns=SAMPLE_ROWS.names)
+            rows = read.select(SAMPLE_ROWS.names).cast(SAMPLE_ROWS)
         except (KeyError, ValueError, pa.ArrowException) as error:
             raise ShardError(f"{path}: its samples cannot be read: {_first_line(error)}") from None
+    at = rows["at"].cast(pa.int64())
+    ends = pc.min_max(at).as_py()
+    if at.null_count or (len(at) and not 0 <= ends["min"] <= ends["max"] <= LAST_INSTANT):
+        raise ShardError(f"{path}: a sample of it is outside the years 1970 to 2099")
+    return rows
 
 
 def read_samples(path: Path) -> tuple[Sample, ...]:
@@ -160,100 +143,6 @@ def read_samples(path: Path) -> tuple[Sample, ...]:
 
 def _microseconds(instant: Any) -> int:
     return int(pa.scalar(instant, type=pa.timestamp("us", tz="UTC")).value)
-
-
-def _to_json(shard: Shard) -> bytes:
-    document = asdict(replace(shard, samples=()))
-    del document["samples"]
-    document["gpus"] = _columns(shard.gpus)
-    document["boundaries"] = _columns(shard.boundaries)
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")
-
-
-def _columns(values: Sequence[GpuHeld] | Sequence[Boundary]) -> dict[str, list[Any]]:
-    """Values as columns, without those that are null throughout."""
-    names = [each.name for each in fields(values[0])] if values else []
-    columns = {name: [getattr(value, name) for value in values] for name in names}
-    return {name: column for name, column in columns.items() if any(each is not None for each in column)}
-
-
-def _objects(kind: type, columns: dict[str, list[Any] | None]) -> list[dict[str, Any]]:
-    """Columns as an object a value, in which what may be null is null where its column was left out."""
-    types = FIELD_TYPES[kind]
-    told = {name: column for name, column in columns.items() if column is not None}
-    for name, column in told.items():
-        if name not in types or type(column) is not list:
-            raise TypeError(f"{name} is {column!r:.60}")
-    nothing = {name: None for name, its_types in types.items() if NoneType in its_types}
-    rows = zip(*told.values(), strict=True)
-    return [{**nothing, **dict(zip(told, row, strict=True))} for row in rows]
-
-
-def _from_document(document: dict[str, Any]) -> Shard:
-    gpus = tuple(
-        _made(GpuHeld, {**gpu, "rung": Rung(gpu["rung"]), "reason": _optional(Reason, gpu.get("reason"))})
-        for gpu in document["gpus"]
-    )
-    boundaries = tuple(
-        _made(Boundary, {**row, "kind": Kind(row["kind"]), "flags": _flags(row["flags"])})
-        for row in document["boundaries"]
-    )
-    return _made(
-        Shard,
-        {
-            **document,
-            "key": _made(RunKey, document["key"]),
-            "gpus": gpus,
-            "boundaries": boundaries,
-            "flags": _flags(document["flags"]),
-            "reason": _optional(Reason, document.get("reason")),
-            "agent_cost": _made(AgentCost, cost) if (cost := document.get("agent_cost")) else None,
-            "host": _host(host) if (host := document.get("host")) else None,
-        },
-    )
-
-
-def _host(document: dict[str, Any]) -> HostEnergy:
-    domains = tuple(
-        _made(HostDomain, {**domain, "reason": _optional(Reason, domain.get("reason"))})
-        for domain in document["domains"]
-    )
-    return _made(HostEnergy, {**document, "domains": domains})
-
-
-def _made(kind: type[T], values: dict[str, Any]) -> T:
-    """A dataclass whose fields have the types they say: a footer can hold anything."""
-    types = FIELD_TYPES[kind]
-    least, largest = INT64
-    for name, value in values.items():
-        its_type = type(value)
-        if its_type not in types[name]:
-            raise TypeError(f"{name} is {value!r:.60}")
-        if its_type is int:
-            if not least <= value <= largest:
-                raise ValueError(f"{name} is {value!r:.60}")
-        elif isinstance(value, str) and not value.isascii():
-            value.encode("utf-8")  # a lone surrogate could not be written to a table
-    return kind(**values)
-
-
-def _types_of(hint: Any) -> tuple[type, ...]:
-    one_of = get_args(hint) if isinstance(hint, UnionType) else (hint,)
-    return tuple(get_origin(one) or one for one in one_of)
-
-
-FIELD_TYPES: dict[type, dict[str, tuple[type, ...]]] = {
-    kind: {name: _types_of(hint) for name, hint in get_type_hints(kind).items()}
-    for kind in (Shard, RunKey, GpuHeld, Boundary, AgentCost, HostDomain, HostEnergy)
-}
-
-
-def _flags(words: list[str]) -> tuple[Flag, ...]:
-    return tuple(Flag(word) for word in words)
-
-
-def _optional(kind: type[Reason], word: str | None) -> Reason | None:
-    return None if word is None else kind(word)
 
 
 def _first_line(error: BaseException) -> str:

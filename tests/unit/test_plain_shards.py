@@ -62,7 +62,7 @@ OTHER_NAMES = (
     lambda name: "7.0-1.0.parquet",
     lambda name: name.replace("-", "-0"),
 )
-SPOILINGS = ("value", "value", "value", "away", "again", "copied", "text", "name", "node")
+SPOILINGS = ("value", "value", "value", "away", "again", "twice", "copied", "text", "name", "node")
 OTHER_NODES = ("gpu99", "no\udcffde", "..")
 
 
@@ -135,7 +135,11 @@ def spoilt(draw: st.DrawFn, one: Sealed) -> Sealed:
     else:
         document = json.loads(text)
         within, key = draw(st.sampled_from(places(document)))
-        if what == "away":
+        if what == "twice":
+            for column in document["boundaries"].values():
+                column.append(column[0])
+            document["boundaries"]["lag_microseconds"][-1] += draw(st.integers(0, 1))
+        elif what == "away":
             del within[key]
         elif what == "again":
             if isinstance(within, list):

@@ -69,3 +69,16 @@ def test_shards_unread_or_in_doubt_give_the_same_rows_in_any_order(tmp_path_fact
     assert digests(one_by_one) == digests(once)
     used = sum(row["energy_millijoules"] or 0 for row in rows(once, "usage"))
     assert used == sum(row["energy_millijoules"] or 0 for row in rows(once, "jobs"))
+
+
+def test_a_sample_of_no_day_costs_the_samples_of_its_shard_and_no_figure(tmp_path: Path) -> None:
+    runs = (PlannedRun(101, 0, HOUR, 2 * HOUR, ONE_GPU), PlannedRun(102, 0, 3 * HOUR, 4 * HOUR, ONE_GPU))
+    good, bad = Simulation(History(runs)).shards()
+    paths = StorePaths(tmp_path)
+    put(paths, good)
+    put(paths, replace(bad, samples=(replace(bad.samples[0], at_microseconds=2**62),)))
+    outcome = run_aggregate(paths)
+    assert outcome.quarantined == 1
+    assert "outside the years" in outcome.problems[0]
+    assert {row["run_id"] for row in rows(paths, "usage")} == {"101.0", "102.0"}
+    assert {row["run_id"] for row in rows(paths, "samples")} == {"101.0"}

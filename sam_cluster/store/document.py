@@ -1,0 +1,136 @@
+"""The JSON of a shard's footer: all of the shard but its samples, whose fields have the types they say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, fields, replace
+from types import NoneType, UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from sam_cluster.core.model import (
+    AgentCost,
+    Boundary,
+    Flag,
+    GpuHeld,
+    HostDomain,
+    HostEnergy,
+    Kind,
+    Reason,
+    Rung,
+    RunKey,
+    Shard,
+)
+
+from .soundness import INT64
+
+#: What is kept as columns.
+IN_COLUMNS: dict[str, type] = {"gpus": GpuHeld, "boundaries": Boundary}
+
+T = TypeVar("T")
+
+
+def to_json(shard: Shard) -> bytes:
+    """The shard without its samples; the same one gives the same bytes."""
+    document = asdict(replace(shard, samples=()))
+    del document["samples"]
+    document["gpus"] = _columns(shard.gpus)
+    document["boundaries"] = _columns(shard.boundaries)
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")
+
+
+def _columns(values: Sequence[GpuHeld] | Sequence[Boundary]) -> dict[str, list[Any]]:
+    """Values as columns, without those that are null throughout."""
+    names = [each.name for each in fields(values[0])] if values else []
+    columns = {name: [getattr(value, name) for value in values] for name in names}
+    return {name: column for name, column in columns.items() if any(each is not None for each in column)}
+
+
+def _objects(kind: type, columns: dict[str, list[Any] | None]) -> list[dict[str, Any]]:
+    """Columns as an object a value, in which what may be null is null where its column was left out."""
+    types = FIELD_TYPES[kind]
+    told = {name: column for name, column in columns.items() if column is not None}
+    for name, column in told.items():
+        if name not in types or type(column) is not list:
+            raise TypeError(f"{name} is {column!r:.60}")
+    nothing = {name: None for name, its_types in types.items() if NoneType in its_types}
+    rows = zip(*told.values(), strict=True)
+    return [{**nothing, **dict(zip(told, row, strict=True))} for row in rows]
+
+
+def from_json(text: bytes, *, has_columns: bool) -> Shard:
+    """A shard without its samples; `has_columns` false where GPUs and boundaries are objects, one each.
+
+    Raises ValueError, KeyError, TypeError, AttributeError or RecursionError for what is none.
+    """
+    document = json.loads(text)
+    if has_columns:
+        objects = {name: _objects(kind, document[name]) for name, kind in IN_COLUMNS.items()}
+        document = {**document, **objects}
+    return _from_document(document)
+
+
+def _from_document(document: dict[str, Any]) -> Shard:
+    gpus = tuple(
+        _made(GpuHeld, {**gpu, "rung": Rung(gpu["rung"]), "reason": _optional(Reason, gpu.get("reason"))})
+        for gpu in document["gpus"]
+    )
+    boundaries = tuple(
+        _made(Boundary, {**row, "kind": Kind(row["kind"]), "flags": _flags(row["flags"])})
+        for row in document["boundaries"]
+    )
+    return _made(
+        Shard,
+        {
+            **document,
+            "key": _made(RunKey, document["key"]),
+            "gpus": gpus,
+            "boundaries": boundaries,
+            "flags": _flags(document["flags"]),
+            "reason": _optional(Reason, document.get("reason")),
+            "agent_cost": _made(AgentCost, cost) if (cost := document.get("agent_cost")) else None,
+            "host": _host(host) if (host := document.get("host")) else None,
+        },
+    )
+
+
+def _host(document: dict[str, Any]) -> HostEnergy:
+    domains = tuple(
+        _made(HostDomain, {**domain, "reason": _optional(Reason, domain.get("reason"))})
+        for domain in document["domains"]
+    )
+    return _made(HostEnergy, {**document, "domains": domains})
+
+
+def _made(kind: type[T], values: dict[str, Any]) -> T:
+    """A dataclass whose fields have the types they say: a footer can hold anything."""
+    types = FIELD_TYPES[kind]
+    for name, value in values.items():
+        its_type = type(value)
+        if its_type not in types[name]:
+            raise TypeError(f"{name} is {value!r:.60}")
+        if its_type is int:
+            if not -INT64 - 1 <= value <= INT64:
+                raise ValueError(f"{name} is {value!r:.60}")
+        elif isinstance(value, str) and not value.isascii():
+            value.encode("utf-8")  # a lone surrogate could not be written to a table
+    return kind(**values)
+
+
+def _types_of(hint: Any) -> tuple[type, ...]:
+    one_of = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    return tuple(get_origin(one) or one for one in one_of)
+
+
+FIELD_TYPES: dict[type, dict[str, tuple[type, ...]]] = {
+    kind: {name: _types_of(hint) for name, hint in get_type_hints(kind).items()}
+    for kind in (Shard, RunKey, GpuHeld, Boundary, AgentCost, HostDomain, HostEnergy)
+}
+
+
+def _flags(words: list[str]) -> tuple[Flag, ...]:
+    return tuple(Flag(word) for word in words)
+
+
+def _optional(kind: type[Reason], word: str | None) -> Reason | None:
+    return None if word is None else kind(word)
