@@ -40,7 +40,7 @@ class Evidence:
     hours: pa.Table  # of `usage`
     records: pa.Table  # of `accounting`, each as it was said last
     job_of_shard: Numbers  # its row of `jobs`
-    shard_of_hour: Numbers  # a row of `shards` with its RUN_KEY
+    shard_of_hour: Numbers  # one with its RUN_KEY: of two jobs that claim a run one has its hours
     job_of_record: Numbers
 
     @classmethod

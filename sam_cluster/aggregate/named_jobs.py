@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sam_cluster.core.config import Config
+from sam_cluster.core.model import NO_JOB
 from sam_cluster.core.times import from_utc_microseconds
 from sam_cluster.store.commit import Transaction
 from sam_cluster.store.named import wholes
@@ -22,6 +23,10 @@ from .shard_rows import Row
 
 OWNER_COLUMNS = ("cluster", "job_id", "user", "account", "started_at", "ended_at", "raw_job_id")
 NUMBER_COLUMNS = ("cluster", "raw_job_id", "array_job_id", "submitted_at")
+
+
+#: A cluster, numbers that it gave out, and when each was submitted (microseconds UTC).
+Given = tuple[str, pa.ChunkedArray, pa.ChunkedArray]
 
 
 class NamedJobs:
@@ -89,32 +94,41 @@ class NamedJobs:
         """The numbers of which every job that began is known: from the first that was given out since
         accounting is asked, to the last that is known."""
         if self._numbers is None:
-            self._numbers = {}
             since = self._transaction.properties.get(SINCE)
-            rows = self._transaction.read("accounting", columns=NUMBER_COLUMNS)
-            rows = rows.filter(pc.is_valid(rows["submitted_at"]))
-            # The tasks of an array get numbers of their own when they begin, long after it was submitted.
-            numbers = pc.coalesce(rows["array_job_id"], rows["raw_job_id"]).to_pylist()
-            submitted = rows["submitted_at"].cast(pa.int64()).to_pylist()
-            given: dict[str, list[tuple[int, int]]] = {}
-            for name, number, at in zip(rows["cluster"].to_pylist(), numbers, submitted, strict=True):
-                given.setdefault(name, []).append((number, at))
-            if since is not None:
-                self._numbers = {name: numbers_since(pairs, since) for name, pairs in given.items()}
+            self._numbers = {} if since is None else numbers_since(self._given, since)
         return self._numbers.get(cluster, range(0))
 
+    def _given(self) -> Iterator[Given]:
+        """The numbers that were given out, a day after the other: there may be millions."""
+        for day in self._transaction.days("accounting"):
+            rows = self._transaction.read_day("accounting", day, NUMBER_COLUMNS)
+            rows = rows.filter(pc.is_valid(rows["submitted_at"]))
+            # The tasks of an array get numbers of their own when they begin, long after it was submitted.
+            numbers = pc.coalesce(rows["array_job_id"], rows["raw_job_id"])
+            submitted = rows["submitted_at"].cast(pa.int64())
+            for cluster in pc.unique(rows["cluster"]).to_pylist():
+                is_its = pc.equal(rows["cluster"], cluster)
+                yield cluster, numbers.filter(is_its), submitted.filter(is_its)
 
-def numbers_since(given: Iterable[tuple[int, int]], since: int) -> range:
-    """From the first number that was given out at or after an instant to the last one, of jobs' numbers and
-    when each was submitted. Slurm gives out ascending numbers; a requeue is a submission under the old one.
+
+def numbers_since(given: Callable[[], Iterable[Given]], since: int) -> dict[str, range]:
+    """Of each cluster, from the first number that was given out at or after an instant to the last one.
+
+    Slurm gives out ascending numbers; a requeue is a submission under the old one. So the first is, of what
+    is greater than every number of a submission before the instant, the one that was submitted first.
     """
-    descending = sorted(given, reverse=True)
-    first = None
-    earliest_after = None
-    for number, submitted in descending:
-        if earliest_after is not None and submitted > earliest_after:
-            continue  # after a greater number, so it was requeued: when it was given out is not known
-        if submitted < since:
-            break
-        first, earliest_after = number, submitted
-    return range(0) if first is None else range(first, descending[0][0] + 1)
+    last: dict[str, int] = {}
+    last_before: dict[str, int] = {}
+    for cluster, numbers, submitted in given():
+        before = numbers.filter(pc.less(submitted, since))
+        for found, some in ((last, numbers), (last_before, before)):
+            found[cluster] = max(found.get(cluster, NO_JOB), pc.max(some).as_py() or NO_JOB)
+    first: dict[str, tuple[int, int]] = {}  # when, and the number
+    for cluster, numbers, submitted in given():
+        is_after = pc.greater(numbers, last_before[cluster])
+        numbers, submitted = numbers.filter(is_after), submitted.filter(is_after)
+        if len(numbers):
+            at = pc.min(submitted).as_py()
+            number = pc.min(numbers.filter(pc.equal(submitted, at))).as_py()
+            first[cluster] = min(first.get(cluster, (at, number)), (at, number))
+    return {cluster: range(number, last[cluster] + 1) for cluster, (_, number) in first.items()}

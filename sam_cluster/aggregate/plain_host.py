@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sam_cluster.core.model import Quality, Reason
+from sam_cluster.energy.plain.columns import BIT
 from sam_cluster.store.numbers import Mask, Numbers, integers, mask, total, uneven
 from sam_cluster.store.schemas import WORDS
 
 from .evidence import Evidence
 from .host import NOT_WHOLE
-from .plain_shards import BIT
 
 #: Energy times CPUs, of values below these, is within an int64.
 LARGEST_MILLIJOULES = 1 << 44

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from sam_cluster.core.model import Flag
 from sam_cluster.core.uncertainty import combined_millijoules, gain_parts_per_million
+from sam_cluster.energy.plain.columns import BIT
 from sam_cluster.store.numbers import (
     Mask,
     Numbers,
@@ -25,7 +26,7 @@ from sam_cluster.store.numbers import (
 from sam_cluster.store.schemas import RUNS
 
 from .evidence import Evidence
-from .plain_shards import BIT, Outlines, flag_bits
+from .plain_runs import Outlines, flag_bits
 
 #: Sums of values below it are far from the end of an int64.
 LARGEST = 1 << 44

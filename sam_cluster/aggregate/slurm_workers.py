@@ -24,7 +24,7 @@ from .wiring import DASK
 WORKER = {"cores": 2, "memory": "4 GiB"}
 JOBS_AT_MOST = 8
 #: For fewer another job is not worth its start.
-TASKS_A_JOB = 8
+TASKS_A_JOB = 4
 #: So often is looked whether a job is to be submitted anew.
 LOOK_SECONDS = 5
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from sam_cluster.cli import options
 from sam_cluster.cli.progress import shown_progress
 from sam_cluster.cli.show import Column, show, words
+from sam_cluster.cli.states import parse_states
 from sam_cluster.core.config import Config
 from sam_cluster.core.errors import EXIT_DONE, EXIT_INCOMPLETE
 from sam_cluster.core.times import Period, from_utc_microseconds
@@ -50,6 +52,12 @@ COLUMNS = (
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the command's flags."""
     options.add_selection(parser)
+    parser.add_argument(
+        "-s",
+        "--state",
+        metavar="STATE,…",
+        help="only jobs in these states, named as by sacct: FAILED, F, TO …",
+    )
     options.add_period(parser, "midnight today; with -j all times")
     options.add_store(parser)
     options.add_format(parser)
@@ -65,6 +73,8 @@ def run(args: argparse.Namespace) -> int:
     zone = options.zone_of(config)
     period = options.period_of(args, config, None if args.jobs else _today(args, config))
     selection = options.selection_of(args, period)
+    if args.state is not None:
+        selection = replace(selection, states=parse_states(args.state))
     tables = options.snapshot_of(config)
     with shown_progress("reading jobs"):
         jobs = read_jobs(tables, config, selection)

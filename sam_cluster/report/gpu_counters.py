@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from ..core.units import MICROSECONDS_PER_SECOND
 from ..store.rows import SEPARATOR, joined
+from .counter_values import NEVER, Held, Values, numbers
 from .records import TableReader
 
 Gpu = tuple[str, str, str]  # cluster, node, UUID
@@ -24,8 +25,6 @@ READING_COLUMNS = (
     *SEGMENT_COLUMNS, "at", "uptime_microseconds", "energy_millijoules", "since_at",
     "since_uptime_microseconds", "since_energy_millijoules", "gpu_model",
 )  # fmt: skip
-#: An instant that is not known, in a column of integers.
-NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(slots=True)
@@ -36,45 +35,6 @@ class Counted:
     gpu_model: str | None = None
     first_at: int | None = None
     last_at: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Values:
-    """Values of counters: each of a segment at an uptime, the smallest that was told of it, and when that was
-    (UTC): as the reading there has it, else as the one after it does. By segment and uptime, each once."""
-
-    segment: np.ndarray
-    uptime: np.ndarray
-    energy: np.ndarray
-    own_at: np.ndarray
-    told_at: np.ndarray
-
-    def once(self) -> _Values:
-        """In order, each once."""
-        order = np.lexsort((self.uptime, self.segment))
-        segment, uptime = self.segment[order], self.uptime[order]
-        is_new = np.ones(len(order), bool)
-        is_new[1:] = (segment[1:] != segment[:-1]) | (uptime[1:] != uptime[:-1])
-        starts = np.flatnonzero(is_new)
-        smallest = (
-            np.minimum.reduceat(column[order], starts) if len(starts) else column
-            for column in (self.energy, self.own_at, self.told_at)
-        )
-        return _Values(segment[starts], uptime[starts], *smallest)
-
-    def also(self, other: _Values) -> _Values:
-        """With others."""
-        return _Values(*(np.concatenate(pair) for pair in zip(self._columns, other._columns, strict=True)))
-
-    @property
-    def _columns(self) -> tuple[np.ndarray, ...]:
-        return self.segment, self.uptime, self.energy, self.own_at, self.told_at
-
-    def find(self, segment: int, uptime: int) -> int | None:
-        """The place of a value; None where there is none. They are in order."""
-        low, high = np.searchsorted(self.segment, (segment, segment + 1))
-        at = int(low + np.searchsorted(self.uptime[low:high], uptime))
-        return at if at < high and self.uptime[at] == uptime else None
 
 
 def counted(
@@ -111,9 +71,14 @@ def counted(
     of_readings, of_spans = segments[: len(readings)], segments[len(readings) :]
 
     values = _values(readings, of_readings).once()
-    values = values.also(_ends(values, spans, of_spans)).once()
+    known = values.have(of_spans, spans, "from_uptime_microseconds", "to_uptime_microseconds")
     increases = np.zeros(len(names), np.int64)
-    np.add.at(increases, *_pieces(values, _Held.of(readings, of_readings), first, last))
+    # Of a gap with no end among them nothing but its own energy is known.
+    apart = ~known.any(axis=0)
+    np.add.at(increases, of_spans[apart], _of_gaps(spans.filter(pa.array(apart)), first, last))
+    half = known.any(axis=0) & ~known.all(axis=0)
+    values = values.also(_ends(values, spans.filter(pa.array(half)), of_spans[half])).once()
+    np.add.at(increases, *_pieces(values, Held.of(readings, of_readings), first, last))
     for segment in np.flatnonzero(increases).tolist():
         cluster, host, uuid, _ = names[segment].as_py().split(SEPARATOR)
         found.setdefault((cluster, host, uuid), Counted()).energy_millijoules += int(increases[segment])
@@ -156,87 +121,50 @@ def _seen(readings: pa.Table, first: int, last: int) -> dict[Gpu, Counted]:
     }
 
 
-def _numbers(rows: pa.Table, name: str) -> np.ndarray:
-    """A column of integers or instants; NEVER where it is null."""
-    return np.asarray(pc.fill_null(rows[name].cast(pa.int64()), NEVER))
-
-
-def _values(readings: pa.Table, segments: np.ndarray) -> _Values:
+def _values(readings: pa.Table, segments: np.ndarray) -> Values:
     """What readings have, and what they have of the one before them of the same run."""
-    energy = _numbers(readings, "energy_millijoules")
+    energy = numbers(readings, "energy_millijoules")
     parts = []
     for prefix in ("", "since_"):
         uptime, value, at = (
-            _numbers(readings, f"{prefix}{name}")
+            numbers(readings, f"{prefix}{name}")
             for name in ("uptime_microseconds", "energy_millijoules", "at")
         )
         known = (energy != NEVER) & (uptime != NEVER) & (value != NEVER)
         never = np.full(int(known.sum()), NEVER)
         own, told = (never, at[known]) if prefix else (at[known], never)
-        parts.append(_Values(segments[known], uptime[known], value[known], own, told))
+        parts.append(Values(segments[known], uptime[known], value[known], own, told))
     return parts[0].also(parts[1])
 
 
-def _ends(values: _Values, gaps: pa.Table, segments: np.ndarray) -> _Values:
-    """The ends of gaps that are readings, or boundaries of nobody's run, outside of what was read."""
+def _ends(values: Values, gaps: pa.Table, segments: np.ndarray) -> Values:
+    """The other ends of gaps that have one end among the values: readings, or boundaries of nobody's run,
+    outside of what was read."""
     begin, end, energy, from_at, to_at = (
-        _numbers(gaps, name)
+        numbers(gaps, name)
         for name in (
             "from_uptime_microseconds", "to_uptime_microseconds", "energy_millijoules", "from_at", "to_at",
         )
     )  # fmt: skip
-    # One number for a segment and an uptime, to look up all gaps at once.
-    uptimes = np.unique(np.concatenate([values.uptime, begin, end]))
-
-    def place(segment: np.ndarray, uptime: np.ndarray) -> np.ndarray:
-        return np.asarray(segment * len(uptimes) + np.searchsorted(uptimes, uptime))
-
-    known = place(values.segment, values.uptime)
-    both = np.isin(place(segments, begin), known) & np.isin(place(segments, end), known)
-    open_ended = np.flatnonzero(~both)
-    found: dict[tuple[int, int], tuple[int, int]] = {}
-
-    def value(segment: int, uptime: int) -> int | None:
-        if (segment, uptime) in found:
-            return found[segment, uptime][0]
-        at = values.find(segment, uptime)
-        return None if at is None else int(values.energy[at])
-
-    open_ended = np.flatnonzero(~both)
-    for gap in open_ended[np.lexsort((end[open_ended], segments[open_ended]))].tolist():
-        segment, since, until, used = (int(column[gap]) for column in (segments, begin, end, energy))
-        before, after = value(segment, since), value(segment, until)
-        if before is None:
-            before = 0 if after is None else after - used
-            found[segment, since] = before, int(from_at[gap])
-        if after is None:
-            found[segment, until] = before + used, int(to_at[gap])
-    rows = [(segment, uptime, energy, NEVER, at) for (segment, uptime), (energy, at) in found.items()]
-    return _Values(*np.array(rows, np.int64).reshape(-1, 5).T)
+    rows = []
+    for segment, since, until, used, begun, ended in zip(
+        *(column.tolist() for column in (segments, begin, end, energy, from_at, to_at)), strict=True
+    ):
+        before, after = values.find(segment, since), values.find(segment, until)
+        if before is not None:
+            rows.append((segment, until, int(values.energy[before]) + used, NEVER, ended))
+        elif after is not None:
+            rows.append((segment, since, int(values.energy[after]) - used, NEVER, begun))
+    return Values(*np.array(rows, np.int64).reshape(-1, 5).T)
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """From when to when (uptime) one run had a GPU, in the order of segments."""
-
-    segment: np.ndarray
-    since: np.ndarray
-    until: np.ndarray
-
-    @classmethod
-    def of(cls, readings: pa.Table, segments: np.ndarray) -> _Held:
-        since = _numbers(readings, "since_uptime_microseconds")
-        order = np.argsort(segments, kind="stable")
-        order = order[since[order] != NEVER]
-        return cls(segments[order], since[order], _numbers(readings, "uptime_microseconds")[order])
-
-    def all_of(self, segment: int, since: int, until: int) -> bool:
-        """Whether one run had it over all of a stretch."""
-        low, high = np.searchsorted(self.segment, (segment, segment + 1))
-        return bool(np.any((self.since[low:high] <= since) & (until <= self.until[low:high])))
+def _of_gaps(gaps: pa.Table, first: int, last: int) -> np.ndarray:
+    """The energy of gaps inside the period."""
+    ended, begun = numbers(gaps, "to_at"), numbers(gaps, "from_at")
+    return _inside(np.minimum(begun, ended), ended, numbers(gaps, "energy_millijoules"), first, last)
 
 
-def _pieces(values: _Values, held: _Held, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
+def _pieces(values: Values, held: Held, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
     """Of what lies between neighbouring values the segment, and the energy inside the period."""
     begin = np.flatnonzero(values.segment[1:] == values.segment[:-1])
     end = begin + 1
@@ -248,10 +176,14 @@ def _pieces(values: _Values, held: _Held, first: int, last: int) -> tuple[np.nda
         stretch = values.uptime[begin[piece]], values.uptime[end[piece]]
         if held.all_of(int(values.segment[begin[piece]]), *map(int, stretch)):
             begun[piece] = ended[piece] - lasted[piece]  # as hours of runs are counted
-    begun = np.minimum(begun, ended)
     used = values.energy[end] - values.energy[begin]
+    return values.segment[end], _inside(np.minimum(begun, ended), ended, used, first, last)
+
+
+def _inside(begun: np.ndarray, ended: np.ndarray, used: np.ndarray, first: int, last: int) -> np.ndarray:
+    """As `inside`, of many."""
     is_inside = (begun >= first) & (begun < last) & (ended <= last)
     part = np.where(is_inside, used, 0)
     for piece in np.flatnonzero(~is_inside & (begun < last) & (ended > first)).tolist():
         part[piece] = inside(int(begun[piece]), int(ended[piece]), int(used[piece]), first, last)
-    return values.segment[end], part
+    return part

@@ -43,6 +43,7 @@ def read_jobs(tables: TableReader, config: Config, selection: Selection) -> list
     rows = rows_between(tables, selection.start, selection.end, selection.job_ids)
     rows = _where(rows, "user", selection.users)
     rows = _where(rows, "account", selection.accounts)
+    rows = _where(rows, "state", selection.states)
     groups = groups_of(rows, config)
     if selection.group is not None:
         chosen = pc.equal(groups, selection.group)

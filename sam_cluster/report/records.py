@@ -102,6 +102,7 @@ class Selection:
     job_ids: tuple[str, ...] = ()
     accounts: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
     group: str | None = None
     start: datetime | None = None
     end: datetime | None = None

@@ -57,8 +57,9 @@ def empty(table: str) -> pa.Table:
 
 def in_order(table: str, rows: pa.Table) -> pa.Table:
     """The rows by the table's keys, in one chunk, so that the same rows make the same bytes."""
-    keys = _keys(table, rows)
-    return _taken(rows, order_of(keys)) if keys else rows.combine_chunks()
+    whole = rows.combine_chunks()
+    keys = _keys(table, whole)
+    return _taken(whole, order_of(keys)) if keys else whole
 
 
 def rows_digest(rows: pa.Table) -> str:
@@ -93,9 +94,10 @@ def in_order_by_day(table: str, rows: pa.Table) -> dict[date | None, pa.Table]:
     """As `by_day`, with the rows of each day `in_order`, though each is moved once only."""
     if table not in DAY_COLUMN:
         return {None: in_order(table, rows)} if len(rows) else {}
-    days = _days(table, rows)
-    order = order_of([days, *_keys(table, rows)])
-    ordered, days = _taken(rows, order), days[order]
+    whole = rows.combine_chunks()
+    days = _days(table, whole)
+    order = order_of([days, *_keys(table, whole)])
+    ordered, days = _taken(whole, order), days[order]
     edges = [0, *(np.flatnonzero(np.diff(days)) + 1).tolist(), len(days)]
     return {_day(int(days[begin])): ordered[begin:end] for begin, end in pairwise(edges) if begin < end}
 
@@ -170,9 +172,8 @@ def _keys(table: str, rows: pa.Table) -> list[pa.ChunkedArray]:
 
 
 def _taken(rows: pa.Table, order: Numbers) -> pa.Table:
-    """The rows in an order, in one chunk; those that are in it are not moved."""
-    whole = rows.combine_chunks()
-    return whole if np.all(order[1:] > order[:-1]) else whole.take(pa.array(order)).combine_chunks()
+    """The rows of one chunk in an order, in one chunk; those that are in it are not moved."""
+    return rows if np.all(order[1:] > order[:-1]) else rows.take(pa.array(order)).combine_chunks()
 
 
 def _days(table: str, rows: pa.Table) -> Numbers:

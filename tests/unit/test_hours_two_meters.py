@@ -89,6 +89,25 @@ def test_where_the_second_meter_does_not_cover_all_it_says_nothing() -> None:
     assert hour.power_energy_millijoules == 500
 
 
+def test_idle_time_is_divided_by_time_and_its_energy_as_energy_is() -> None:
+    """Over two hours, the second half of the second of which another run shares the GPU."""
+    first, second = start(A, 0, 0), start(B, HOUR + HOUR // 2, 300)
+    idle = {"since_idle_microseconds": HOUR, "since_idle_millijoules": 200}
+    ends = [
+        then(first, Kind.END, 2 * HOUR, 400, **idle),
+        then(second, Kind.END, 2 * HOUR, 400, since_idle_microseconds=0, since_idle_millijoules=0),
+    ]
+    readings = [first, second, *ends]
+    told = {
+        (each.holder, each.hour_microseconds - EPOCH): (each.idle_microseconds, each.idle_energy_millijoules)
+        for each in usage(readings, divide(readings))
+    }
+    # A has 350 of 400: 200 in the first hour, 100 and 50 in the halves of the second.
+    assert told == {(A, 0): (HOUR // 2, 100), (A, HOUR): (HOUR // 2, 75), (B, HOUR): (0, 0)}
+    unknown = [first, replace(ends[0], since_idle_microseconds=None)]
+    assert {each.idle_microseconds for each in usage(unknown, divide(unknown))} == {None}
+
+
 def test_power_alone_is_no_second_meter_and_as_sure_as_its_samples() -> None:
     only = frozenset({Flag.POWER_ONLY})
     begun = start(A, 0, 0, flags=only, uncertainty_millijoules=3)

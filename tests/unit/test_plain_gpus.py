@@ -27,10 +27,12 @@ from tests.simulated import Simulation
 from tests.strategies import EPOCH, HOUR, MINUTE, History, PlannedRun, histories
 
 Rows = list[dict[str, Any]]
+#: What a reading may leave out.
 SECOND = 1_000_000
 FIRST_DAY = day_of(EPOCH)
 ENERGIES = ("energy_millijoules", "since_energy_millijoules", "previous_energy_millijoules")
 OPENINGS = (Kind.START, Kind.IDLE)
+UNKNOWABLE = ("since_power_millijoules", "since_idle_millijoules", "gpu_model", "mig_slices", "previous_at")
 INSTANTS = ("at", "uptime_microseconds", "since_at", "since_uptime_microseconds", "previous_at",
             "previous_uptime_microseconds")  # fmt: skip
 
@@ -53,10 +55,10 @@ def units_of(rows: Rows, days: Iterable[int]) -> Units:
 
 
 def plain(transaction: Transaction, rows: Rows, days: Iterable[int]) -> Mask:
-    """Which units are plain; for these both ways were seen to give the same."""
+    """Which units are plain; for these both ways were seen to give the same, from all readings of a GPU."""
     table = from_rows("readings", rows)
     units = units_of(rows, days)
-    pairs = units.touched_by("readings", table)
+    pairs = units.with_gpu_of(table)
     usage, gaps, is_plain = divide_plainly(units, table, pairs)
     among = is_plain[pairs.unit]
     chosen = Pairs(pairs.row[among], pairs.unit[among])
@@ -74,7 +76,9 @@ def with_odd_ones(rows: Rows, random: Random, copies: int = 50) -> Rows:
     for uuid, number in product(sorted({row["gpu_uuid"] for row in rows}), range(copies)):
         mine = [{**row, "gpu_uuid": f"{uuid}-{number}"} for row in rows if row["gpu_uuid"] == uuid]
         if random.random() < 0.3:
-            mine = [row for row in mine if random.random() < 0.85]
+            mine = [row for row in mine[random.choice([0, 0, 1, 2, 3]) :] if random.random() < 0.85]
+        if len(mine) > 2 and random.random() < 0.1:
+            mine = set_back(mine, random)
         for _ in range(random.choice([0, 1, 1, 2, 4]) if mine else 0):
             place = random.randrange(len(mine))
             odd = {**mine[place], **change(mine[place], random.choice(mine), random)}
@@ -86,14 +90,25 @@ def with_odd_ones(rows: Rows, random: Random, copies: int = 50) -> Rows:
     return found or rows
 
 
+def set_back(mine: Rows, random: Random) -> Rows:
+    """The wall clock is set back while a boundary is lost."""
+    lost = random.randrange(1, len(mine) - 1)
+    later = [
+        {**row, **{name: row[name] - 3 * HOUR for name in ("at", "since_at", "previous_at") if row[name]}}
+        for row in mine[lost + 1 :]
+    ]
+    return mine[:lost] + later
+
+
 def once_more(mine: Rows, random: Random) -> dict[str, Any]:
-    """A reading that comes twice, or a start of a run where it has another reading, or shortly after."""
+    """A reading that comes twice, or a start where there is another reading, or shortly after."""
     one, other = random.choice(mine), random.choice(mine)
     if random.random() < 0.2:
         return {**one, "part": 7}
     later = random.choice([0, 0, MINUTE])
     return {
         **random.choice([row for row in mine if row["kind"] in OPENINGS] or mine),
+        **random.choice([{}, {"kind": Kind.IDLE, "run_id": "0.0"}]),
         "at": other["at"] + later,
         "uptime_microseconds": other["uptime_microseconds"] + later,
         "energy_millijoules": (other["energy_millijoules"] or 0) + random.choice([0, 0, 0, 10**9]),
@@ -121,8 +136,9 @@ def change(row: Mapping[str, Any], other: Mapping[str, Any], random: Random) -> 
         lambda: {**moved(at, shift), **moved(uptime, shift)},
         lambda: {"flags": sorted(random.sample(list(Flag), 2))},
         lambda: {"flags": [random.choice([Flag.POWER_ONLY, Flag.METERS_DISAGREE])]},
-        lambda: {random.choice(["since_power_millijoules", "since_idle_millijoules", "gpu_model", "mig_slices", "previous_at"]): None},
+        lambda: {random.choice(UNKNOWABLE): None},
         lambda: {"kind": random.choice([Kind.IDLE, Kind.START] if is_opening else [Kind.HOUR, Kind.END])},
+        lambda: {f"since_{name}": 9 for name in ("idle_microseconds", "idle_millijoules") if not is_opening},
         lambda: {"gpu_model": random.choice("AZ"), "uncertainty_millijoules": 11},
         lambda: {"bridged_millijoules": 7, "gap_microseconds": 3},
         lambda: {f"since_{each}": row[each] for each in ("at", "uptime_microseconds", "energy_millijoules")},

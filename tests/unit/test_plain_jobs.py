@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from itertools import product
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ from sam_cluster.aggregate import summarise
 from sam_cluster.aggregate.accounting import Asked
 from sam_cluster.aggregate.evidence import Evidence, jobs_table
 from sam_cluster.aggregate.jobs import exact
-from sam_cluster.aggregate.plain import HAD_GPUS_COLUMNS, had_gpus, plain
+from sam_cluster.aggregate.plain_jobs import HAD_GPUS_COLUMNS, had_gpus, plain
 from sam_cluster.store.commit import Transaction
 from sam_cluster.store.paths import StorePaths
 from sam_cluster.store.rows import from_rows, rows_digest, to_rows
@@ -76,9 +77,10 @@ FIGURES = [None, 0, -7, 5, 1_000_001, (1 << 44) + 1]
 #: What a column may hold instead, plain or not.
 CHANGES: dict[str, dict[str, list[Any]]] = {
     "shards": {
-        "cluster": ["lab", "other"], "run_id": ["7.0", "8.0"], "restart": [None, 0, 1], "node": ["a", "b"],
-        "part": [0, 1, 2], "final": [True, False], "started_at": TIMES, "ended_at": TIMES, "user": TEXTS,
-        "account": TEXTS, "nodes_expected": [None, 0, 1, 2, 3], "flags": WORDS, "sluid": [None, "s1"],
+        "cluster": ["lab", "other"], "run_id": ["7.0", "8.0"], "raw_job_id": [7, 8], "restart": [None, 0, 1],
+        "node": ["a", "b"], "part": [0, 1, 2], "final": [True, False], "started_at": TIMES, "ended_at": TIMES,
+        "user": TEXTS, "account": TEXTS, "nodes_expected": [None, 0, 1, 2, 3], "flags": WORDS,
+        "sluid": [None, "s1"],
         "gpus": [[], [gpu("a0")], [gpu(None)], [gpu("a0"), gpu("a9", reason="gpu_lost")],
                  [gpu("", name=None)]],
         "reason": [None, "nvml_hung"], "cpus": [None, 0, 4, 17], "node_cpus": [None, 0, 16],
@@ -184,14 +186,16 @@ def both_ways(evidence: Evidence) -> tuple[list[str], list[str]]:
 def test_each_change_of_a_plain_job_leaves_it_plain_or_to_be_made_alone(table, nodes, parts, at) -> None:
     found = []
     changes = [(name, value) for name in sorted(CHANGES[table]) for value in CHANGES[table][name]]
-    for column, value in changes:
-        for beside in BESIDE[:2]:
-            for follows in (False, True) if table == "shards" else (False,):
-                rows = plain_rows(7 + len(found), nodes, parts, beside)
+    for (column, value), beside in product(changes, BESIDE[:2]):
+        for kind in ("change", "double", "change with its hours"):
+            rows = plain_rows(7 + len(found), nodes, parts, beside)
+            if kind == "double":
+                rows[table].append({**rows[table][at], column: value})
+            else:
                 rows[table][at][column] = value
-                if follows:
-                    rows["usage"] = [hour for each in rows["shards"] for hour in hours_of(each)]
-                found.append(rows)
+            if kind == "change with its hours" and table == "shards":
+                rows["usage"] = [hour for each in rows["shards"] for hour in hours_of(each)]
+            found.append(rows)
     fast, slow = both_ways(evidence_of(found, range(7, 7 + len(found))))
     assert fast == slow
 
@@ -200,6 +204,25 @@ def test_each_change_of_a_plain_job_leaves_it_plain_or_to_be_made_alone(table, n
 @settings(max_examples=30, deadline=None)
 def test_all_at_once_or_one_by_one_the_rows_are_the_same(evidence: Evidence) -> None:
     fast, slow = both_ways(evidence)
+    assert fast == slow
+
+
+def test_two_nodes_of_which_one_began_long_after_the_other_ended_are_two_runs() -> None:
+    early = {"started_at": EPOCH - 30 * MINUTE, "ended_at": EPOCH - 20 * MINUTE}
+    shards = [shard(7, "a", nodes_expected=2, **early), shard(7, "b", nodes_expected=2)]
+    hours = [hour for each in shards for hour in hours_of(each)]
+    evidence = evidence_of([{"shards": shards, "usage": hours, "accounting": []}], range(7, 8))
+    assert len(plain(evidence, {}).runs) == 0
+    assert len(exact(evidence, NOW, {})[0]) == 2
+
+
+def test_the_ratio_of_meters_is_that_of_integers_however_large() -> None:
+    # Of these sums the ratio is another one when each is made a float first.
+    found = plain_rows(7, "a", 1, {})
+    big = {"energy_millijoules": 10_006_543_836_296, "power_energy_millijoules": 17_563_665_441_963}
+    hour, *_ = found["usage"]
+    found["usage"] += [{**hour, **big, "hour": EPOCH + n * HOUR} for n in range(513)]
+    fast, slow = both_ways(evidence_of([found], range(7, 8)))
     assert fast == slow
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -348,21 +349,34 @@ def test_a_job_from_before_accounting_was_first_asked_is_not_known_to_be_absent(
     assert verdict(paths, between) == ("pending", "job_not_known_yet")
 
 
+def numbers_of(given: list[tuple[int, int]], since: int, at_a_time: int = 2) -> range:
+    """The numbers since an instant of one cluster, of which some are known at a time."""
+    parts = [given[at : at + at_a_time] for at in range(0, len(given), at_a_time)]
+    columns = [
+        ("lab", *(pa.chunked_array([[pair[n] for pair in part]], pa.int64()) for n in (0, 1)))
+        for part in parts
+    ]
+    return numbers_since(lambda: columns, since).get("lab", range(0))
+
+
 @settings(deadline=None)
 @given(
     gaps=st.lists(st.integers(0, 3), min_size=1, max_size=40),
     unseen=st.sets(st.integers(0, 39)),
     since=st.integers(0, 60),
+    at_a_time=st.integers(1, 50),
 )
-def test_no_number_that_was_given_out_before_is_among_the_numbers_since(gaps, unseen, since) -> None:
+def test_no_number_that_was_given_out_before_is_among_the_numbers_since(
+    gaps, unseen, since, at_a_time
+) -> None:
     given_out = dict(enumerate(itertools.accumulate(gaps), 1))
     seen = [(number, at) for number, at in given_out.items() if number not in unseen]
-    found = numbers_since(seen, since)
+    found = numbers_of(seen, since, at_a_time)
     assert all(given_out[number] >= since for number in found)
     assert {number for number, at in seen if at >= since} <= set(found)
 
 
 def test_a_requeued_job_does_not_make_its_number_a_late_one() -> None:
-    assert numbers_since([(50, 130), (110, 100), (120, 105), (121, 140)], 100) == range(110, 122)
-    assert numbers_since([(67_000_000, 100), (1, 110), (2, 120)], 90) == range(67_000_000, 67_000_001)
-    assert numbers_since([], 0) == range(0)
+    assert numbers_of([(50, 130), (110, 100), (120, 105), (121, 140)], 100) == range(110, 122)
+    assert numbers_of([(67_000_000, 100), (1, 110), (2, 120)], 90) == range(67_000_000, 67_000_001)
+    assert numbers_of([], 0) == range(0)

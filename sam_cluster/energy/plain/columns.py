@@ -92,8 +92,8 @@ class Intervals:
 
 
 def intervals(columns: Columns) -> tuple[Intervals, Numbers]:
-    """The intervals with a figure, and rows that leave one in doubt: of an interval without a figure, over
-    the border of an hour, over a step of the clock, of no length, or at odds with the boundary before it."""
+    """The intervals, and rows that leave one in doubt: of an interval over the border of an hour, over a step
+    of the clock, of no length, or at odds with the boundary before it."""
     c = columns
     by_run = _by_run(c)
     chain, holder, uptime = c.chain[by_run], c.holder[by_run], c.uptime[by_run]
@@ -115,8 +115,7 @@ def intervals(columns: Columns) -> tuple[Intervals, Numbers]:
     span = c.uptime[row] - c.since_uptime[row]
     hour = start // MICROSECONDS_PER_HOUR * MICROSECONDS_PER_HOUR
     doubtful = (
-        (c.since_energy[row] < 0)
-        | (start < 0)
+        (start < 0)
         | (span <= 0)
         | (np.abs(end - start - span) > CLOCK_STEP_MICROSECONDS)
         | (end > hour + MICROSECONDS_PER_HOUR)

@@ -40,7 +40,7 @@ def divide(columns: Columns, units: int) -> Division:
     cuts, odd_units = instants(columns, between)
     used, with_odd_hours = hours(columns, between)
     unheld, with_odd_gaps = gaps(columns, cuts)
-    is_plain[unit[(columns.energy < 0) | columns.restarted]] = False
+    is_plain[unit[columns.restarted]] = False
     is_plain[unit[odd_rows]] = False
     is_plain[np.concatenate([odd_units, with_odd_hours, with_odd_gaps])] = False
     return Division(_of(used, is_plain[unit[used.row]]), _of(unheld, is_plain[unit[unheld.row]]), is_plain)

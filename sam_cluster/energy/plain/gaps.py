@@ -42,7 +42,7 @@ def gaps(columns: Columns, found: Instants) -> tuple[Gaps, Numbers]:
     is_piece = ~found.is_first & (found.interval == UNKNOWN)
     is_before_all = found.is_first & is_same & (claim >= 0) & (claim < found.uptime)
     is_before_all &= (claimed_energy >= 0) & (claimed_energy <= found.energy)
-    is_reset = opens & (says == Previous.OTHER) & ~is_piece
+    is_reset = opens & (says == Previous.OTHER)  # what a piece says of the same time goes before it
 
     claim = np.where(is_same & (np.maximum(claim, 0) < found.uptime), np.maximum(claim, 0), UNKNOWN)
     cause, is_far = _causes(found, claim)
@@ -72,9 +72,9 @@ def _causes(found: Instants, claim: Numbers) -> tuple[Numbers, Mask]:
     """Why the piece before an instant is unattributed, where nobody is known to have held it, by the boundary
     that the start there says was the last before it; and where that is not to be said at a glance, for what
     follows on that boundary was read while nobody held the GPU."""
-    start = np.append(UNKNOWN, found.uptime[:-1])
-    is_known, is_cut = (np.append(False, each[:-1]) for each in (found.is_known, found.is_cut))
-    is_idle = found.is_known & is_known & (claim == start)
+    # Somebody's boundary is there: of an instant that is only told of, the piece after it is held.
+    start, is_cut = np.append(UNKNOWN, found.uptime[:-1]), np.append(False, found.is_cut[:-1])
+    is_idle = found.is_known & (claim == start)
     missing = ~found.is_known | (claim >= start)
     not_idle = np.where(missing, CAUSES.index(Cause.SHARD_MISSING), CAUSES.index(Cause.NOT_METERED))
     return np.where(is_idle, UNKNOWN, not_idle), found.is_known & (claim >= 0) & (claim < start) & is_cut

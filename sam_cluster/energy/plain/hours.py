@@ -48,22 +48,22 @@ def hours(columns: Columns, found: Intervals) -> tuple[Hours, Numbers]:
     # What METERS_DISAGREE says at a boundary is of the stretch before it alone.
     flags = c.flags[row] | np.where(before >= 0, c.flags[before] & ~BIT[Flag.METERS_DISAGREE], 0)
     is_whole = np.logical_and.reduceat(~power_only & (c.power[row] >= 0), first)
-    is_idle_known = np.logical_and.reduceat((c.idle_time[row] >= 0) & (c.idle_energy[row] >= 0), first)
-    idle_time, idle_energy = (
-        np.where(is_idle_known, np.add.reduceat(values[row], first), UNKNOWN)
-        for values in (c.idle_time, c.idle_energy)
-    )
+    energy = c.energy[row] - c.since_energy[row]
+    idle_time = c.idle_time[row]
+    # In proportion to what the counter has: where that stood still, nothing is anybody's part.
+    idle_energy = np.where((c.idle_energy[row] >= 0) & (energy == 0), 0, c.idle_energy[row])
+    is_idle_known = np.logical_and.reduceat((idle_time >= 0) & (idle_energy >= 0), first)
     model = np.where(c.model[row] >= 0, c.model[row], NO_MODEL)
     least = np.minimum.reduceat(model, first)
     return Hours(
         row=row[first],
         hour=hour[first],
         held=np.add.reduceat(c.uptime[row] - c.since_uptime[row], first),
-        energy=np.add.reduceat(c.energy[row] - c.since_energy[row], first),
+        energy=np.add.reduceat(energy, first),
         uncertainty=np.add.reduceat(uncertainty, first),
         power=np.where(is_whole, np.add.reduceat(c.power[row], first), UNKNOWN),
-        idle_time=idle_time,
-        idle_energy=idle_energy,
+        idle_time=np.where(is_idle_known, np.add.reduceat(idle_time, first), UNKNOWN),
+        idle_energy=np.where(is_idle_known, np.add.reduceat(idle_energy, first), UNKNOWN),
         model=np.where(least == NO_MODEL, UNKNOWN, least),
         flags=np.bitwise_or.reduceat(flags, first),
     ), doubtful

@@ -37,9 +37,9 @@ class Instants:
 
 
 def instants(columns: Columns, found: Intervals) -> tuple[Instants, Numbers]:
-    """The instants, and the units with one that is in doubt: two values or two starts there, two intervals
-    over one piece, a counter that runs backwards, a piece that is not in the hour of its interval or over a
-    step of the clock."""
+    """The instants, and the units with one that is in doubt: no value, two values or two starts there, two
+    intervals over one piece, a counter that runs backwards, a piece that is not in the hour of its interval
+    or over a step of the clock."""
     c = columns
     # Where a run's boundary before has not come, the one after it tells of the instant.
     told = found.row[found.before == UNKNOWN]

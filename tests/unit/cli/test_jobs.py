@@ -74,6 +74,7 @@ def test_a_job_without_a_figure_has_null_and_a_reason(
         (("--period", "2026-10-21"), ["213"]),
         (("--period", "2026-10", "-u", "zoe,nobody"), ["213"]),
         (("--period", "2026Q4", "-A", "cv-new"), ["204"]),
+        (("--period", "2026-10", "-s", "f,TIMEOUT"), ["204", "206"]),
         (("--period", "last-month", "--group", "speech"), ["213"]),
         ((), []),
     ],
@@ -136,6 +137,7 @@ def test_csv_has_a_record_a_job_and_the_same_figures(store: Path, capsys: pytest
         (("--period", "2026-10", "-S", "2026-10-01"), "--period stands in place of -S and -E"),
         (("-E", "2026-10-01"), "-E needs -S with it"),
         (("-S", "2026-10-02", "-E", "2026-10-01"), "before it begins"),
+        (("-s", "DONE"), "COMPLETED (CD)"),
     ],
 )
 def test_what_cannot_be_meant_is_a_usage_error(

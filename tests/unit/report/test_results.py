@@ -353,3 +353,28 @@ def test_one_reading_serves_many_pages_and_names_each_job_by_one_value() -> None
     shared = [job for each in found for job in each.jobs if job.job_id == "111_0"]
     assert len(shared) == 2
     assert shared[0] is shared[1]
+
+
+@given(
+    named=st.lists(
+        st.lists(st.sampled_from(["101", "105", "111", "111_1", "300", "not a job"]), max_size=3), max_size=4
+    ),
+    submitted=st.lists(st.integers(1, 9), min_size=4, max_size=4),
+    days=st.tuples(st.integers(1, 9), st.integers(1, 5)),
+    group=st.sampled_from([None, "vision", "nobody's"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_what_is_read_for_a_period_is_all_that_counts_in_it(
+    named: list[list[str]], submitted: list[int], days: tuple[int, int], group: str | None
+) -> None:
+    rows = [
+        result_row(number, 0.8, job_ids, submitted_at=at(f"2026-10-{day:02} 12:00"))
+        for number, (job_ids, day) in enumerate(zip(named, submitted, strict=False), 1)
+    ]
+    tables = MemoryTables({**JOBS, "results": rows})
+    start, length = days
+    period = Selection(
+        start=at(f"2026-10-{start:02} 00:00"), end=at(f"2026-10-{start + length:02} 00:00"), group=group
+    )
+    meant = choose(read_results(tables, Config()), period)
+    assert choose(read_results(tables, Config(), period), period) == meant

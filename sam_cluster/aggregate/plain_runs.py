@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sam_cluster.core.model import Flag
+from sam_cluster.energy.plain.columns import BIT, FLAGS
 from sam_cluster.store.numbers import (
     Mask,
     Numbers,
@@ -26,11 +27,9 @@ from sam_cluster.store.numbers import (
     uneven,
 )
 
-from .evidence import RUN_KEY, Evidence
+from .evidence import Evidence
 from .join import SLACK_MICROSECONDS
 
-FLAGS = tuple(sorted(Flag))
-BIT = {flag: 1 << at for at, flag in enumerate(FLAGS)}
 #: What all shards of a plain job's run agree on.
 SAME_IN_ALL = ("run_id", "restart", "user", "account")
 #: Instants from here on (in the year 2255) are left to integers without an end.
@@ -72,9 +71,6 @@ def outlines(evidence: Evidence) -> Outlines:
     is_odd[job[(np.minimum(started, ended) <= 0) | (np.maximum(started, ended) >= LATEST)]] = True
     expected = integers(shards["nodes_expected"])
     is_odd[job[mask(pc.less_equal(shards["nodes_expected"], 0))]] = True
-    # A run that is in two jobs has the same hours in both.
-    run = numbers([shards[name] for name in RUN_KEY])
-    is_odd[job[np.isin(run, uneven(job, run, count_of(run)))]] = True
     # Each part of it has come, and the last.
     parts = np.bincount(node, minlength=nodes)
     missing = greatest(integers(shards["part"]), node, nodes) + 1 != parts

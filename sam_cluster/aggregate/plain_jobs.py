@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sam_cluster.core.model import Flag
+from sam_cluster.energy.plain.columns import BIT, FLAGS
 from sam_cluster.energy.quality import quality
 from sam_cluster.store.numbers import Mask, Numbers, integers, mask, one_of_each
 from sam_cluster.store.schemas import INSTANT, JOBS, RUNS, WORDS
@@ -24,7 +25,7 @@ from .evidence import JOB_KEY, Evidence
 from .join import SLACK_MICROSECONDS
 from .plain_host import host_figures
 from .plain_hours import figures
-from .plain_shards import BIT, FLAGS, LATEST, SAME_IN_ALL, Outlines, outlines
+from .plain_runs import LATEST, SAME_IN_ALL, Outlines, outlines
 
 #: The time of fewer GPUs, up to LATEST, is far from the end of an int64.
 MANY_GPUS = 1 << 10
@@ -158,7 +159,7 @@ def _is_nothing(evidence: Evidence) -> Mask:
 def _by_flags(flags: Numbers, of_list: Callable[[list[Flag]], Any], kind: pa.DataType) -> pa.Array:
     """What is said of each set of flags."""
     distinct, at = np.unique(flags, return_inverse=True)
-    lists = [[flag for flag in FLAGS if bits & BIT[flag]] for bits in distinct.tolist()]
+    lists = [sorted(flag for flag in FLAGS if bits & BIT[flag]) for bits in distinct.tolist()]
     return pa.array([of_list(each) for each in lists], kind).take(pa.array(at))
 
 
