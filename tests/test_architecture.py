@@ -39,7 +39,7 @@ FILES: dict[str, set[str]] = {"agent/seal.py": {"store"}}
 
 #: Libraries that one file only may import, so that it can be replaced and its absence be borne.
 VENDORS: dict[str, set[str]] = {
-    "pynvml": {"agent/nvml.py"},
+    "pynvml": {"agent/nvml.py", "agent/samples.py"},
     "pyslurm": {"accounting/pyslurm_source.py"},
     "obstore": {"store/bucket.py"},
     "dask": {"aggregate/spread/wiring.py"},
