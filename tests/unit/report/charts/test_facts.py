@@ -196,6 +196,7 @@ def test_any_waiting_time_can_be_drawn(median: float, ninetieth: float) -> None:
     lab = LabWaiting(label="lab", jobs=1, median_seconds=median, ninetieth_percentile_seconds=ninetieth)
     picture = waiting([lab])
     assert picture is not None
+    assert picture.description.startswith(f"1 lab. The median waiting time is {duration(median)}; ")
     assert "NaN" not in picture.wide
     marks = [e for e in parsed(picture.wide).iter() if tag(e) in ("line", "path")]
     assert len(marks) > 5
