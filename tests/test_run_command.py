@@ -70,7 +70,6 @@ def test_without_nvml_the_command_runs_and_the_figure_is_unknown_with_its_reason
     assert done.stdout == "ran\n"
     assert (row["energy_millijoules"], row["quality"]) == (None, "unknown")
     assert row["reason"] == "nvml_absent"
-    assert row["seconds"] < 5  # the command did not wait for a reading that cannot come
 
 
 def test_a_command_that_is_not_there_is_a_clear_error(standin: Standin) -> None:
