@@ -44,6 +44,7 @@ COLUMNS = (
     Column("GPUs", "gpus", right=True),
     Column("GPU-hours", "gpu_seconds", _gpu_hours, right=True),
     Column("kWh", "energy_millijoules", numbers.kwh, right=True),
+    Column("±", "uncertainty_millijoules", numbers.kwh, right=True),
     Column("Quality", "quality"),
     Column("Flags", "flags", words),
 )

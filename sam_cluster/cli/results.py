@@ -23,6 +23,7 @@ COLUMNS = (
     Column("Group", "group"),
     Column("Accuracy", "accuracy", numbers.accuracy, right=True),
     Column("kWh", "energy_millijoules", numbers.kwh, right=True),
+    Column("±", "uncertainty_millijoules", numbers.kwh, right=True),
     Column("Quality", "quality"),
     Column("SAM", "sam", numbers.number, right=True),
     Column("SAM undefined", "sam_reason"),

@@ -119,7 +119,7 @@ def test_the_table_shows_the_runs_of_a_requeued_job_below_it(
         ["run", "0"],
         ["run", "1"],
     ]
-    assert [line.split()[-3] for line in lines[4:]] == ["1.00", "2.00"]
+    assert [line.split()[-4] for line in lines[4:]] == ["1.00", "2.00"]  # then ±, quality, flags
 
 
 def test_csv_has_a_record_a_job_and_the_same_figures(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
