@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sam_cluster.accounting.records import JobRecord
 from sam_cluster.aggregate.flow import Outcome, aggregate
-from sam_cluster.aggregate.wiring import LocalExecutor
+from sam_cluster.aggregate.spread.wiring import LocalExecutor
 from sam_cluster.core.config import Config
 from sam_cluster.store.paths import StorePaths
 from sam_cluster.store.rows import rows_digest, to_rows

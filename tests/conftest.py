@@ -1,20 +1,32 @@
-"""Which tests may run side by side: `pytest -n 2 --dist loadgroup` gives each group to one process."""
+"""Which tests may run side by side (`pytest -n 2`): each group is one process's."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-HERE = Path(__file__).parent
-#: The first two start daemons, send signals and look through processes: one after another.
-GROUPS = {"agent": "node", "slurm": "node", "browser": "browser"}
+if TYPE_CHECKING:
+    from xdist.scheduler import LoadScopeScheduling
+
+#: Agents and Slurm start daemons, send signals and look through processes: one after another. A browser is
+#: started once.
+GROUPS = {"tests/agent": "node", "tests/slurm": "node", "tests/browser": "browser"}
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What shares a fixture that is dear to make stays together: a directory's, else a file's."""
-    for item in items:
-        path = item.path.relative_to(HERE)
-        group = GROUPS.get(path.parts[0], str(path))
-        item.add_marker(pytest.mark.xdist_group(group))
+def group_of(nodeid: str) -> str:
+    """What shares what is dear to make stays together: a directory, else a file."""
+    file = nodeid.partition("::")[0]
+    return GROUPS.get(file.rpartition("/")[0], file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """By group, the largest first."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return ByGroup(config, log)

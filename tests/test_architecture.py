@@ -39,12 +39,12 @@ FILES: dict[str, set[str]] = {"agent/seal.py": {"store"}}
 
 #: Libraries that one file only may import, so that it can be replaced and its absence be borne.
 VENDORS: dict[str, set[str]] = {
-    "pynvml": {"agent/nvml.py"},
+    "pynvml": {"agent/nvml.py", "agent/samples.py"},
     "pyslurm": {"accounting/pyslurm_source.py"},
     "obstore": {"store/bucket.py"},
-    "dask": {"aggregate/wiring.py"},
-    "distributed": {"aggregate/workers.py"},
-    "dask_jobqueue": {"aggregate/slurm_workers.py"},
+    "dask": {"aggregate/spread/wiring.py"},
+    "distributed": {"aggregate/spread/workers.py"},
+    "dask_jobqueue": {"aggregate/spread/slurm.py"},
     "jinja2": {"report/render.py"},
     "weasyprint": {"report/pdf.py"},
     "vl_convert": {"report/charts/drawing.py"},
@@ -161,7 +161,7 @@ def test_an_import_against_the_layers_is_named_with_its_line(file: str, source: 
         ("report/render.py", "import jinja2"),
         ("store/shards.py", "from ..core.errors import ShardError"),
         ("cli/main.py", "from sam_cluster import __version__"),
-        ("aggregate/wiring.py", "import dask"),
+        ("aggregate/spread/wiring.py", "import dask"),
     ],
 )
 def test_an_import_along_the_layers_is_let_pass(file: str, source: str) -> None:

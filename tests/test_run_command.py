@@ -69,7 +69,7 @@ def test_without_nvml_the_command_runs_and_the_figure_is_unknown_with_its_reason
     (row,) = json.loads(done.stderr)
     assert done.stdout == "ran\n"
     assert (row["energy_millijoules"], row["quality"]) == (None, "unknown")
-    assert row["reason"]
+    assert row["reason"] == "nvml_absent"
 
 
 def test_a_command_that_is_not_there_is_a_clear_error(standin: Standin) -> None:

@@ -45,7 +45,7 @@ QUESTIONS = re.findall(r"^### (.*\?)$", TEXT, re.MULTILINE)
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Jobs of two accounts, in and beside the month, one of unknown energy, and superseded files."""
+    """Jobs of two accounts and of none, in and beside the month, one of unknown energy; superseded files."""
     root = tmp_path_factory.mktemp("tables") / "store"
     root.mkdir()
     jobs = [
@@ -54,11 +54,18 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         job_rows(3, "2026-10-05 23:00", 2, None, state="FAILED"),
         job_rows(4, "2026-10-31 22:30", 1, 0.75, account="nlp", user="ben", state="FAILED"),
         job_rows(5, "2026-10-31 23:00", 1, 4.0, account="nlp", user="ben"),
+        without_accounting(job_rows(6, "2026-10-20 10:00", 1, 1.25)),
     ]
     gap = gap_row("GPU-1", at("2026-10-01 03:30"), 20, 55.0)
     make_store(root, jobs[0] | {"gaps": [gap | {"energy_millijoules": 1}]})
     make_store(root, together(*jobs, {"gaps": [gap]}))
     return root
+
+
+def without_accounting(rows: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    """Of a job of which Slurm's accounting says nothing, account and state are null."""
+    nothing = {"account": None, "state": None}
+    return rows | {"jobs": [row | nothing for row in rows["jobs"]]}
 
 
 def kwh(rows: list[dict[str, Any]]) -> float | None:
@@ -72,7 +79,7 @@ def grouped(
     found: dict[Any, list[dict[str, Any]]] = {}
     for row in rows:
         found.setdefault(key(row), []).append(row)
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items(), key=lambda item: (item[0] is None, item[0])))
 
 
 def expected(store: Path) -> dict[str, Answer]:

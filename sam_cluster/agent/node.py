@@ -184,6 +184,11 @@ class NodeMeter:
         return self._gpus.release_state
 
     @property
+    def is_without_nvml(self) -> bool:
+        """Whether NVML was asked for, and said that there is none to be had."""
+        return self._gpus.refuses(None, ever_read=False)
+
+    @property
     def is_reading_idle(self) -> bool:
         """Whether a reading is waited for of a GPU that nobody holds."""
         return self._idle.asked_at is not None
@@ -364,7 +369,7 @@ class NodeMeter:
         if run.gpus is None:
             reasons = {word: self._gpus.trouble_of(None) for word in run.facts.devices}
         if not run.since and reason is None:
-            reason = next(iter(reasons.values()), Reason.NO_READING)
+            reason = next(iter(reasons.values()), self._gpus.trouble_of(None))
         self._close_part(run, final=True, at=last, reasons=reasons, reason=reason)
         self._runs.remove(run)
         self._complete += [run.log, *self._idle.close()]

@@ -1,9 +1,8 @@
-"""The NVIDIA driver through NVML: the only place that imports pynvml."""
+"""The NVIDIA driver through NVML: but for `samples`, the only place that imports pynvml."""
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pynvml
@@ -17,6 +16,7 @@ from .looks import Looks
 from .nvml_policy import driver_error, policy
 from .ports import Calls, Clock, DriverError, GpuInfo, Inventory, RawReading, Remedy
 from .ring import Ring
+from .samples import samples_since
 
 #: Of a call that took longer it cannot be said when the counter was read.
 SLOW_MICROSECONDS = 1_000_000
@@ -28,19 +28,8 @@ MODULE_NAME = "GH200"
 REFUSALS_BELIEVED = 5
 
 
-def _unpacked(kind: int, samples: Any) -> Iterator[Power]:
-    """Stamps and milliwatts, from the memory behind nvmlSample_t: field by field it takes ten times as
-    long, which is felt at some hundred samples a look."""
-    if not samples:
-        return iter(())
-    layout = "=QI4x" if kind == pynvml.NVML_VALUE_TYPE_UNSIGNED_INT else "=QQ"
-    memory = memoryview(samples[0]._b_base_).cast("B")
-    rows = struct.iter_unpack(layout, memory[: len(samples) * struct.calcsize(layout)])
-    return ((int(stamp), int(milliwatts)) for stamp, milliwatts in rows)
-
-
 class Nvml:
-    """A Driver on the installed libnvidia-ml. At most five calls a reading: the counter, and two a ring.
+    """A Driver on the installed libnvidia-ml. At most three calls a reading: the counter, and one a ring.
 
     Each GPU is read by one thread at a time; several GPUs may be read at once, NVML is thread-safe.
     """
@@ -218,7 +207,7 @@ class Nvml:
         """Stamps and values of a ring after a stamp, in the order of time; a GPU that has no such ring is
         remembered in `without`."""
         try:
-            kind, samples = self._log.call(pynvml.nvmlDeviceGetSamples, handle, of_what, since)
+            series = self._log.call(samples_since, handle, of_what, since)
         except pynvml.NVMLError as error:
             remedy = policy(error.value).remedy
             if remedy in (Remedy.CLOSE, Remedy.REOPEN):
@@ -226,9 +215,7 @@ class Nvml:
             if remedy is Remedy.FALL_BACK:
                 without.add(uuid)
             return []
-        series = [point for point in _unpacked(kind, samples) if point[0] > since]
-        series.sort()
-        return series
+        return sorted(point for point in series if point[0] > since)
 
     def _on_uptime(self, series: list[tuple[int, int]], uptime: int) -> tuple[tuple[int, int], ...]:
         """The driver's stamps are of the wall clock, of which one that jumped puts samples into the future,

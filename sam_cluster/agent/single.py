@@ -86,7 +86,8 @@ class MeteredCommand:
         self._meter.event(Event(kind, kind, uptime, self._clock.now_microseconds(), self._boot_id, environ))
 
     def _is_started(self) -> bool:
-        return all(run.gpus is not None and not run.waiting for run in self._meter.open_runs)
+        is_read = all(run.gpus is not None and not run.waiting for run in self._meter.open_runs)
+        return is_read or self._meter.is_without_nvml
 
     def _wait(self, is_over: Callable[[], bool], longest: int | None, *descriptors: int) -> None:
         """Step until it is over. `longest` in microseconds."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -120,11 +121,12 @@ def _jobs(rows: pa.Table) -> set[tuple[str, int]]:
 
 def _table(records: Sequence[JobRecord], lacks: frozenset[str]) -> pa.Table:
     """Records as rows of `accounting`."""
-    columns = [
-        pa.array([getattr(record, FIELDS.get(column.name, column.name)) for record in records], column.type)
-        for column in ACCOUNTING
-    ]
-    rows = pa.Table.from_arrays(columns, schema=ACCOUNTING)
+    if not records:
+        return empty("accounting")
+    values = attrgetter(*(FIELDS.get(name, name) for name in ACCOUNTING.names))
+    columns = zip(*map(values, records), strict=True)
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, ACCOUNTING.types, strict=True)]
+    rows = pa.Table.from_arrays(arrays, schema=ACCOUNTING)
     if "restart_count" in lacks:
         # A count that was inferred from the rows of one answer is another in the next answer.
         at = ACCOUNTING.get_field_index("restart")

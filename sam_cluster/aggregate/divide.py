@@ -15,7 +15,7 @@ from .beside import beside
 from .claims import shared_days
 from .evidence import Job
 from .exact import divide_exactly
-from .plain_gpus import divide_plainly
+from .plain.gpus import divide_plainly
 from .touched import ends_of_set_back, read_touching, touched_days
 from .units import Pairs, Units
 

@@ -39,7 +39,7 @@ from .results import Collected, Names, empty_box, fold_results, user_name
 from .samples import SHARD_COLUMNS, fold_samples, read_samples
 from .secret import Salt, keep_salt, new_salt
 from .shares import Granted, ask_shares, keep_shares
-from .wiring import Answer, Executor, Item, Progress, batches, silent
+from .spread.wiring import Answer, Executor, Item, Progress, batches, silent
 
 SHARDS_AT_ONCE = 20_000
 #: Another writer may win so many times before this one gives up.

@@ -18,9 +18,9 @@ from sam_cluster.store.shards import Footer, is_current, parse_footer, read_foot
 from sam_cluster.store.soundness import complaint
 
 from .inbox import InboxFile, Rejected, read
-from .shard_columns import rows_of
+from .plain.shards import rows_of
 from .shard_rows import Row, reading_rows, shard_row
-from .waiting import answers
+from .spread.waiting import answers
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from sam_cluster.store.rows import from_rows, to_rows
 from .accounting import Asked
 from .evidence import JOB_KEY, Evidence, Job, jobs_table, of_jobs
 from .join import Attempt, attempts, group_jobs, group_shards
-from .plain_jobs import HAD_GPUS_COLUMNS, had_gpus, plain
+from .plain.jobs import HAD_GPUS_COLUMNS, had_gpus, plain
 from .shard_rows import Row
 from .summarise import SHARD_MARGIN_MICROSECONDS, job_row, outline, run_row
 

@@ -27,7 +27,7 @@ from sam_cluster.store.columns import Integers, all_of, integers
 from sam_cluster.store.commit import Transaction
 from sam_cluster.store.rows import day_of, day_start, empty, in_order
 from sam_cluster.store.schemas import KEYS, SAMPLES
-from sam_cluster.store.shards import read_sample_rows
+from sam_cluster.store.shards import SAMPLE_ROWS, read_sample_rows
 from sam_cluster.store.soundness import INT64
 from sam_cluster.store.tables import SAMPLES_KEPT_FROM
 
@@ -57,26 +57,24 @@ class SampleBatch:
 def read_samples(shards: Sequence[tuple[InboxFile, Row]]) -> SampleBatch:
     """The samples of some shards as rows of the table."""
     batch = SampleBatch()
-    parts = [batch.rows]
+    read: list[tuple[Row, pa.Table]] = []
     for file, shard in shards:
         try:
-            rows = read_sample_rows(file.path)
+            read.append((shard, read_sample_rows(file.path)))
         except FileNotFoundError:
             batch.missing.append(file.path)
-            continue
         except OSError:
             batch.unread.append(file.path)
-            continue
         except ShardError as error:
             reason = f"{error}; its energy is in the tables"
             batch.rejected.append(Rejected(file.path, f"{file.node}.{file.name}", reason))
-            continue
-        columns: dict[str, Any] = {name: rows[name] for name in rows.column_names}
-        for name in SHARD_COLUMNS[1:]:
-            indices = pa.array(np.zeros(len(rows), np.int32))
-            columns[name] = pa.DictionaryArray.from_arrays(indices, pa.array([shard[name]], pa.string()))
-        parts.append(pa.table(columns).select(ENCODED.names).cast(ENCODED))
-    batch.rows = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
+    rows = pa.concat_tables([SAMPLE_ROWS.empty_table(), *(its for _, its in read)])
+    columns: dict[str, Any] = {name: rows[name] for name in rows.column_names}
+    of_shard = pa.array(np.repeat(np.arange(len(read)), np.array([len(its) for _, its in read], np.int64)))
+    for name in SHARD_COLUMNS[1:]:
+        names = pa.array([shard[name] for shard, _ in read], pa.string())
+        columns[name] = names.dictionary_encode().take(of_shard)
+    batch.rows = pa.table(columns).select(ENCODED.names).cast(ENCODED).unify_dictionaries().combine_chunks()
     return batch
 
 
@@ -158,10 +156,9 @@ def _numbers(column: pa.ChunkedArray) -> Integers:
         plain = column.combine_chunks().cast(pa.int64())
         return integers(plain, unknown=INT64)
     words = column.chunk(0).dictionary if column.num_chunks else pa.array([], pa.string())
-    ranks = np.empty(len(words), np.int64)
-    ranks[pc.sort_indices(words).to_numpy()] = np.arange(len(words))
+    ranks = pc.rank(words, tiebreaker="dense").to_numpy().astype(np.int64)
     indices = [integers(chunk.indices.cast(pa.int64()), unknown=-1) for chunk in column.chunks]
-    numbers: Integers = np.append(ranks, len(words))[np.concatenate([np.zeros(0, np.int64), *indices])]
+    numbers: Integers = np.append(ranks, len(words) + 1)[np.concatenate([np.zeros(0, np.int64), *indices])]
     return numbers
 
 

@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Aggregates; exit code 3 where something could not be taken in, with the reasons on stderr."""
     from sam_cluster.aggregate.flow import aggregate
-    from sam_cluster.aggregate.workers import open_executor
+    from sam_cluster.aggregate.spread.workers import open_executor
     from sam_cluster.report.text import visible
     from sam_cluster.store.paths import StorePaths
     from sam_cluster.submissions.munge import Munge

@@ -70,7 +70,7 @@ def _aggregate(
 ) -> Outcome:
     from sam_cluster.accounting.saved import SavedSource
     from sam_cluster.aggregate.flow import aggregate
-    from sam_cluster.aggregate.wiring import LocalExecutor
+    from sam_cluster.aggregate.spread.wiring import LocalExecutor
     from sam_cluster.simulation.people import NAMES, SimulatedMunge
 
     return aggregate(

@@ -102,7 +102,10 @@ def _contents(paths: StorePaths) -> Iterator[Finding]:
         number = Tables(paths).snapshot().number
     except (StoreError, OSError) as error:
         yield Finding(
-            "tables can be read", Status.WRONG, str(error), "restore them, or aggregate into a new store"
+            "tables can be read",
+            Status.WRONG,
+            str(error),
+            "do what it says; where tables were lost, restore them or aggregate into a new store",
         )
         return
     mend = "run sam-cluster aggregate, from a timer on one host"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 HELP = "where the energy of each GPU went: runs + idle + unattributed = the increase of its counter"
 TOTAL = "total"
+#: Of the table alone: the known part with what is unknown beside it.
+UNATTRIBUTED = "unattributed"
 
 LEDGER_KEYS = (
     "cluster", "node", "gpu_uuid", "runs_millijoules", "idle_millijoules", "unattributed_millijoules",
@@ -36,12 +39,20 @@ def _to_the_second(instant: str) -> str:
     return instant[:19]
 
 
+def _unattributed(row: Mapping[str, Any]) -> str:
+    """At least so much, or unknown, where there are gaps of unknown energy: those are not zero."""
+    known = row["unattributed_millijoules"]
+    if not any(row[f"{cause}_unknown"] for cause in Cause):
+        return numbers.kwh(known)
+    return f"≥ {numbers.kwh(known)}" if known else numbers.UNKNOWN
+
+
 COLUMNS = (
     Column("Node", "node"),
     Column("GPU", "gpu_uuid"),
     Column("Runs kWh", "runs_millijoules", numbers.kwh, right=True),
     Column("Idle kWh", "idle_millijoules", numbers.kwh, right=True),
-    Column("Unattributed kWh", "unattributed_millijoules", numbers.kwh, right=True),
+    Column("Unattributed kWh", UNATTRIBUTED, right=True),
     Column("Counter kWh", "counter_millijoules", numbers.kwh, right=True),
     Column("Closes", "closes", _yes),
     Column("Resets unseen", "counter_reset_unknown", right=True),
@@ -61,9 +72,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints a row a GPU and one of all; exit code 3 where energy is unattributed or a sum does not close."""
+    """Prints a row a GPU and one of all; exit code 3 where energy is unattributed, a gap's is unknown, or a
+    sum does not close."""
     from sam_cluster.report.gpu_ledger import ledgers_of, total_of
     from sam_cluster.report.ledger import usage_of
+    from sam_cluster.report.words import CAUSES
 
     config = options.config_of(args)
     zone = options.zone_of(config)
@@ -76,7 +89,12 @@ def run(args: argparse.Namespace) -> int:
     rows = [_object(*gpu, ledger, zone) for gpu, ledger in ledgers.items()]
     total = total_of(ledgers.values())
     rows.append(_object(None, TOTAL, None, total, zone))
-    show(rows, LEDGER_KEYS, COLUMNS, args.format, sys.stdout)
+    shown = [{**row, UNATTRIBUTED: _unattributed(row)} for row in rows] if args.format == "table" else rows
+    show(shown, LEDGER_KEYS, COLUMNS, args.format, sys.stdout)
+    if not ledgers:
+        options.say_none("GPU", period)
+    for cause, count in sorted(total.unknown.items()):
+        print(f"gaps of unknown energy: {count}. {CAUSES[cause]}", file=sys.stderr)
     is_whole = all(ledger.is_whole for ledger in ledgers.values())
     return EXIT_DONE if is_whole else EXIT_INCOMPLETE
 

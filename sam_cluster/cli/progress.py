@@ -33,7 +33,8 @@ class Stage:
     of: int
 
     def text(self, now: float) -> str:
-        """`12,000 of 20,000 shards, 4,100/s, 2 s left`; without parts `accounting, 3 s`."""
+        """`12,000 of 20,000 shards, 4,100/s, 2 s left`; without parts `accounting, 3 s`. Fewer
+        than one in ten seconds have no rate."""
         seconds = now - self.began_at
         if not self.of:
             return f"{self.name}, {duration(seconds)}"
@@ -41,8 +42,8 @@ class Stage:
         if self.done == self.began_with or seconds <= 0:
             return told
         rate = (self.done - self.began_with) / seconds
-        shown = f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
-        return f"{told}, {shown}/s, {duration((self.of - self.done) / rate)} left"
+        shown = f"{rate:,.0f}/s, " if rate >= 10 else f"{rate:.1f}/s, " if rate >= 0.1 else ""
+        return f"{told}, {shown}{duration((self.of - self.done) / rate)} left"
 
 
 def duration(seconds: float) -> str:

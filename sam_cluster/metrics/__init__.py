@@ -22,7 +22,7 @@ from .ranking import (
     places,
 )
 from .reaching import energy_to_reach, shared_accuracies
-from .score import UNITS_PER_KWH, sam, sam_log1p, sam_of_measurement
+from .score import UNITS_PER_KWH, sam, sam_log1p, sam_of_measurement, sam_range
 from .shorter_runs import AMOUNTS, PROBABILITY, Refusal, Refused, ShorterRun
 
 __all__ = [
@@ -59,6 +59,7 @@ __all__ = [
     "sam",
     "sam_log1p",
     "sam_of_measurement",
+    "sam_range",
     "shared_accuracies",
     "theil_parts",
     "theil_t",

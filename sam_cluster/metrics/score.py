@@ -76,6 +76,33 @@ def sam_of_measurement(
     return formula(electricity)
 
 
+def sam_range(
+    accuracy: SupportsFloat,
+    energy_kwh: SupportsFloat,
+    uncertainty_kwh: SupportsFloat,
+    *,
+    alpha: float = 5.0,
+    beta: float = 5.0,
+    unit: str = "kWh",
+) -> tuple[float, float] | None:
+    """The scores at both ends of an energy's uncertainty, the lower one first; None where SAM is undefined.
+
+    Near one unit of electricity a small uncertainty becomes a wide range. Parameters and errors are those
+    of `sam`.
+    """
+    if isinstance(
+        sam_of_measurement(
+            accuracy, energy_kwh, uncertainty_kwh=uncertainty_kwh, alpha=alpha, beta=beta, unit=unit
+        ),
+        Undefined,
+    ):
+        return None
+    energy, off = amount(energy_kwh, "energy_kwh"), amount(uncertainty_kwh, "uncertainty_kwh")
+    low, high = (sam(accuracy, end, alpha, beta, unit) for end in (energy + off, energy - off))
+    assert not isinstance(low, Undefined) and not isinstance(high, Undefined)
+    return low, high
+
+
 def sam_log1p(
     accuracy: SupportsFloat | None,
     energy_kwh: SupportsFloat | None,

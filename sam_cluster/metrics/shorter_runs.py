@@ -47,8 +47,9 @@ class ShorterRun:
     """What a run of some length took. `amount` is its epochs, or its fraction of the data.
 
     `conditions` is what must be the same for all runs, such as model, task and GPU model, each by its
-    name; what is not known of a run is not there, and agrees with anything. Raises ValueError for an
-    amount outside AMOUNTS, an energy that no run can take, and one that is not as its quality.
+    name; what is not known of a run is not there, and agrees with anything. `uncertainty_kwh` is what the
+    energy may be off by for itself: what all runs are off by alike scales the whole line. Raises ValueError
+    for an amount outside AMOUNTS, an energy that no run can take, and one that is not as its quality.
     """
 
     amount: float

@@ -47,14 +47,17 @@ class Values:
     def have(self, segments: np.ndarray, rows: pa.Table, *names: str) -> np.ndarray:
         """Whether they have a value at the uptimes of rows of these segments, by column and row."""
         columns = [numbers(rows, name) for name in names]
-        # One number for a segment and an uptime, to look up all of them at once.
-        uptimes = np.unique(np.concatenate([self.uptime, *columns]))
-
-        def place(segment: np.ndarray, uptime: np.ndarray) -> np.ndarray:
-            return np.asarray(segment * len(uptimes) + np.searchsorted(uptimes, uptime))
-
-        known = place(self.segment, self.uptime)
-        return np.array([np.isin(place(segments, column), known) for column in columns])
+        segment = np.concatenate([self.segment, *([segments] * len(columns))])
+        uptime = np.concatenate([self.uptime, *columns])
+        # In order, what is the same lies together; the first ones of all are the values themselves.
+        order = np.lexsort((uptime, segment))
+        is_new = np.ones(len(order), bool)
+        is_new[1:] = (np.diff(segment[order]) != 0) | (np.diff(uptime[order]) != 0)
+        group = np.empty(len(order), np.int64)
+        group[order] = np.cumsum(is_new) - 1
+        known = np.zeros(len(order), bool)
+        known[group[: len(self.segment)]] = True
+        return known[group[len(self.segment) :]].reshape(len(columns), len(segments))
 
     def find(self, segment: int, uptime: int) -> int | None:
         """The place of a value; None where there is none. They are in order."""

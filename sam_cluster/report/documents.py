@@ -28,8 +28,8 @@ RESULT_KEYS = (
     "submission_id", "submitted_at", "cluster", "job_ids", "jobs_unknown", "user", "account", "group", "task",
     "metric", "dataset", "split", "model", "note", "epochs", "data_fraction", "checkpoint_sha256", "accuracy",
     "energy_millijoules", "energy_kwh", "uncertainty_millijoules", "quality", "electricity_kwh", "sam",
-    "sam_reason", "sam_at_most", "alpha", "beta", "unit", "log_base", "sam_scope", "verdict", "reason",
-    "superseded_by", "digest",
+    "sam_low", "sam_high", "sam_reason", "sam_at_most", "alpha", "beta", "unit", "log_base", "sam_scope",
+    "verdict", "reason", "superseded_by", "digest",
 )  # fmt: skip
 
 
@@ -104,6 +104,8 @@ def result_object(result: Result, zone: ZoneInfo) -> dict[str, Any]:
         "quality": result.quality.value,
         "electricity_kwh": result.electricity_kwh,
         "sam": result.sam,
+        "sam_low": result.sam_range[0] if result.sam_range else None,
+        "sam_high": result.sam_range[1] if result.sam_range else None,
         "sam_reason": result.sam_reason.value if result.sam_reason else None,
         "sam_at_most": result.sam_at_most,
         "alpha": result.alpha,

@@ -15,7 +15,7 @@ from ..core.model import Quality
 from ..core.tasks import Task
 from ..core.times import utc_microseconds
 from ..core.units import kwh_from_millijoules
-from ..metrics import Undefined, UndefinedReason, sam_of_measurement
+from ..metrics import Undefined, UndefinedReason, sam_of_measurement, sam_range
 from ..store.named import are_within
 from .corrections import Stated, superseded
 from .named_jobs import Electricity, NamedJob, NamedJobs, among, electricity_of, rows_named
@@ -58,6 +58,7 @@ class Result:
     sam: float | None
     sam_reason: UndefinedReason | None
     sam_at_most: float | None
+    sam_range: tuple[float, float] | None  # at both ends of what the electricity may be off by
     alpha: float
     beta: float
     unit: str
@@ -249,6 +250,7 @@ def _result(
         sam=None if isinstance(score, Undefined) else score,
         sam_reason=undefined.reason if undefined else None,
         sam_at_most=undefined.at_most if undefined else None,
+        sam_range=None if undefined else _score_range(row, electricity, config),
         alpha=config.alpha,
         beta=config.beta,
         unit=config.unit,
@@ -269,6 +271,18 @@ def _score(row: dict[str, Any], electricity: Electricity, config: Config) -> flo
         _counted_kwh(electricity.energy_millijoules, config),
         uncertainty_kwh=_counted_kwh(electricity.uncertainty_millijoules, config) or 0.0,
         is_lower_bound=electricity.quality is Quality.LOWER_BOUND,
+        alpha=config.alpha,
+        beta=config.beta,
+        unit=config.unit,
+    )
+
+
+def _score_range(row: dict[str, Any], electricity: Electricity, config: Config) -> tuple[float, float] | None:
+    """Of what has a score."""
+    return sam_range(
+        row["accuracy"],
+        _counted_kwh(electricity.energy_millijoules, config) or 0.0,
+        _counted_kwh(electricity.uncertainty_millijoules, config) or 0.0,
         alpha=config.alpha,
         beta=config.beta,
         unit=config.unit,

@@ -6,7 +6,7 @@ jobs that it names. A job whose length is stated by who asks is one run by itsel
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +16,7 @@ from ..core.model import Flag, Quality
 from ..core.units import kwh_from_millijoules
 from ..metrics import AMOUNTS, ShorterRun
 from .gpu_models import GpuModels, JobKey, job_key, read_gpu_models
-from .named_jobs import Electricity, NamedJob, NamedJobs, electricity_of, rows_named
+from .named_jobs import NamedJob, NamedJobs, electricity_of, rows_named
 from .reading import read_jobs
 from .records import Job, Selection, TableReader, names
 from .results import Result, choose, read_results
@@ -114,7 +114,8 @@ def _run_of_result(
         result.job_ids,
         result.submission_id,
         length,
-        electricity_of(result.jobs, len(result.jobs_unknown)),
+        result.jobs,
+        len(result.jobs_unknown),
         [job for job in jobs if job_key(job) in keys],
         gpu_models,
         stated,
@@ -128,26 +129,30 @@ def _run_of_jobs(
     named: Mapping[JobKey, NamedJob],
     gpu_models: GpuModels,
 ) -> NamedRun:
-    electricity = electricity_of([named[job_key(job)] for job in spent])
-    return _run((job_id,), None, length, electricity, spent, gpu_models, {})
+    return _run((job_id,), None, length, [named[job_key(job)] for job in spent], 0, spent, gpu_models, {})
 
 
 def _run(
     job_ids: tuple[str, ...],
     submission_id: str | None,
     length: float,
-    electricity: Electricity,
+    metered: Collection[NamedJob],
+    unknown: int,
     spent: Sequence[Job],
     gpu_models: GpuModels,
     stated: Mapping[str, object],
 ) -> NamedRun:
     models = {model for job in spent for model in gpu_models.get(job_key(job), ())}
     conditions = {**stated, "GPU model": " + ".join(sorted(models)) or None}
+    electricity = electricity_of(metered, unknown)
     energy = electricity.energy_millijoules
+    # The gain of the sensors is that of the GPU model, which all runs have in common: it scales the whole
+    # line, and what is foretold, as NVML says it, does not depend on it.
+    apart = sum(job.uncertainty.boundary_millijoules for job in metered)
     run = ShorterRun(
         amount=length,
         energy_kwh=None if energy is None else kwh_from_millijoules(energy),
-        uncertainty_kwh=kwh_from_millijoules(electricity.uncertainty_millijoules or 0),
+        uncertainty_kwh=kwh_from_millijoules(apart),
         # Of jobs without any figure, one of which still runs, the sum is called a lower bound: of nothing.
         quality=Quality.UNKNOWN if energy is None else electricity.quality,
         gpus=max((job.gpus for job in spent if job.gpus), default=None),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sam_cluster.aggregate.flow import aggregate
-from sam_cluster.aggregate.wiring import LocalExecutor
+from sam_cluster.aggregate.spread.wiring import LocalExecutor
 from sam_cluster.core.config import Config
 from sam_cluster.core.model import Shard
 from sam_cluster.energy.figure import run_energy

@@ -206,17 +206,17 @@ def test_no_counter(make_node: Callable[..., AgentNode]) -> None:
 
 
 def test_a_gpu_that_is_held_and_does_nothing_for_a_while(make_node: Callable[..., AgentNode]) -> None:
-    """Idle for 3 s and busy for 3 s: the time and the energy of the first, by the samples of utilisation."""
+    """Idle for 2 s and busy for 1 s: the time and the energy of the first, by the samples of utilisation."""
     node = make_node(gpus=1)
     node.standin.constant(0, IDLE)
-    time.sleep(1)  # a driver has its samples from before
+    time.sleep(0.5)  # a driver has its samples from before
     idle: list[int] = []
 
     def meanwhile() -> None:
-        time.sleep(3)
+        time.sleep(2)
         idle.append(node.standin.now_us())
         node.standin.constant(0, LOAD)
-        time.sleep(3)
+        time.sleep(1)
 
     metered = run(node, meanwhile)
     (end,) = [b for b in metered.shard.boundaries if b.kind is Kind.END]

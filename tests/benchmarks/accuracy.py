@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from sam_cluster.aggregate.flow import aggregate
-from sam_cluster.aggregate.wiring import LocalExecutor
+from sam_cluster.aggregate.spread.wiring import LocalExecutor
 from sam_cluster.core.config import load
 from sam_cluster.store.commit import prepare
 from sam_cluster.store.paths import StorePaths

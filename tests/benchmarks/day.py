@@ -31,7 +31,7 @@ from sam_cluster.accounting import sacct_columns
 from sam_cluster.accounting.saved import SavedSource
 from sam_cluster.accounting.sshare_text import AccountShare
 from sam_cluster.aggregate.flow import aggregate
-from sam_cluster.aggregate.wiring import LocalExecutor
+from sam_cluster.aggregate.spread.wiring import LocalExecutor
 from sam_cluster.core.config import Config
 from sam_cluster.core.model import NO_JOB, Boundary, GpuHeld, Kind, Rung, RunKey, Shard
 from sam_cluster.core.units import MICROSECONDS_PER_DAY, MICROSECONDS_PER_HOUR, MICROSECONDS_PER_SECOND

@@ -88,7 +88,7 @@ def aggregate(store: Path) -> dict[str, float]:
     import pandas  # noqa: F401
 
     from sam_cluster.aggregate import flow
-    from sam_cluster.aggregate.wiring import LocalExecutor
+    from sam_cluster.aggregate.spread.wiring import LocalExecutor
     from sam_cluster.core.config import Config
     from sam_cluster.store.paths import StorePaths
 

@@ -82,7 +82,7 @@ def child(store: Path) -> None:
 
     from sam_cluster.aggregate import inbox
     from sam_cluster.aggregate.fold import concat, read_batch
-    from sam_cluster.aggregate.wiring import LocalExecutor
+    from sam_cluster.aggregate.spread.wiring import LocalExecutor
     from sam_cluster.store.paths import StorePaths
 
     files, rejected, unread = inbox.look(StorePaths(store))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sam_cluster.aggregate.wiring import SHARDS_IN_A_TASK
+from sam_cluster.aggregate.spread.wiring import SHARDS_IN_A_TASK
 from sam_cluster.store.paths import StorePaths
 from tests.bench.metered.node import EXECUTABLES
 from tests.bench.slurm import SlurmCluster
@@ -25,7 +25,7 @@ HISTORY = History(tuple(PlannedRun(300 + n, 0, n * HOUR, (n + 1) * HOUR, ((0, 0)
 CANCELLED = """
 import json, os, subprocess, sys, time
 from pathlib import Path
-from sam_cluster.aggregate.workers import open_executor
+from sam_cluster.aggregate.spread.workers import open_executor
 
 root = Path(sys.argv[1])
 

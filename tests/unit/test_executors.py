@@ -18,18 +18,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sam_cluster import __version__
-from sam_cluster.aggregate import workers
 from sam_cluster.aggregate.fold import Batch, read_batch
 from sam_cluster.aggregate.inbox import InboxFile
 from sam_cluster.aggregate.samples import read_samples
-from sam_cluster.aggregate.waiting import MOST_THREADS, answers, threads_for
-from sam_cluster.aggregate.wiring import (
+from sam_cluster.aggregate.spread import workers
+from sam_cluster.aggregate.spread.waiting import MOST_THREADS, answers, threads_for
+from sam_cluster.aggregate.spread.wiring import (
     FIRST_BATCHES,
     SHARDS_IN_A_TASK,
     Executor,
     LocalExecutor,
 )
-from sam_cluster.aggregate.workers import open_executor
+from sam_cluster.aggregate.spread.workers import open_executor
 from sam_cluster.cli.main import main
 from sam_cluster.core.errors import SchedulerError
 from sam_cluster.store.paths import StorePaths

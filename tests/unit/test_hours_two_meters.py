@@ -98,8 +98,10 @@ def test_idle_time_is_divided_by_time_and_its_energy_as_energy_is() -> None:
         then(second, Kind.END, 2 * HOUR, 400, since_idle_microseconds=0, since_idle_millijoules=0),
     ]
     readings = [first, second, *ends]
-    hours = {(each.holder, each.hour_microseconds - EPOCH): each for each in usage(readings, divide(readings))}
-    told = {key: (each.idle_microseconds, each.idle_energy_millijoules) for key, each in hours.items()}
+    told = {
+        (each.holder, each.hour_microseconds - EPOCH): (each.idle_microseconds, each.idle_energy_millijoules)
+        for each in usage(readings, divide(readings))
+    }
     # A has 350 of 400: 200 in the first hour, 100 and 50 in the halves of the second.
     assert told == {(A, 0): (HOUR // 2, 100), (A, HOUR): (HOUR // 2, 75), (B, HOUR): (0, 0)}
     unknown = [first, replace(ends[0], since_idle_microseconds=None)]

@@ -18,6 +18,7 @@ from sam_cluster.metrics import (
     sam,
     sam_log1p,
     sam_of_measurement,
+    sam_range,
 )
 
 # Made from the formula with alpha = beta = 5 and kWh: they say nothing of anybody's published scores.
@@ -154,6 +155,15 @@ def test_a_score_that_is_given_holds_for_every_energy_of_the_interval_on_one_sid
         assert any(isinstance(end, Undefined) for end in ends)
     else:
         assert ends[1] <= score <= ends[0]
+
+
+@given(accuracies, st.floats(0, 3), st.floats(0, 1), st.floats(-1, 1))
+def test_the_range_of_a_score_has_that_of_every_energy_within_its_uncertainty(accuracy, energy, off, part):
+    found = sam_range(accuracy, energy, off)
+    if found is None:
+        assert isinstance(sam_of_measurement(accuracy, energy, uncertainty_kwh=off), Undefined)
+    else:
+        assert found[0] <= sam(accuracy, energy + part * off) <= found[1]
 
 
 @pytest.mark.parametrize(("accuracy", "energy_kwh", "expected"), [(0.7, 2, 1.76), (0.8, 20, 1.24)])

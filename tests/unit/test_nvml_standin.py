@@ -274,6 +274,20 @@ def test_going_on_from_the_last_stamp_misses_no_sample_and_repeats_none(standin,
     assert client.outcome(f"samples(0, {seen[-1][0]})") == (NOT_FOUND, None)
 
 
+@pytest.mark.parametrize("kept", [1, 1023, 1024, 1025, 5000])
+def test_the_agents_one_call_gives_what_the_two_of_pynvml_do_however_long_the_ring(
+    standin, client: Client, kept: int
+) -> None:
+    assert client.outcome("samples_in_one_call(0)") == (NOT_FOUND, None)
+    standin.configure(0, sample_limit=kept)
+    standin.advance(200_000_000)
+    asked = client("samples(0)")
+    assert (len(asked), client("samples_in_one_call(0)")) == (kept, asked)
+    after = asked[kept // 2][0]
+    assert client.outcome(f"samples_in_one_call(0, {after})") == client.outcome(f"samples(0, {after})")
+    assert client("samples_in_one_call(0, kind=1)") == client("samples(0, kind=1)")
+
+
 def test_the_ring_starts_with_the_driver_and_forgets_what_is_too_old(standin, client: Client) -> None:
     assert client.outcome("samples(0)") == (NOT_FOUND, None)
     standin.advance(20_000)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sam_cluster.aggregate.accounting import Asked
 from sam_cluster.aggregate.exact import divide_exactly
-from sam_cluster.aggregate.plain_gpus import divide_plainly
+from sam_cluster.aggregate.plain.gpus import divide_plainly
 from sam_cluster.aggregate.shard_rows import reading_rows
 from sam_cluster.aggregate.units import Pairs, Units
 from sam_cluster.core.model import Flag, Kind

@@ -15,7 +15,7 @@ from sam_cluster.aggregate import summarise
 from sam_cluster.aggregate.accounting import Asked
 from sam_cluster.aggregate.evidence import Evidence, jobs_table
 from sam_cluster.aggregate.jobs import exact
-from sam_cluster.aggregate.plain_jobs import HAD_GPUS_COLUMNS, had_gpus, plain
+from sam_cluster.aggregate.plain.jobs import HAD_GPUS_COLUMNS, had_gpus, plain
 from sam_cluster.store.commit import Transaction
 from sam_cluster.store.paths import StorePaths
 from sam_cluster.store.rows import from_rows, rows_digest, to_rows

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sam_cluster.aggregate.fold import Batch, Sealed, fold_one_by_one, fold_plain
 from sam_cluster.aggregate.inbox import InboxFile
 from sam_cluster.core.model import AgentCost, Flag, GpuHeld, HostDomain, HostEnergy, Reason, Rung, Shard
+from sam_cluster.store.footers import LARGEST_TEXT
 from sam_cluster.store.paths import shard_name
 from sam_cluster.store.rows import to_rows
 from sam_cluster.store.shards import Footer, read_footer
@@ -56,6 +57,7 @@ TEXTS = (
     lambda text: text.replace(b"lab", b"l\xc3\xa4b", 1),
     lambda text: text.decode().encode("utf-16"),
     lambda text: b"[" * 5000,
+    lambda text: text[:-1] + b" " * LARGEST_TEXT + b"}",
 )
 OTHER_NAMES = (
     lambda name: name.replace(".parquet", ".0123456789abcdef.parquet"),

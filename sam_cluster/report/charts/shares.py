@@ -95,7 +95,7 @@ def _description(labs: Sequence[LabShares]) -> str:
         for lab in labs
         if lab.share_of_energy is not None and lab.share_granted is not None
     ]
-    text = f"{len(labs)} labs" + (
+    text = f"{len(labs)} lab{'s' if len(labs) != 1 else ''}" + (
         f", of which the first {MOST_LABS} are drawn" if len(labs) > MOST_LABS else ""
     )
     if both:

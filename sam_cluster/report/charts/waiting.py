@@ -114,12 +114,15 @@ def _ticks(labs: Sequence[LabWaiting]) -> list[Tick]:
 def _description(labs: Sequence[LabWaiting]) -> str:
     longest, shortest = labs[0], labs[-1]
     worst = max(labs, key=lambda lab: (lab.ninetieth_percentile_seconds, lab.label))
-    text = f"{len(labs)} labs" + (
+    text = f"{len(labs)} lab{'s' if len(labs) != 1 else ''}" + (
         f", of which the first {MOST_LABS} are drawn" if len(labs) > MOST_LABS else ""
     )
+    least, most = duration(shortest.median_seconds), duration(longest.median_seconds)
+    medians = (
+        f"is {most}" if least == most else f"is from {least} ({_name(shortest)}) to {most} ({_name(longest)})"
+    )
     return (
-        f"{text}. The median waiting time is from {duration(shortest.median_seconds)} ({_name(shortest)}) to "
-        f"{duration(longest.median_seconds)} ({_name(longest)}); the longest 90th percentile is "
+        f"{text}. The median waiting time {medians}; the longest 90th percentile is "
         f"{duration(worst.ninetieth_percentile_seconds)} ({_name(worst)})."
     )
 

@@ -22,6 +22,9 @@ def fields(index, *ids):
 def samples(index, last_seen=0, kind=0):
     found = nvmlDeviceGetSamples(handle(index), kind, last_seen)[1]
     return [(sample.timeStamp, sample.sampleValue.uiVal) for sample in found]
+def samples_in_one_call(index, last_seen=0, kind=0):
+    from sam_cluster.agent.samples import samples_since
+    return samples_since(handle(index), kind, last_seen)
 def slice_of(index, place): return nvmlDeviceGetMigDeviceHandleByIndex(handle(index), place)
 for line in sys.stdin:
     try:

@@ -81,6 +81,16 @@ def test_a_stage_that_comes_in_turn_with_others_counts_their_time(clock) -> None
     assert log.getvalue() == "sam-cluster: 40,000 of 1,000,000 shards read, 1,000/s, 16 min 00 s left\n"
 
 
+def test_what_is_slower_than_one_in_ten_seconds_has_no_rate_of_zero(clock) -> None:
+    log = io.StringIO()
+    progress = Progress(log, clock)
+    progress("nodes metered", 0, 3)
+    clock.seconds = 40.0
+    progress("nodes metered", 1, 3)
+    progress.draw()
+    assert log.getvalue() == "sam-cluster: 1 of 3 nodes metered, 1 min 20 s left\n"
+
+
 @given(
     st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 100), st.integers(0, 100), st.floats(0, 1e6))),
     st.floats(0, SHOWN_AFTER_SECONDS, exclude_max=True),

@@ -182,7 +182,7 @@ def test_a_page_says_the_answer_the_runs_and_how_it_is_made(store: Path, tmp_pat
     page = first.read_text("utf-8")
     assert page == second.read_text("utf-8")
     assert "200 epochs: about 202 kWh" in page
-    assert "between 131 and 273 kWh" in page  # the gain of the sensors, ±5 %, at such a length
+    assert "between 202 and 202 kWh" in page  # on one line, and what a sensor is off by bends none
     assert "What is asked for is more than 20 times the longest run." in page
     assert '<th scope="row" class="names">408</th><td class="n">8</td><td class="n">10.0</td>' in page
     assert "default-src &#39;none&#39;" in page

@@ -74,6 +74,15 @@ def test_the_page_its_json_and_its_csv_say_how_sure_the_energy_is() -> None:
     assert "Figures are what NVML" in text(VIEW)
 
 
+def test_what_is_made_of_a_lower_bound_is_one_too() -> None:
+    priced = replace(CONFIG, carbon_g_per_kwh=120.0, price_per_kwh=0.28)
+    whole = text(view(config=priced))
+    assert "Cost of all jobs</dt>" in whole and "CO₂e of all jobs</dt>" in whole
+    bound = of(51, "vision", "ada", 1.0, quality=Quality.LOWER_BOUND)
+    partial = text(view(together(ROWS, bound), config=priced))
+    assert "Cost of all jobs, at least</dt>" in partial and "CO₂e of all jobs, at least</dt>" in partial
+
+
 def test_runs_idle_and_unattributed_are_a_closed_sum_over_the_periods_borders() -> None:
     ledger = VIEW.ledger
     # London's October begins at 23:00 UTC, two of the two and a half hours of the first gap lie in it.

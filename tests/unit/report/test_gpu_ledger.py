@@ -34,7 +34,8 @@ from tests.strategies import (
     histories,
     node_name,
 )
-from tests.unit.cli.stores import run
+from tests.unit.cli.stores import make_store, run
+from tests.unit.report.tables import at, gap_row
 
 BEGIN, END = EPOCH - 2 * DAY, EPOCH + 30 * DAY
 Key = tuple[str, str, str]
@@ -182,7 +183,23 @@ def test_the_command_has_a_row_a_gpu_and_one_of_all_and_says_when_something_is_m
     assert one["runs_millijoules"] + one["idle_millijoules"] == one["counter_millijoules"] > 0
     assert (total["node"], total["counter_millijoules"]) == ("total", one["counter_millijoules"])
     assert run(*words, "--node", "elsewhere") == 0
-    assert [row["node"] for row in json.loads(capsys.readouterr().out)] == ["total"]
+    out, err = capsys.readouterr()
+    assert [row["node"] for row in json.loads(out)] == ["total"]
+    assert "there is no such GPU (2026-03)" in err
+
+
+@pytest.mark.parametrize(("known_watts", "shown"), [((), "unknown"), ((60.0,), "≥ 0.0600")])
+def test_gaps_of_unknown_energy_are_no_zero_in_the_table_and_are_said(
+    tmp_path, capsys, known_watts, shown
+) -> None:
+    reset = {"kind": GapKind.UNATTRIBUTED, "cause": Cause.COUNTER_RESET}
+    lost = gap_row("GPU-1", at("2026-03-02 04:00"), 60, 0.0, **reset) | {"energy_millijoules": None}
+    gaps = [gap_row("GPU-1", at("2026-03-03 04:00"), 60, watts, **reset) for watts in known_watts]
+    store = make_store(tmp_path / "store", {"gaps": [lost, *gaps]})
+    assert run("ledger", "--store", str(store), "--period", "2026-03") == 3
+    out, err = capsys.readouterr()
+    assert out.count(f"  {shown}  ") == 2
+    assert "gaps of unknown energy: 1. A GPU's energy counter restarted" in err
 
 
 def test_the_page_of_the_cluster_and_the_command_have_one_ledger(tmp_path, capsys) -> None:

@@ -106,7 +106,7 @@ def test_a_rank_that_is_kept_is_one_stroke_and_a_change_or_a_gap_ends_it() -> No
     picture = order_over_alpha(paths, alphas=[1, 2, 3, 4], configured=2)
     assert picture is not None
     ends = [(float(e.get("x2", "0")), float(e.get("y2", "0"))) for e in parsed(picture.wide).iter()]
-    strokes = [(x, y) for x, y in ends if 0 < x]
+    strokes = [(x, y) for x, y in ends if x > 0]
     across = max(x for x, _ in strokes)  # the line above those without a score
     steps = [(round(3 * x / across), (y > 0) - (y < 0)) for x, y in strokes]
     assert sorted(steps) == [(0, 0), (1, 0), (1, 1), (2, 0), (3, 0)]  # the first is the key's
@@ -196,6 +196,7 @@ def test_any_waiting_time_can_be_drawn(median: float, ninetieth: float) -> None:
     lab = LabWaiting(label="lab", jobs=1, median_seconds=median, ninetieth_percentile_seconds=ninetieth)
     picture = waiting([lab])
     assert picture is not None
+    assert picture.description.startswith(f"1 lab. The median waiting time is {duration(median)}; ")
     assert "NaN" not in picture.wide
     marks = [e for e in parsed(picture.wide).iter() if tag(e) in ("line", "path")]
     assert len(marks) > 5

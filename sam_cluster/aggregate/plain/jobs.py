@@ -21,11 +21,11 @@ from sam_cluster.energy.quality import quality
 from sam_cluster.store.numbers import Mask, Numbers, integers, mask, one_of_each
 from sam_cluster.store.schemas import INSTANT, JOBS, RUNS, WORDS
 
-from .evidence import JOB_KEY, Evidence
-from .join import SLACK_MICROSECONDS
-from .plain_host import host_figures
-from .plain_hours import figures
-from .plain_runs import LATEST, SAME_IN_ALL, Outlines, outlines
+from ..evidence import JOB_KEY, Evidence
+from ..join import SLACK_MICROSECONDS
+from .host import host_figures
+from .hours import figures
+from .runs import LATEST, SAME_IN_ALL, Outlines, outlines
 
 #: The time of fewer GPUs, up to LATEST, is far from the end of an int64.
 MANY_GPUS = 1 << 10

@@ -16,7 +16,7 @@ from typing import Any
 from sam_cluster import __version__
 from sam_cluster.core.errors import SchedulerError
 
-from .slurm_workers import slurm_cluster
+from .slurm import slurm_cluster
 from .wiring import Answer, Executor, Item, LocalExecutor, Progress, batches, silent
 
 CONNECT_SECONDS = 10

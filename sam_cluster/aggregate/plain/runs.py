@@ -27,8 +27,8 @@ from sam_cluster.store.numbers import (
     uneven,
 )
 
-from .evidence import Evidence
-from .join import SLACK_MICROSECONDS
+from ..evidence import Evidence
+from ..join import SLACK_MICROSECONDS
 
 #: What all shards of a plain job's run agree on.
 SAME_IN_ALL = ("run_id", "restart", "user", "account")

@@ -25,8 +25,8 @@ from sam_cluster.store.numbers import (
 )
 from sam_cluster.store.schemas import RUNS
 
-from .evidence import Evidence
-from .plain_runs import Outlines, flag_bits
+from ..evidence import Evidence
+from .runs import Outlines, flag_bits
 
 #: Sums of values below it are far from the end of an int64.
 LARGEST = 1 << 44

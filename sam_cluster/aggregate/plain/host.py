@@ -13,8 +13,8 @@ from sam_cluster.energy.plain.columns import BIT
 from sam_cluster.store.numbers import Mask, Numbers, integers, mask, total, uneven
 from sam_cluster.store.schemas import WORDS
 
-from .evidence import Evidence
-from .host import NOT_WHOLE
+from ..evidence import Evidence
+from ..host import NOT_WHOLE
 
 #: Energy times CPUs, of values below these, is within an int64.
 LARGEST_MILLIJOULES = 1 << 44

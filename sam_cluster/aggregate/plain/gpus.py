@@ -17,7 +17,7 @@ from sam_cluster.energy.quality import quality
 from sam_cluster.store.numbers import Mask, Numbers, integers, mask, numbers
 from sam_cluster.store.schemas import GAPS, USAGE
 
-from .units import Pairs, Units
+from ..units import Pairs, Units
 
 
 def divide_plainly(units: Units, rows: pa.Table, pairs: Pairs) -> tuple[pa.Table, pa.Table, Mask]:
