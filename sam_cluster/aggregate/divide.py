@@ -16,7 +16,7 @@ from .claims import shared_days
 from .evidence import Job
 from .exact import divide_exactly
 from .plain.gpus import divide_plainly
-from .touched import read_touching, touched_days
+from .touched import ends_of_set_back, read_touching, touched_days
 from .units import Pairs, Units
 
 
@@ -28,14 +28,20 @@ def redivide(
 
     What was given of a shared GPU accounting knows, which may come later, or change: where runs of `jobs`, of
     which shards or accounting are new, share a GPU, it is divided anew."""
-    days, inside = touched_days(transaction, (removed, added), shared_days(transaction, jobs))
-    if not days:
-        return set()
-    units = Units.of(days)
+    again = shared_days(transaction, jobs)
+    while True:
+        days, inside = touched_days(transaction, (removed, added), again)
+        if not days:
+            return set()
+        units = Units.of(days)
+        old_gaps = read_touching(transaction, "gaps", units.windows)
+        old_gaps = old_gaps.take(pa.array(np.unique(units.touched_by("gaps", old_gaps).row)))
+        ends = ends_of_set_back(old_gaps)
+        if all(their_days <= days[gpu] for gpu, their_days in ends.items()):
+            break
+        again = {gpu: days[gpu] | ends.get(gpu, set()) for gpu in days}
     old_usage = read_touching(transaction, "usage", units.windows)
     old_usage = old_usage.take(pa.array(units.with_hours(old_usage)))
-    old_gaps = read_touching(transaction, "gaps", units.windows)
-    old_gaps = old_gaps.take(pa.array(np.unique(units.touched_by("gaps", old_gaps).row)))
     rows, pairs = _readings(transaction, units, inside, removed, old_gaps)
     usage, gaps = divided(transaction, units, rows, pairs, asked)
     transaction.exchange("usage", removed=old_usage, added=usage)

@@ -49,7 +49,7 @@ def _columns(energy_millijoules: int | None, reasons: Iterable[Reason]) -> Row:
 
 def _share_of(shard: Row, record: Row | None) -> int | Reason:
     """The run's part of what one node drew over one part of it, or why it is not known. Memory without a
-    counter of its own is left out."""
+    counter of its own is left out; one of which its node says neither figure nor reason was not read."""
     domains: Sequence[Mapping[str, object]] | None = shard["host_domains"]
     if domains is None:
         return Reason.HOST_OFF
@@ -58,7 +58,7 @@ def _share_of(shard: Row, record: Row | None) -> int | Reason:
         if domain["energy_millijoules"] is not None:
             energy += int(str(domain["energy_millijoules"]))
         elif domain["name"] != "dram" or domain["reason"] != Reason.HOST_ABSENT:
-            return Reason(str(domain["reason"]))
+            return Reason(str(domain["reason"] or Reason.HOST_UNREADABLE))
     if shard["is_exclusive"]:
         return energy
     cpus: int | None = shard["cpus"] or _accounted_cpus(record)

@@ -98,6 +98,17 @@ def touched_days(
     return days, rows
 
 
+def ends_of_set_back(gaps: pa.Table) -> dict[Gpu, set[date]]:
+    """The days of both ends of gaps that end earlier than they begin: where the wall clock was set back, what
+    one end is known by may lie beside neither side of the other's days."""
+    set_back = gaps.filter(pc.fill_null(pc.less(gaps["to_at"], gaps["from_at"]), False))
+    found: dict[Gpu, set[date]] = {}
+    for row in to_rows(set_back):
+        gpu = row["cluster"], row["node"], row["gpu_uuid"]
+        found.setdefault(gpu, set()).update({day_of(row["from_at"]), day_of(row["to_at"])})
+    return found
+
+
 def _spans(rows: pa.Table) -> Iterator[tuple[Gpu, int, int]]:
     """GPU, first and last instant of readings: one of each that touch the same days."""
     if not len(rows):

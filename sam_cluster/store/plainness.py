@@ -18,6 +18,7 @@ from sam_cluster.core.units import MICROSECONDS_PER_SECOND
 from .columns import Footers, Integers, Mask, Rows, all_of, integers, is_known, mask, none_of, struct_fields
 from .paths import SAFE_NAME
 from .soundness import (
+    ADDED_UP,
     BOUNDARY_KEY,
     DEVICE,
     ENERGIES,
@@ -55,6 +56,7 @@ def are_plain(found: Footers, nodes: Sequence[str], names: Sequence[str]) -> Mas
         found.gpus.per_shard((slices > 0) & (slices <= MOST_SLICES)),
         boundaries.per_shard(_boundaries_are_sound(boundaries) & _has_all_instants(boundaries)),
         boundaries.per_shard(~_comes_again(boundaries)),
+        _adds_up(found, host["domains"]),
     ])  # fmt: skip
 
 
@@ -122,6 +124,27 @@ def _comes_again(rows: Rows) -> Mask:
     again = np.zeros(len(order), np.bool_)
     again[order[1:][same]] = True
     return again
+
+
+def _adds_up(found: Footers, domains: pa.ListArray) -> Mask:
+    """Whether the energies of a shard add up to what may be: to no more than as many times the greatest."""
+    rows = found.boundaries
+    energy, before = rows.columns["energy_millijoules"], rows.columns["since_energy_millijoules"]
+    spent = np.where(is_known(before), integers(energy) - integers(before), 0)
+    greatest = np.maximum.reduce([spent, *(integers(rows.columns[name]) for name in ADDED_UP)])
+    drawn = integers(struct_fields(domains.flatten())["energy_millijoules"])
+    of_domain = integers(pc.list_parent_indices(domains))
+    return all_of([
+        _times_greatest_fits(greatest, rows.parents, len(found)),
+        _times_greatest_fits(drawn, of_domain, len(found)),
+    ])  # fmt: skip
+
+
+def _times_greatest_fits(values: Integers, of: Integers, length: int) -> Mask:
+    greatest, count = np.zeros(length, np.int64), np.bincount(of, minlength=length)
+    np.maximum.at(greatest, of, values)
+    fits: Mask = greatest <= LARGEST_MILLIJOULES // np.maximum(count, 1)
+    return fits
 
 
 def _domains_are_sound(domains: pa.ListArray) -> Mask:

@@ -23,6 +23,9 @@ LARGEST_COUNT = 2**31 - 1
 INT64 = 2**63 - 1
 #: A GPU of 1 kW comes to it in 30 years; thousands of them add up within 64 bits.
 LARGEST_MILLIJOULES = 10**15
+#: What is added up in a shard, each for itself, comes to no more, lest the sums over thousands do not fit.
+ADDED_UP = ("uncertainty_millijoules", "since_power_millijoules", "since_power_uncertainty_millijoules",
+            "since_idle_millijoules", "bridged_millijoules")  # fmt: skip
 #: No run goes on for so long between two of its boundaries, and each hour of one is a row.
 LONGEST_INTERVAL = 366 * MICROSECONDS_PER_DAY
 #: A GPU has seven compute slices; more than this no weight is made of.
@@ -79,6 +82,20 @@ def _complaints(shard: Shard, node: str, file_name: str) -> Iterator[str]:
         yield from _boundary_complaints(boundary)
         if seen.setdefault(key_of(boundary), boundary) != boundary:
             yield f"it says two things of its {boundary.kind} at uptime {boundary.uptime_microseconds}"
+    if _largest_sum(shard) > LARGEST_MILLIJOULES:
+        yield "its energies add up to more than any node draws"
+
+
+def _largest_sum(shard: Shard) -> int:
+    """The greatest of the energies that a shard adds up to, in millijoules."""
+    spent = [
+        (each.energy_millijoules or 0) - each.since_energy_millijoules
+        for each in shard.boundaries
+        if each.since_energy_millijoules is not None
+    ]
+    columns = [[getattr(each, name) or 0 for each in shard.boundaries] for name in ADDED_UP]
+    drawn = [each.energy_millijoules or 0 for each in shard.host.domains] if shard.host else []
+    return max(sum(each) for each in [spent, drawn, *columns])
 
 
 def key_of(boundary: Boundary) -> tuple[object, ...]:

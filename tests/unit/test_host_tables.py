@@ -85,6 +85,8 @@ def test_a_run_has_its_part_by_the_cpus_it_held(
         (HostEnergy(cpus=64, domains=(*PACKAGES, HostDomain(name="package-0.dram",
                                                             reason=Reason.HOST_INTERRUPTED))),
          {"cpus": 16}, "host_interrupted"),
+        (HostEnergy(cpus=64, domains=(*PACKAGES, HostDomain(name="package-2"))),
+         {"cpus": 16}, "host_unreadable"),
     ],
 )  # fmt: skip
 def test_what_is_not_known_is_null_with_its_reason(
@@ -152,6 +154,7 @@ def test_what_the_agent_cost_is_in_the_table_of_shards(paths: StorePaths) -> Non
         {"agent_cost": replace(COST, nvml_calls=-1)},
         {"host": HostEnergy(cpus=2**40, domains=())},
         {"host": HostEnergy(cpus=1, domains=(HostDomain(name="package-0", energy_millijoules=-5),))},
+        {"host": HostEnergy(cpus=1, domains=(HostDomain(name="p", energy_millijoules=10**15),) * 10_000)},
     ],
 )
 def test_a_shard_that_cannot_be_true_goes_to_quarantine(

@@ -165,6 +165,11 @@ def is_sound(row: Mapping[str, Any]) -> bool:
     )
 
 
+def test_a_gpu_that_a_shard_names_without_a_letter_has_no_name(transaction: Transaction) -> None:
+    rows = readings_of(History((PlannedRun(101, 0, 0, 2 * HOUR, ((0, 0),)),)))
+    assert plain(transaction, [{**row, "gpu_model": ""} for row in rows], range(1)).all()
+
+
 @given(
     histories(max_runs=7, clock_steps=True), st.sets(st.integers(0, 3), min_size=1), st.integers(0, 1_000_000)
 )

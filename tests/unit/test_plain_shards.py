@@ -21,7 +21,7 @@ from sam_cluster.store.rows import to_rows
 from sam_cluster.store.shards import Footer, read_footer
 from sam_cluster.store.soundness import LARGEST_MILLIJOULES, LAST_INSTANT
 from tests.simulated import Simulation, content_of
-from tests.strategies import histories
+from tests.strategies import EPOCH, histories
 
 from .test_shards import SHARD
 
@@ -38,7 +38,7 @@ MIG = (None, 1, 3)
 VALUES = (
     None, "", "x", "start", "segment", "interpolated", "nvml_hung", "a b", "\ud800", "\0", "7.0", 0, 1, -1,
     1.5, True, 1025, 2**31,
-    LARGEST_MILLIJOULES + 1, LAST_INSTANT, LAST_INSTANT + 1, 2**63 - 1, -(2**63), 2**63,
+    LARGEST_MILLIJOULES, LARGEST_MILLIJOULES + 1, LAST_INSTANT, LAST_INSTANT + 1, 2**63 - 1, -(2**63), 2**63,
     [], [None], ["open"], {}, {"cpus": 1}, {"more": 1},
 )  # fmt: skip
 #: What may become of the text of a footer.
@@ -207,6 +207,19 @@ def test_what_nodes_write_is_plain_unless_an_instant_is_to_be_counted_back(shard
         )
     ]
     assert left == counted_back
+
+
+def test_a_shard_whose_energies_do_not_add_up_to_an_integer_is_left_to_be_refused() -> None:
+    grown = [
+        replace(each, gpu_uuid=f"{each.gpu_uuid}-{number}", energy_millijoules=LARGEST_MILLIJOULES,
+                since_at_microseconds=EPOCH, since_energy_millijoules=0)
+        for number in range(2)
+        for each in SHARD.boundaries
+        if each.since_uptime_microseconds is not None
+    ]  # fmt: skip
+    together, alone, left = both_ways([sealed(replace(SHARD, boundaries=tuple(grown)), 0)])
+    assert together == alone
+    assert len(left) == len(together["rejected"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from sam_cluster.core.errors import ShardError
 from sam_cluster.core.model import Kind
 from sam_cluster.store import shards
 from sam_cluster.store.paths import parse_shard_name, shard_name
-from sam_cluster.store.soundness import complaint
+from sam_cluster.store.soundness import LARGEST_MILLIJOULES, complaint
 from tests.simulated import Simulation, content_of
 from tests.strategies import DAY, EPOCH, HOUR, History, PlannedRun, histories
 
@@ -148,6 +148,19 @@ START, END = SHARD.boundaries[0], SHARD.boundaries[-1]
             "gpu00",
             NAME,
             "more than a year",
+        ),
+        *(
+            (
+                replace(SHARD, boundaries=tuple(replace(END, **changes, gpu_uuid=gpu) for gpu in "ab")),
+                "gpu00",
+                NAME,
+                "add up to more",
+            )
+            for changes in (
+                {"energy_millijoules": LARGEST_MILLIJOULES, "since_energy_millijoules": 1},
+                {"uncertainty_millijoules": LARGEST_MILLIJOULES},
+                {"since_idle_millijoules": LARGEST_MILLIJOULES},
+            )
         ),
     ],
 )

@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -82,3 +83,24 @@ def test_a_sample_of_no_day_costs_the_samples_of_its_shard_and_no_figure(tmp_pat
     assert "outside the years" in outcome.problems[0]
     assert {row["run_id"] for row in rows(paths, "usage")} == {"101.0", "102.0"}
     assert {row["run_id"] for row in rows(paths, "samples")} == {"101.0"}
+
+
+@pytest.mark.parametrize("by", [-3 * DAY, -DAY])
+def test_what_lies_over_a_clock_that_was_set_back_by_days_is_the_same_in_any_order(
+    tmp_path: Path, by: int
+) -> None:
+    runs = (
+        PlannedRun(101, 0, 26 * HOUR, 27 * HOUR, ONE_GPU),
+        PlannedRun(103, 0, 30 * HOUR, 31 * HOUR, ONE_GPU),
+    )
+    simulation = Simulation(History(runs, clock_steps=((0, 29 * HOUR, by),)))
+    found = set()
+    for number, order in enumerate(permutations(simulation.shards())):
+        paths = StorePaths(tmp_path / str(number))
+        for shard in order:
+            put(paths, shard)
+            run_aggregate(paths)
+        found.add(digests(paths)["gaps"])
+        told = [*rows(paths, "usage"), *rows(paths, "gaps")]
+        assert sum(row["energy_millijoules"] for row in told) == sum(simulation.total(0, 0).values())
+    assert len(found) == 1

@@ -26,7 +26,7 @@ def divide_plainly(units: Units, rows: pa.Table, pairs: Pairs) -> tuple[pa.Table
     chain = pairs.unit * (segment.max(initial=0) + 1) + segment
     order = np.lexsort((integers(rows["uptime_microseconds"])[pairs.row], chain))
     row, unit = pairs.row[order], pairs.unit[order]
-    models = sorted(pc.unique(rows["gpu_model"]).drop_null().to_pylist())
+    models = sorted(filter(None, pc.unique(rows["gpu_model"]).to_pylist()))
     columns = _columns(rows, row, unit, chain[order], models)
     found = divide(columns, len(units))
     return (
