@@ -180,7 +180,10 @@ class EventDirectory:
         os.close(self.descriptor)
 
 
-def _order(event: Event, boot_id: str) -> tuple[bool, int, str]:
+def _order(event: Event, boot_id: str) -> tuple[bool, int, int, bool, str]:
+    # A run may be over within the hundredth of a second in which it began; names, which end in the hook's
+    # process, say nothing then.
+    is_end, at = event.kind == "epilog", event.at_microseconds
     if event.boot_id == boot_id:
-        return True, event.uptime_microseconds, event.name
-    return False, event.at_microseconds, event.name
+        return True, event.uptime_microseconds, at, is_end, event.name
+    return False, at, 0, is_end, event.name

@@ -16,9 +16,12 @@ BOOT = "11111111-2222-3333-4444-555555555555"
 OLD_BOOT = "99999999-2222-3333-4444-555555555555"
 
 
-def write(path: Path, name: str, uptime: str, boot: str = BOOT, environ: bytes = b"", at: int = 0) -> None:
+def write(
+    path: Path, name: str, uptime: str, boot: str = BOOT, environ: bytes = b"", at: float = 0,
+    kind: str = "prolog",
+) -> None:  # fmt: skip
     file = path / f"{name}.event"
-    file.write_bytes(f"sam-event 1 prolog {uptime} {boot}\n".encode() + environ)
+    file.write_bytes(f"sam-event 1 {kind} {uptime} {boot}\n".encode() + environ)
     os.utime(file, (at, at))
 
 
@@ -42,6 +45,16 @@ def test_events_are_taken_in_the_order_of_time_those_of_other_boots_first(
     assert events[2].uptime_microseconds == 3_500_000
     assert events[1].at_microseconds == 200_000_000
     assert not bad
+
+
+@pytest.mark.parametrize("boot", [BOOT, OLD_BOOT])
+@pytest.mark.parametrize("later", [0, 0.001])
+def test_a_run_that_is_over_at_once_begins_before_it_ends_whatever_its_hooks_processes_are_called(
+    boot: str, later: float, directory: EventDirectory, tmp_path: Path
+) -> None:
+    write(tmp_path / "events", "20.00-999", "20.00", boot, at=100)
+    write(tmp_path / "events", "20.00-1000", "20.00", boot, at=100 + later, kind="epilog")
+    assert [event.kind for event in directory.take(BOOT)[0]] == ["prolog", "epilog"]
 
 
 def test_events_that_are_known_are_not_read_again(directory: EventDirectory, tmp_path: Path) -> None:
