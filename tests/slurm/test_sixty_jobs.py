@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -131,7 +132,9 @@ def test_runs_and_idle_time_of_each_gpu_add_up_to_what_its_counter_counted(sixty
 
 
 def test_nothing_was_missing_and_nobody_complained(sixty: Sixty) -> None:
-    assert sixty.said.startswith(f"{len(sixty.shard_millijoules)} shards folded, 0 known before, 0 to quar")
+    told = re.match(r"(\d+) shards folded, 0 known before, 0 to quarantine", sixty.said)
+    # Over a full hour there are readings of GPUs that nobody held, too.
+    assert told and int(told[1]) >= len(sixty.shard_millijoules)
     again = sixty.metered.sam_cluster("aggregate").stderr
     assert again.startswith("0 shards folded")
     assert {record.exit_code for record in sixty.metered.records()} == {0}

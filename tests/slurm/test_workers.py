@@ -73,7 +73,7 @@ def test_workers_in_slurm_give_the_bytes_that_threads_give(slurm_cluster: SlurmC
         assert list(paths.root.glob(".*")) == []  # no key is left
         found.append(tables(paths))
     assert found[0] == found[1] != {}
-    workers = [row for row in slurm_cluster.sacct(fields="JobName,User") if row["JobName"] == "dask-worker"]
+    workers = slurm_cluster.sacct("--name=dask-worker", fields="User")
     assert {row["User"] for row in workers} == {"alice"}
 
 

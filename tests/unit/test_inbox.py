@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import fields, replace
 from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 from hypothesis import given, settings
@@ -75,7 +76,8 @@ def test_a_file_larger_than_any_shard_is_moved_aside_unread(paths) -> None:
 @pytest.fixture
 def foreign(tmp_path: Path) -> StorePaths:
     """A store of the service user's, with shards of two nodes in its inbox."""
-    for directory in (tmp_path, *tmp_path.parents[:2]):
+    above = tmp_path.relative_to(gettempdir()).parents
+    for directory in (tmp_path, *(Path(gettempdir(), each) for each in above if each.name)):
         directory.chmod(0o755)
     paths = StorePaths(tmp_path / "store")
     prepare(paths)
