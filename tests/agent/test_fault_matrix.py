@@ -49,7 +49,7 @@ def assert_true(node: AgentNode, metered: Metered, gpus: list[int], *, within: f
     for gpu in gpus:
         least += float(node.standin.truth_millijoules(gpu, metered.prolog.ended_us, metered.epilog.began_us))
         most += float(node.standin.truth_millijoules(gpu, metered.prolog.began_us, metered.epilog.ended_us))
-    seconds = metered.epilog.began_us - metered.prolog.ended_us
+    seconds = (metered.epilog.began_us - metered.prolog.ended_us) / 1_000_000
     slack = within * least + BOUNDARY_SECONDS * least / seconds
     assert least - slack <= energy_of(metered.shard) <= most + slack, metered.shard.boundaries
     assert {b.gpu_uuid for b in metered.shard.boundaries} == {node.standin.uuid(gpu) for gpu in gpus}
