@@ -47,7 +47,7 @@ VENDORS: dict[str, set[str]] = {
     "dask_jobqueue": {"aggregate/spread/slurm.py"},
     "jinja2": {"report/render.py"},
     "weasyprint": {"report/pdf.py"},
-    "vl_convert": {"report/charts/drawing.py"},
+    "vl_convert": {"report/charts/engine.py"},
 }
 
 #: Rooms that need nothing but the standard library (and, in one file of the agent, NVML).

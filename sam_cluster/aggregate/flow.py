@@ -9,8 +9,7 @@ the commit that holds it, and folding it again changes nothing: at any point all
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -21,6 +20,7 @@ import pyarrow.compute as pc
 from sam_cluster.accounting.source import AccountingSource
 from sam_cluster.accounting.sshare import ShareSource
 from sam_cluster.core.config import Config
+from sam_cluster.core.cycles import no_search_for_cycles
 from sam_cluster.store.commit import CommitLost, Transaction, prepare
 from sam_cluster.store.paths import StorePaths
 from sam_cluster.store.place import Step, no_step
@@ -99,23 +99,10 @@ def aggregate(
     work.outcome.problems += [f"not read this time: {each}" for each in unread]
     chunks = batches(files, SHARDS_AT_ONCE) or [()]
     for number, chunk in enumerate(chunks, 1):
-        with _no_search_for_cycles():
+        with no_search_for_cycles():
             work.fold(chunk, is_last=number == len(chunks))
+        gc.collect()
     return work.outcome
-
-
-@contextmanager
-def _no_search_for_cycles() -> Iterator[None]:
-    """Rows refer to nothing in a circle, and Python looks through millions of them for one again and again:
-    a fifth of the time of a fold. It looks once, at the end."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-            gc.collect()
 
 
 @dataclass(slots=True)

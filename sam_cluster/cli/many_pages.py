@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sam_cluster.cli.progress import Progress
 from sam_cluster.cli.report_pages import Page, page_of_cluster, page_of_lab, view_of_cluster
 from sam_cluster.core.config import Config
+from sam_cluster.core.cycles import no_search_for_cycles
 
 if TYPE_CHECKING:
     from sam_cluster.report.bundle import Printer
@@ -82,8 +83,9 @@ class LabPages:
         from sam_cluster.report.group.build import group_view
 
         order = self._order
-        view = group_view(self._tables, order.config, lab, order.period, order.data, self._results)
-        return page_of_lab(view, order.pdf)
+        with no_search_for_cycles():
+            view = group_view(self._tables, order.config, lab, order.period, order.data, self._results)
+            return page_of_lab(view, order.pdf)
 
 
 def lab_pages(order: Order, labs: Sequence[str], results: Sequence[Result]) -> Iterator[Page]:

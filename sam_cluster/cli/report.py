@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from sam_cluster.cli.progress import Progress, shown_progress
 from sam_cluster.cli.report_files import Access, access_of_lab, remarks, write
 from sam_cluster.cli.report_pages import Page, page_of_cluster, page_of_lab, view_of_cluster
 from sam_cluster.core.config import Config
+from sam_cluster.core.cycles import no_search_for_cycles
 from sam_cluster.core.errors import EXIT_DONE, EXIT_INCOMPLETE, UsageError
 from sam_cluster.core.times import Period, parse_period
 
@@ -54,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
         return verify(args)
 
-    from sam_cluster.report.charts.drawing import warm_up
+    from sam_cluster.report.charts.engine import drawing_beside
     from sam_cluster.report.pdf import printer
 
     pdf = printer(args.environ) if args.pdf else None
@@ -62,9 +64,14 @@ def run(args: argparse.Namespace) -> int:
     zone = options.zone_of(config)
     last_month = parse_period("last-month", zone, args.now)
     period = options.period_of(args, config, last_month) or last_month
+    # Many pages are made by several processes, each with its own engine.
+    with no_search_for_cycles(), nullcontext() if args.all else drawing_beside():
+        return _report(args, config, period, pdf)
+
+
+def _report(args: argparse.Namespace, config: Config, period: Period, pdf: Printer | None) -> int:
     tables = options.snapshot_of(config)
     data = provenance_of(tables)
-    warm_up()
     shown = period_view(period, config, data, tables)
     is_partial = False
     accesses: dict[str, Access] = {}

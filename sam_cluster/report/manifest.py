@@ -13,12 +13,14 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
 from ..core.errors import ReportError
+from ..resources import directory
 from ..store.paths import is_safe_name
 from .view import Provenance
 
@@ -26,6 +28,10 @@ ENDING = ".manifest.json"
 
 #: What the bytes of a page depend on beside the figures.
 LIBRARIES = ("jinja2", "vl-convert-python")
+
+#: The rooms whose code it is made by.
+MAKERS = ("core", "metrics", "report")
+BUILD_DIGITS = 16
 
 #: Files that are another each time they are made, from the same page.
 NOT_REPRODUCIBLE = (".pdf",)
@@ -77,14 +83,29 @@ def manifest_object(
 
 
 def versions() -> dict[str, str]:
-    """The versions on which the bytes of a page depend."""
+    """The versions on which the bytes of a page depend; with `build`, for what is installed from a checkout
+    calls itself as the release before it does."""
     found = {"sam-cluster": __version__, "python": f"{sys.version_info.major}.{sys.version_info.minor}"}
+    found["build"] = _build()
     for library in LIBRARIES:
         try:
             found[library] = version(library)
         except PackageNotFoundError:
             continue
     return found
+
+
+@cache
+def _build() -> str:
+    """A digest of the code and the templates that make a page of its figures."""
+    package = Path(__file__).parents[1]
+    code = [path for room in MAKERS for path in (package / room).rglob("*.py")]
+    named = {path.relative_to(package).as_posix(): path for path in code}
+    named |= {path.name: path for path in directory("templates").iterdir() if path.is_file()}
+    whole = hashlib.sha256()
+    for name in sorted(named):
+        whole.update(f"{name}\0".encode() + hashlib.sha256(named[name].read_bytes()).digest())
+    return whole.hexdigest()[:BUILD_DIGITS]
 
 
 def figures_digest(document: Mapping[str, Any]) -> str:

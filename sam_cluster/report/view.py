@@ -103,7 +103,7 @@ class MissingLine:
 
 def added(amounts: Iterable[Amount]) -> Amount:
     """The sum of amounts, in any order."""
-    return sum(amounts, Amount())
+    return Amount.of_all(amounts)
 
 
 def part(amount: Amount, whole: Amount) -> float | None:

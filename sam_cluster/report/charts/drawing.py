@@ -8,11 +8,11 @@ the fonts of the machine that draws: the reader's are others, so that room for t
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .engine import svg_of
 from .picture import Picture
 from .svg import DECIMALS, cleaned
 
@@ -134,18 +134,8 @@ def given(field: str) -> Channel:
 
 def picture(draw: Callable[[Size], Drawing], *, title: str, description: str) -> Picture:
     """Both drawings of a picture."""
-    wide, narrow = (cleaned(_svg(draw(size)), title=title, font_size=size.text) for size in (WIDE, NARROW))
+    wide, narrow = (
+        cleaned(svg_of(draw(size).specification()), title=title, font_size=size.text)
+        for size in (WIDE, NARROW)
+    )
     return Picture(title=title, description=description, wide=wide, narrow=narrow)
-
-
-def warm_up() -> None:
-    """Start the drawing engine while something else is done: with the first picture it takes a while."""
-    empty = Drawing(width=1, height=1, left=0, right=0, top=0, bottom=0, layers=())
-    threading.Thread(target=_svg, args=(empty,), daemon=True).start()
-
-
-def _svg(drawing: Drawing) -> str:
-    import vl_convert  # 84 MB, and a JavaScript engine with the first call: only where something is drawn
-
-    svg: str = vl_convert.vega_to_svg(drawing.specification(), allowed_base_urls=[])
-    return svg
