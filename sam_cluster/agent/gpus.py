@@ -48,6 +48,7 @@ class Gpus:
         self.missed_ticks = 0  # readings of a GPU that were due, and did not come
         self._release: Release | None = None  # the latest
         self._interval = round(config.interval_seconds * 1_000_000)
+        self._paces: dict[str, int] = {}  # of each GPU that was read, how often it is to be
         self._series_interval = min(self._interval, SERIES_MICROSECONDS)
         self._next_read = 0
         self.states = GpuStates(journal)
@@ -125,7 +126,7 @@ class Gpus:
                     self._release.read(answer.uuid, answer.reading.uptime_microseconds)
                 if answer.reading.uptime_microseconds - self._opened_at > STABLE_MICROSECONDS:
                     self._open_again.succeeded()
-                self._adapt_interval(answer.reading)
+                self._paces[answer.uuid] = self._pace(answer.reading)
                 yield answer
 
     def _failed(self, answer: ReadFailed) -> None:
@@ -169,11 +170,14 @@ class Gpus:
         self.open()
         if not runs:
             return
+        wanted = {uuid for uuids in runs for uuid in uuids}
+        # As often as the GPU asks for that is to be read most often: another's silence spoils no series.
+        first = min(self._interval, SERIES_MICROSECONDS)
+        self._series_interval = min((self._paces.get(uuid, first) for uuid in wanted), default=first)
         interval = SERIES_MICROSECONDS if is_awaited else self._series_interval
         self._next_read = min(self._next_read, uptime + interval)
         if self._inventory is None or uptime < self._next_read:
             return
-        wanted = {uuid for uuids in runs for uuid in uuids}
         if self._troubles.are_all(wanted):
             self._open_anew()
             return
@@ -254,8 +258,8 @@ class Gpus:
             self.meters[gpu.uuid] = meter
         self._next_read = 0
 
-    def _adapt_interval(self, reading: RawReading) -> None:
+    def _pace(self, reading: RawReading) -> int:
         """The driver's ring holds so much time: reading it before it turns over is often enough. Where a
         GPU says nothing of its power, there is no series to keep."""
         wanted = max(reading.ring_microseconds * 4 // 5, SERIES_MICROSECONDS)
-        self._series_interval = min(self._interval, wanted if reading.power else self._interval)
+        return min(self._interval, wanted if reading.power else self._interval)

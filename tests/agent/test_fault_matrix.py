@@ -248,6 +248,8 @@ def test_the_counter_of_a_module_is_not_held_against_the_power_of_its_gpu(
     node.standin.set_error(1, "fieldvalues", pynvml.NVML_ERROR_NOT_SUPPORTED)
     for gpu in range(2):
         node.standin.constant(gpu, 500 * WATT)
+    node.prolog(8, "0,1")  # from before the run on, its GPUs are read
+    node.wait(lambda: _starts(node) == 2, "the first readings")
     metered = run(node, lambda: time.sleep(5), "0,1")
     # Where no power is known, what a GPU drew until the first reading is known to what its boundary says.
     doubt = sum(b.uncertainty_millijoules for b in metered.shard.boundaries)
@@ -257,6 +259,10 @@ def test_the_counter_of_a_module_is_not_held_against_the_power_of_its_gpu(
     assert all(Flag.METERS_DISAGREE not in end.flags for end in ends.values())
     module, unanswered = (ends[node.standin.uuid(gpu)].since_power_millijoules for gpu in range(2))
     assert module is not None and unanswered is None
+
+
+def _starts(node: AgentNode) -> int:
+    return sum(path.read_bytes().count(b'"kind":"start"') for path in node.spool.glob("journal/*.journal"))
 
 
 @pytest.mark.parametrize("identity", ["uuid", "mig"])

@@ -16,6 +16,7 @@ from sam_cluster.aggregate.spread.wiring import SHARDS_IN_A_TASK
 from sam_cluster.store.paths import StorePaths
 from tests.bench.metered.node import EXECUTABLES
 from tests.bench.slurm import SlurmCluster
+from tests.bench.slurm.processes import wait_until
 from tests.simulated import Simulation, put
 from tests.strategies import HOUR, History, PlannedRun
 
@@ -73,8 +74,11 @@ def test_workers_in_slurm_give_the_bytes_that_threads_give(slurm_cluster: SlurmC
         assert list(paths.root.glob(".*")) == []  # no key is left
         found.append(tables(paths))
     assert found[0] == found[1] != {}
-    workers = slurm_cluster.sacct("--name=dask-worker", fields="User")
-    assert {row["User"] for row in workers} == {"alice"}
+
+    def users() -> set[str]:
+        return {row["User"] for row in slurm_cluster.sacct("--name=dask-worker", fields="User")}
+
+    wait_until(lambda: users() == {"alice"}, 30, lambda: f"accounting has workers of {users()}")
 
 
 def test_what_a_cancelled_job_was_at_is_done_by_another(slurm_cluster: SlurmCluster, place: Path) -> None:
