@@ -82,7 +82,7 @@ class SlurmCommands:
     def expire(self, job: int) -> None:
         """Lets a running job run out of time: slurmctld notices within half a minute, not the whole one
         that is the shortest time limit."""
-        self.run("scontrol", "update", f"JobId={job}", "EndTime=now+1")
+        self.run("scontrol", "update", f"JobId={job}", "EndTime=now+2")
 
     def job_states(self) -> dict[str, str]:
         """State of every job slurmctld remembers, by the name users know it by (`7`, `7_1`, `7+1`)."""
