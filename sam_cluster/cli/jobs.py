@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from sam_cluster.cli import options
+from sam_cluster.cli import not_there, options
 from sam_cluster.cli.progress import shown_progress
 from sam_cluster.cli.show import Column, show, words
 from sam_cluster.cli.states import parse_states
@@ -67,8 +67,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Prints the jobs; exit code 3 where one that was named is not in the tables."""
     from sam_cluster.report.documents import JOB_KEYS, job_object
-    from sam_cluster.report.reading import read_jobs
-    from sam_cluster.report.records import names
+    from sam_cluster.report.reading import names_between, read_jobs
+    from sam_cluster.report.records import Names, names
 
     config = options.config_of(args)
     zone = options.zone_of(config)
@@ -80,11 +80,16 @@ def run(args: argparse.Namespace) -> int:
     with shown_progress("reading jobs"):
         jobs = read_jobs(tables, config, selection)
         rows = [job_object(job, zone) for job in jobs]
+        missing = not_there.lines(
+            "job", period, selection, Names.in_all(jobs), lambda: names_between(tables, config, selection)
+        )
     shown = list(_with_runs(rows)) if args.format == "table" else rows
     show(shown, JOB_KEYS, COLUMNS, args.format, sys.stdout)
     absent = [wanted for wanted in selection.job_ids if not any(names(wanted, job.job_id) for job in jobs)]
     if selection.job_ids:
         _tell_of_samples(jobs, tables.samples_kept_from_microseconds, zone)
+    for line in missing:
+        print(line, file=sys.stderr)
     if absent:
         print(f"not in the tables (as selected): {', '.join(absent)}", file=sys.stderr)
     elif not jobs:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sam_cluster.cli import options
 from sam_cluster.cli.many_pages import all_pages
+from sam_cluster.cli.not_there import those_there
 from sam_cluster.cli.page_data import period_view, provenance_of
 from sam_cluster.cli.progress import Progress, shown_progress
 from sam_cluster.cli.report_files import Access, access_of_lab, remarks, write
@@ -121,15 +122,14 @@ def _pages(
 
 def _check_name(group: str, tables: Snapshot, config: Config, period: Period) -> None:
     """Raises UsageError for a lab that is neither configured nor has any job in the period."""
-    from sam_cluster.report.reading import read_jobs
+    from sam_cluster.report.reading import names_between
     from sam_cluster.report.records import Selection
 
     configured = {known.name for known in config.groups}
     if group in configured:
         return
-    jobs = read_jobs(tables, config, Selection(start=period.start, end=period.end))
-    known = sorted(configured | {job.group for job in jobs if job.group is not None})
+    there = names_between(tables, config, Selection(start=period.start, end=period.end))
     raise UsageError(
         f"there is no lab {group!r}, configured or with a job in {period.name}; "
-        f"there {'are ' + ', '.join(known) if known else 'is none'}"
+        f"{those_there(group, configured | there.groups)}"
     )

@@ -6,15 +6,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from .spelling import nearest
+
 #: Words in the name of a metric by which a lower value is the better one: a closed list.
 LOWER_IS_BETTER = frozenset({
     "loss", "logloss", "perplexity", "ppl", "error", "errors", "err", "mse", "rmse", "nrmse", "rmsle", "mae",
     "mape", "smape", "wer", "cer", "eer", "fid", "kid", "lpips", "nll", "bpb", "bpc", "brier", "ece",
     "entropy", "crossentropy", "divergence",
 })  # fmt: skip
-
-MOST_HINTS = 3
-NEARNESS = 0.6  # of difflib's ratio, 0 to 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,15 +30,10 @@ class Task:
 
 def near_names(name: str, tasks: Iterable[Task]) -> tuple[str, ...]:
     """The tasks whose name or alias is like this one, the most alike first; empty where it is one of them."""
-    from difflib import get_close_matches  # here, for the node's agent reads tasks too and needs no hints
-
-    by_spelling = {
-        spelling.casefold(): task.name for task in tasks for spelling in (*task.aliases, task.name)
-    }
-    if any(name == spelling for task in tasks for spelling in (task.name, *task.aliases)):
+    by_spelling = {spelling: task.name for task in tasks for spelling in (*task.aliases, task.name)}
+    if name in by_spelling:
         return ()
-    found = get_close_matches(name.casefold(), by_spelling, n=MOST_HINTS, cutoff=NEARNESS)
-    return tuple(dict.fromkeys(by_spelling[spelling] for spelling in found))
+    return tuple(dict.fromkeys(by_spelling[spelling] for spelling in nearest(name, by_spelling)))
 
 
 def why_not_scored(metric: str | None, task: Task) -> str | None:

@@ -19,7 +19,7 @@ from ..core.errors import ConfigError
 from ..core.model import Quality
 from ..core.times import utc_microseconds
 from ..store.rows import EPOCH_ORDINAL
-from .records import EARLIEST, Job, Run, Selection, TableReader, overlaps
+from .records import EARLIEST, Job, Names, Run, Selection, TableReader, overlaps
 
 Runs = dict[tuple[str, str], list[Run]]
 
@@ -33,6 +33,8 @@ JOB_COLUMNS = (
     "idle_energy_millijoules", "quality", "flags", "reasons", "run_ids", "host_energy_millijoules",
     "host_reasons",
 )  # fmt: skip
+#: By which a selection chooses jobs, and what says whose lab a job was.
+NAME_COLUMNS = ("user", "account", "started_at", "ended_at")
 
 #: Before the first day of Python's calendar, in days from 1970.
 _NO_DAY = -(1 << 30)
@@ -54,6 +56,16 @@ def read_jobs(tables: TableReader, config: Config, selection: Selection) -> list
         jobs = [job for job in jobs if overlaps(job, selection.start, selection.end)]
     return sorted(
         jobs, key=lambda job: (job.started_at or job.ended_at or EARLIEST, job.cluster, job.raw_job_id)
+    )
+
+
+def names_between(tables: TableReader, config: Config, selection: Selection) -> Names:
+    """The accounts, users and labs of the jobs of a selection's period, or of those that it names."""
+    rows = rows_between(tables, selection.start, selection.end, selection.job_ids, NAME_COLUMNS)
+    return Names.of(
+        rows["account"].unique().to_pylist(),
+        rows["user"].unique().to_pylist(),
+        groups_of(rows, config).unique().to_pylist(),
     )
 
 
@@ -94,7 +106,11 @@ def local_days(instants: pa.ChunkedArray, zone: ZoneInfo) -> pa.ChunkedArray:
 
 
 def rows_between(
-    tables: TableReader, start: datetime | None, end: datetime | None, job_ids: Collection[str] = ()
+    tables: TableReader,
+    start: datetime | None,
+    end: datetime | None,
+    job_ids: Collection[str] = (),
+    columns: Sequence[str] = JOB_COLUMNS,
 ) -> pa.Table:
     """The jobs that were there in a period, in any order; None is without an end. Of some names only those
     that they mean."""
@@ -103,7 +119,7 @@ def rows_between(
         start_microseconds=None if start is None else utc_microseconds(start),
         end_microseconds=None if end is None else utc_microseconds(end),
         job_ids=job_ids or None,
-        columns=JOB_COLUMNS,
+        columns=columns,
         in_any_order=True,
     )
 

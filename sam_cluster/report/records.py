@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
 from ..core.model import Quality
+
+if TYPE_CHECKING:
+    from .results import Result
 
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
@@ -106,6 +109,33 @@ class Selection:
     group: str | None = None
     start: datetime | None = None
     end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """The accounts, users and labs that some jobs or results have."""
+
+    accounts: frozenset[str]
+    users: frozenset[str]
+    groups: frozenset[str]
+
+    @classmethod
+    def of(
+        cls, accounts: Iterable[str | None], users: Iterable[str | None], groups: Iterable[str | None]
+    ) -> Names:
+        """Each once; what is not known of a job is no name."""
+        return cls(
+            accounts=frozenset(name for name in accounts if name is not None),
+            users=frozenset(name for name in users if name is not None),
+            groups=frozenset(name for name in groups if name is not None),
+        )
+
+    @classmethod
+    def in_all(cls, named: Sequence[Job] | Sequence[Result]) -> Names:
+        """Those of jobs or results."""
+        return cls.of(
+            (one.account for one in named), (one.user for one in named), (one.group for one in named)
+        )
 
 
 def base_id(job_id: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from sam_cluster.cli.not_there import those_there
 from sam_cluster.core.units import millijoules_from_kwh
 from tests.unit.cli.stores import make_store, run
 from tests.unit.report.month import ROWS
@@ -106,6 +107,36 @@ def test_that_there_is_none_is_said_with_the_time_that_was_looked_at(
 ) -> None:
     assert run("jobs", "--store", str(store), "-A", "nobody") == 0
     assert capsys.readouterr().err == "there is no such job (today); -S or --period names another time\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("-A", "visoin"), "no job (2026-10) is of the account 'visoin'; there are cv-new, speech, vision"),
+        (("-u", "zoe,bob"), "no job (2026-10) is of the user 'bob'; there are ada, bo, cy, zoe"),
+        (("--group", "visoin"), "no job (2026-10) is of the lab 'visoin'; there are cv-new, speech, vision"),
+        (("-u", "\x1b[2J"), "no job (2026-10) is of the user '\\x1b[2J'; there are ada, bo, cy, zoe"),
+    ],
+)
+def test_a_name_that_no_job_has_is_told_with_those_that_there_are(
+    words: tuple[str, ...], told: str, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("jobs", "--store", str(store), "--period", "2026-10", *words) == 0
+    assert capsys.readouterr().err.splitlines()[0] == told
+
+
+def test_a_name_that_only_other_flags_leave_no_job_of_is_not_told(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("jobs", "--store", str(store), "--period", "2026-10", "-u", "zoe", "-s", "FAILED") == 0
+    assert "zoe" not in capsys.readouterr().err
+
+
+def test_of_many_names_only_those_are_told_that_are_like_the_one_that_was_meant() -> None:
+    many = [f"lab-{number:03}" for number in range(300)]
+    assert those_there("lab-01", many).startswith("of the 300 that there are the nearest are lab-")
+    assert len(those_there("lab-01", many)) < 100
+    assert those_there("vision", many) == "there are 300, and none is like it"
 
 
 def test_the_table_shows_the_runs_of_a_requeued_job_below_it(

@@ -74,7 +74,10 @@ def test_a_table_shows_what_is_superseded_as_such(store: Path, capsys: pytest.Ca
 def test_that_there_is_none_is_said(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert objects(capsys, "results", "--store", str(store), "-u", "nobody", "--period", "2026-10") == []
     assert run("results", "--store", str(store), "-u", "nobody", "--period", "2026-10") == 0
-    assert capsys.readouterr().err == "there is no such result (2026-10); -S or --period names another time\n"
+    assert capsys.readouterr().err.splitlines() == [
+        "no result (2026-10) is of the user 'nobody'; there are ada, bo, zoe",
+        "there is no such result (2026-10); -S or --period names another time",
+    ]
 
 
 def test_a_score_is_the_formula_of_what_was_given(capsys: pytest.CaptureFixture[str]) -> None:
