@@ -22,8 +22,8 @@ MOST_LISTED = 12
 def lines(
     what: str, period: Period | None, selection: Selection, found: Names, names_there: Callable[[], Names]
 ) -> list[str]:
-    """A line for each name of a selection that no job or result (`what`) of a period has. What there is beside
-    those found is looked for only where a name is not among them."""
+    """A line for each name of a selection that no job or result (`what`) of a period has. What there is
+    beside those found is looked for only where a name is not among them."""
     if all(name in among for _, name, among in _each(selection, found)):
         return []
     when = f" ({period.name})" if period else ""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from sam_cluster import __version__
 from sam_cluster.core.config import Config
-from sam_cluster.core.errors import StoreError
-from sam_cluster.core.times import Period, from_utc_microseconds
+from sam_cluster.core.errors import StoreError, UsageError
+from sam_cluster.core.times import Period, from_utc_microseconds, iso
 
 if TYPE_CHECKING:
     from sam_cluster.report.view import PeriodView, Provenance
@@ -46,4 +48,33 @@ def period_view(period: Period, config: Config, data: Provenance, tables: Snapsh
         is_preliminary=period.open_at(data.committed_at),
         # What is of the last day may still be on its way.
         is_begun=period.start > data.committed_at - DAY or reaches_back(tables, period.start),
+    )
+
+
+def refuse_without_data(period: Period, config: Config, tables: Snapshot, now: datetime) -> None:
+    """Refuses a period of which nothing is known: its page would show zeros for what is unknown.
+
+    Raises UsageError where it has not begun by `now`, else StoreError.
+    """
+    from sam_cluster.report.before import is_anything_known
+
+    if is_anything_known(tables, period.start, period.end):
+        return
+    zone = ZoneInfo(config.timezone)
+    if period.start > now:
+        begins, here = (iso(at.replace(microsecond=0), zone) for at in (period.start, now))
+        raise UsageError(f"{period.name} has not begun: it does on {begins}, and it is {here}")
+    spans = [month.span for table in ("usage", "gaps", "jobs") for month in tables.months(table).values()]
+    starts = [span.start_microseconds for span in spans if span.start_microseconds is not None]
+    ends = [span.end_microseconds for span in spans if span.end_microseconds is not None]
+    where = tables.paths.tables_at
+    if not starts or not ends:
+        raise StoreError(
+            f"nothing was metered yet, as far as {where} knows; "
+            "sam-cluster doctor, here and on a GPU node, says what is wrong"
+        )
+    first, last = (iso(at, zone)[:10] for at in (min(starts), max(ends)))
+    raise StoreError(
+        f"nothing was metered in {period.name}, and no job of it is known; "
+        f"{where} knows of {first} to {last}: name such a time by --period"
     )

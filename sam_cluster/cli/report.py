@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sam_cluster.cli import options
 from sam_cluster.cli.many_pages import all_pages
 from sam_cluster.cli.not_there import those_there
-from sam_cluster.cli.page_data import period_view, provenance_of
+from sam_cluster.cli.page_data import period_view, provenance_of, refuse_without_data
 from sam_cluster.cli.progress import Progress, shown_progress
 from sam_cluster.cli.report_files import Access, access_of_lab, remarks, write
 from sam_cluster.cli.report_pages import Page, page_of_cluster, page_of_lab, view_of_cluster
@@ -73,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
 def _report(args: argparse.Namespace, config: Config, period: Period, pdf: Printer | None) -> int:
     tables = options.snapshot_of(config)
     data = provenance_of(tables)
+    refuse_without_data(period, config, tables, args.now)
     shown = period_view(period, config, data, tables)
     is_partial = False
     accesses: dict[str, Access] = {}

@@ -6,6 +6,7 @@ over: then the figures stand for themselves, and the reason is given.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -16,6 +17,7 @@ from .view import PeriodView
 from .words import NotCompared
 
 DAY = timedelta(days=1)
+INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +85,23 @@ def reaches_back(tables: TableReader, start: datetime) -> bool:
     Nodes that are followed leave a row each hour, held or not; a cluster that was off on just those two
     days is taken for one that was not followed yet, and nothing is compared with it.
     """
-    first, last = utc_microseconds(start - DAY), utc_microseconds(start + DAY)
+    return _is_any_row(tables, ("usage", "gaps"), start - DAY, start + DAY)
+
+
+def is_anything_known(tables: TableReader, start: datetime, end: datetime) -> bool:
+    """Whether anything was metered in a period, or a job of it is known; else its figures would be zeros that
+    nobody has measured. Looks day by day, for a period of which anything is known mostly has it at once."""
+    days = range((end - start) // DAY + 1)
+    begun = (start + day * DAY for day in days)
+    # What ends at the start is of the period before.
+    return any(
+        _is_any_row(tables, ("usage", "gaps", "jobs"), day + INSTANT, min(day + DAY, end)) for day in begun
+    )
+
+
+def _is_any_row(tables: TableReader, names: Iterable[str], start: datetime, end: datetime) -> bool:
+    first, last = utc_microseconds(start), utc_microseconds(end)
     return any(
         len(tables.read(table, start_microseconds=first, end_microseconds=last, columns=["cluster"]))
-        for table in ("usage", "gaps")
+        for table in names
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.unit.cli.stores import make_store, run
 from tests.unit.report.month import ROWS, simulated
-from tests.unit.report.tables import Row, job_rows, result_row, together
+from tests.unit.report.tables import Row, at, gap_row, job_rows, result_row, together
 
 CONFIG = """
 [groups.vision]
@@ -84,6 +84,14 @@ def crowded_rows() -> dict[str, list[Row]]:
     return together(*jobs, {"results": results})
 
 
+def idle_on(day: str) -> dict[str, list[Row]]:
+    """Something that was metered, and a job of long before."""
+    return {
+        "gaps": [gap_row("GPU-1", at(f"{day} 12:00"), 60, 60)],
+        "jobs": job_rows(1, "2026-08-05 09:00", 4, 5.0)["jobs"],
+    }
+
+
 def _both(name: str, rows: Mapping[str, Iterable[Row]], **more: str) -> dict[str, Case]:
     """The pages of a lab and of the cluster."""
     period = ("--period", "2026-10")
@@ -96,10 +104,13 @@ def _both(name: str, rows: Mapping[str, Iterable[Row]], **more: str) -> dict[str
 CASES: dict[str, Case] = {
     **_both("a month", ROWS),
     **_both("a crowded month", crowded_rows()),
-    **_both("an empty month", {"jobs": job_rows(1, "2026-08-05 09:00", 4, 5.0)["jobs"]}),
+    **_both("an empty month", idle_on("2026-10-05")),
     **_both("a simulated month", simulated(), config=""),
     **_both("a hostile month", together(*(hostile_rows(text) for text in HOSTILE.values()))),
-    "group, an open month": Case(rows=ROWS, words=("--group", "vision", "--period", "2026-11")),
+    "group, an open month": Case(
+        rows=together(ROWS, idle_on("2026-11-01")),
+        words=("--group", "vision", "--period", "2026-11"),
+    ),
 }
 
 

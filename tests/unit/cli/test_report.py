@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sam_cluster.cli.report_files import Access, write
+from sam_cluster.report.before import is_anything_known
 from tests.unit.cli.stores import make_store, run
 from tests.unit.report.month import ROWS
-from tests.unit.report.tables import at, job_rows
+from tests.unit.report.tables import MemoryTables, at, gap_row, job_rows, result_row, together
 
 CONFIG = """
 [groups.vision]
@@ -23,7 +27,8 @@ timezone = "Europe/London"
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = make_store(tmp_path_factory.mktemp("store"), ROWS)
+    since = {"gaps": [gap_row("GPU-1", at("2026-11-01 12:00"), 60, 60)]}
+    root = make_store(tmp_path_factory.mktemp("store"), together(ROWS, since))
     (root / "config.toml").write_text(CONFIG)
     return root
 
@@ -60,7 +65,7 @@ def test_a_report_of_a_period_that_the_data_do_not_reach_the_end_of_is_prelimina
 
 
 @pytest.mark.parametrize(
-    ("period", "is_begun"), [("2026-10-05", True), ("2026", False), ("2020", False), ("2026-11-30", True)]
+    ("period", "is_begun"), [("2026-10-05", True), ("2026", False), ("2026Q3", False), ("2026-11", True)]
 )
 def test_what_ran_unmetered_is_told_to_be_in_no_figure(
     store: Path, tmp_path: Path, period: str, is_begun: bool, capsys: pytest.CaptureFixture[str]
@@ -112,7 +117,51 @@ def test_a_lab_that_nobody_knows_is_told_with_those_that_are(
 
 
 def test_a_configured_lab_without_jobs_has_a_page(store: Path, tmp_path: Path) -> None:
-    assert report(store, tmp_path, "--group", "vision", "--period", "2025") == 0
+    assert report(store, tmp_path, "--group", "vision", "--period", "2026-11-01") == 0
+
+
+@pytest.mark.parametrize("what", [("--group", "vision"), ("--cluster",), ("--all",)])
+def test_a_period_that_nothing_is_known_of_has_no_page_of_zeros(
+    store: Path, tmp_path: Path, what: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report(store, tmp_path / "out", *what, "--period", "2026-11-02") == 1
+    told = capsys.readouterr().err
+    assert f"nothing was metered in 2026-11-02, and no job of it is known; {store} knows of" in told
+    assert "2026-08-31 to 2026-11-01" in told
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_store_into_which_nothing_was_folded_sends_to_the_doctor(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = make_store(tmp_path / "store", {"results": [result_row(1, 0.7, ["9"])]})
+    assert run("report", "--store", str(store), "--cluster", "-o", str(tmp_path / "out")) == 1
+    assert "nothing was metered yet" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("period", [("--period", "2026-12"), ("-S", "2026-11-04", "-E", "2026-11-05")])
+def test_a_period_that_has_not_begun_is_refused(
+    store: Path, tmp_path: Path, period: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report(store, tmp_path / "out", "--group", "vision", *period) == 2
+    assert "has not begun: it does on 2026-1" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@given(
+    first=st.integers(-50, 50),
+    length=st.integers(1, 200),
+    begun=st.integers(-50, 150),
+    held=st.integers(1, 90),
+)
+def test_of_a_period_something_is_known_where_something_was_metered_within_it(
+    first: int, length: int, begun: int, held: int
+) -> None:
+    start, hour = at("2026-10-05 00:00"), timedelta(hours=1)
+    tables = MemoryTables({"gaps": [gap_row("GPU-1", start + begun * hour, 60 * held, 60)]})
+    found = is_anything_known(tables, start + first * hour, start + (first + length) * hour)
+    assert found is (begun < first + length and begun + held > first)
 
 
 def test_before_the_first_aggregation_there_is_nothing_to_report(

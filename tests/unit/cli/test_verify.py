@@ -19,7 +19,7 @@ from sam_cluster.store.rows import by_day, from_rows
 from sam_cluster.store.tables import Tables
 from tests.unit.cli.stores import COMMITTED, make_store, run
 from tests.unit.report.month import ROWS
-from tests.unit.report.tables import Row, at, job_rows
+from tests.unit.report.tables import Row, at, job_rows, together
 
 CONFIG = """
 [groups.vision]
@@ -141,7 +141,8 @@ def test_a_report_of_an_open_period_is_superseded_when_the_data_reach_its_end(
 ) -> None:
     report = Report(tmp_path, job_rows(1, "2026-11-01 09:00", 2, 1.0), "--period", "2026-11-01")
     assert report.verify() == 0
-    other = Report(tmp_path / "other", ROWS, "--period", "2026-11-02")
+    rows = together(ROWS, job_rows(903, "2026-11-02 00:00", 1, 1.0))
+    other = Report(tmp_path / "other", rows, "--period", "2026-11-02")
     assert other.verify() == 0
     other._commits = 24 * 60
     other.commit(job_rows(904, "2026-11-03 00:00", 1, 1.0))
