@@ -9,7 +9,7 @@
 [sam]      alpha, beta, unit, scope
 [groups.NAME]   accounts, members, share, coordinators, from   (a list of tables where it changes)
 [tasks.NAME]    metric, dataset, split, aliases, lower_is_better
-[report]   timezone, carbon_g_per_kwh, price_per_kwh, pue, people, least_people
+[report]   timezone, carbon_g_per_kwh, price_per_kwh, currency, pue, people, least_people
 """
 
 from __future__ import annotations
@@ -70,6 +70,7 @@ class Config:
     timezone: str = "UTC"
     carbon_g_per_kwh: float | None = None
     price_per_kwh: float | None = None
+    currency: str | None = None
     pue: float | None = None
     people: str = "pseudonyms"
     least_people: int = 3

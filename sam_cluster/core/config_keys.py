@@ -13,6 +13,7 @@ from typing import Any
 
 SAM_SCOPES = ("gpu", "facility")
 ELECTRICITY_UNITS = ("kWh", "Wh", "MJ", "J")
+LONGEST_CURRENCY = 8
 #: How people appear outside their lab.
 PEOPLE = ("pseudonyms", "names")
 
@@ -116,6 +117,12 @@ def gpu_device(value: Any) -> str:
     return str(value)
 
 
+def _currency(value: Any) -> str:
+    if not _text(value).isprintable() or len(value) > LONGEST_CURRENCY:
+        raise ValueError(f'a code or sign of at most {LONGEST_CURRENCY} characters, such as "EUR"')
+    return str(value)
+
+
 def _people(value: Any) -> str:
     if value not in PEOPLE:
         raise ValueError("one of " + ", ".join(f'"{word}"' for word in PEOPLE))
@@ -146,6 +153,7 @@ SECTIONS: dict[str, dict[str, tuple[str, Reader]]] = {
         "timezone": ("timezone", _text),
         "carbon_g_per_kwh": ("carbon_g_per_kwh", _number),
         "price_per_kwh": ("price_per_kwh", _number),
+        "currency": ("currency", _currency),
         "pue": ("pue", _pue),
         "people": ("people", _people),
         "least_people": ("least_people", _count),

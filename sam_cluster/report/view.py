@@ -47,6 +47,7 @@ class Settings:
     sam_scope: str  # which electricity SAM counts: gpu, or facility, which is the GPUs' times the PUE
     carbon_g_per_kwh: float | None
     price_per_kwh: float | None
+    currency: str | None
     pue: float | None
     members: int | None
     calibration: Mapping[str, float]  # the error of the sensors' gain, a fraction, by model of GPU

@@ -60,6 +60,7 @@ split = "test"
 [report]
 carbon_g_per_kwh = 230
 price_per_kwh = 0.28
+currency = "EUR"
 pue = 1.2
 """
 

@@ -28,6 +28,7 @@ split = "test"
 timezone = "Europe/London"
 carbon_g_per_kwh = 120
 price_per_kwh = 0.28
+currency = "EUR"
 pue = 1.2
 """
 

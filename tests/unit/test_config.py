@@ -84,6 +84,8 @@ def test_every_key_of_the_design_is_read() -> None:
         ("[agent]\ninterval_seconds = inf", 2, "interval_seconds"),
         ("[report]\n\npue = 0.9", 3, "pue"),
         ("[sam]\nunit = 'BTU'", 2, "unit"),
+        ("[report]\ncurrency = 'pounds sterling'", 2, "currency"),
+        ('[report]\ncurrency = "\\u202e$"', 2, "currency"),
         ("[paths]\nstore = 'relative'", 2, "store"),
         ("[groups.a]\nmembers = 3\n[groups.b]\nmembers = 0", 4, "members"),
         ("[groups.a]\nshare = 1.5", 2, "share"),

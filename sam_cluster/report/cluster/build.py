@@ -112,6 +112,7 @@ def _settings(config: Config) -> Settings:
         sam_scope=config.sam_scope,
         carbon_g_per_kwh=config.carbon_g_per_kwh,
         price_per_kwh=config.price_per_kwh,
+        currency=config.currency,
         pue=config.pue,
         members=None,
         calibration=config.calibration,

@@ -95,6 +95,7 @@ def _settings(config: Config, group: str, period: PeriodView) -> Settings:
         unit=config.unit,
         carbon_g_per_kwh=config.carbon_g_per_kwh,
         price_per_kwh=config.price_per_kwh,
+        currency=config.currency,
         pue=config.pue,
         sam_scope=config.sam_scope,
         members=latest.members if latest else None,

@@ -16,6 +16,7 @@ CONFIG = Config(
     tasks=(Task(name="cifar-10", metric="top-1", dataset="CIFAR-10", split="test"),),
     carbon_g_per_kwh=120.0,
     price_per_kwh=0.28,
+    currency="EUR",
     pue=1.2,
 )
 

@@ -75,8 +75,11 @@ def test_the_page_its_json_and_its_csv_say_how_sure_the_energy_is() -> None:
 
 
 def test_what_is_made_of_a_lower_bound_is_one_too() -> None:
-    priced = replace(CONFIG, carbon_g_per_kwh=120.0, price_per_kwh=0.28)
+    priced = replace(CONFIG, carbon_g_per_kwh=120.0, price_per_kwh=0.28, currency="EUR")
     whole = text(view(config=priced))
+    assert '<span class="unit">EUR</span><div class="note">at 0.28 EUR per kWh' in whole
+    assert cluster_object(view(config=priced))["settings"]["currency"] == "EUR"
+    assert "EUR" not in text(view(config=replace(priced, currency=None)))
     assert "Cost of all jobs</dt>" in whole and "CO₂e of all jobs</dt>" in whole
     bound = of(51, "vision", "ada", 1.0, quality=Quality.LOWER_BOUND)
     partial = text(view(together(ROWS, bound), config=priced))
