@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from sam_cluster.cli import not_there, options
 from sam_cluster.cli.progress import shown_progress
-from sam_cluster.cli.show import Column, show, words
+from sam_cluster.cli.show import PARSABLE2, Column, show, words
 from sam_cluster.cli.states import parse_states
 from sam_cluster.core.config import Config
 from sam_cluster.core.errors import EXIT_DONE, EXIT_INCOMPLETE
@@ -61,7 +61,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     options.add_period(parser, "midnight today; with -j all times")
     options.add_store(parser)
-    options.add_format(parser)
+    how = parser.add_mutually_exclusive_group()
+    options.add_format(how)
+    how.add_argument(
+        "-P",
+        "--parsable2",
+        action="store_const",
+        const=PARSABLE2,
+        dest="format",
+        help="as csv, with | between the fields and no quotes, as sacct's",
+    )
+    parser.add_argument("-n", "--noheader", action="store_true", help="without the headings, as sacct's")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -84,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
             "job", period, selection, Names.in_all(jobs), lambda: names_between(tables, config, selection)
         )
     shown = list(_with_runs(rows)) if args.format == "table" else rows
-    show(shown, JOB_KEYS, COLUMNS, args.format, sys.stdout)
+    show(shown, JOB_KEYS, COLUMNS, args.format, sys.stdout, has_header=not args.noheader)
     absent = [wanted for wanted in selection.job_ids if not any(names(wanted, job.job_id) for job in jobs)]
     if selection.job_ids:
         _tell_of_samples(jobs, tables.samples_kept_from_microseconds, zone)

@@ -30,7 +30,7 @@ def add_store(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", type=Path, metavar="DIR", help="the store, in place of the configured one")
 
 
-def add_format(parser: argparse.ArgumentParser) -> None:
+def add_format(parser: argparse._ActionsContainer) -> None:
     """--format"""
     parser.add_argument(
         "--format", choices=FORMATS, default="table", help="how to print (default: %(default)s)"

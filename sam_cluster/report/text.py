@@ -63,11 +63,12 @@ def _is_unfit_for_csv(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cs")
 
 
-def csv_text(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> str:
-    """The rows as CSV with a header line; lines end in CR LF, as RFC 4180 has it."""
+def csv_text(rows: Iterable[Mapping[str, object]], columns: Sequence[str], *, has_header: bool = True) -> str:
+    """The rows as CSV, mostly with a header line; lines end in CR LF, as RFC 4180 has it."""
     sink = io.StringIO()
     writer = csv.writer(sink)
-    writer.writerow(columns)
+    if has_header:
+        writer.writerow(columns)
     for row in rows:
         writer.writerow([csv_cell(row[column]) for column in columns])
     return sink.getvalue()

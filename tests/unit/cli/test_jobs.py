@@ -159,6 +159,16 @@ def test_csv_has_a_record_a_job_and_the_same_figures(store: Path, capsys: pytest
     assert [row["energy_millijoules"] for row in rows] == [str(millijoules_from_kwh(6.0)), ""]
 
 
+def test_parsable2_has_the_fields_of_csv_and_is_no_format_beside_another(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("jobs", "--store", str(store), "-j", "201,212", "-nP") == 0
+    bare = [line.split("|") for line in capsys.readouterr().out.splitlines()]
+    assert run("jobs", "--store", str(store), "-j", "201,212", "--format", "csv") == 0
+    assert list(csv.reader(io.StringIO(capsys.readouterr().out, newline="")))[1:] == bare
+    assert run("jobs", "--store", str(store), "-P", "--format", "csv") == 2
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
