@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable, Mapping
 
@@ -35,3 +36,15 @@ def undisturbed(environment: Mapping[str, str]) -> dict[str, str]:
 def said(error: subprocess.CalledProcessError) -> str:
     """What a command that failed wrote to standard error."""
     return bytes(error.stderr or b"").decode("utf-8", "replace").strip()
+
+
+def complaint(written: str) -> str:
+    """The last line of what one of Slurm's commands wrote to standard error, which is what it ended for,
+    without the command's name in front; empty where it wrote nothing."""
+    lines = written.strip().splitlines() or [""]
+    return re.sub(r"^[a-z]+: ((error|fatal): )?", "", lines[-1].strip())
+
+
+def failure(error: subprocess.CalledProcessError, command: str) -> str:
+    """That a command failed, in its own words."""
+    return f"{command} failed: {complaint(said(error)) or f'exit code {error.returncode}, without a word'}"

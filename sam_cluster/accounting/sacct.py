@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from sam_cluster.core.errors import AccountingUnavailable
 
 from . import sacct_text
-from .commands import Runner, run_command, said, undisturbed
+from .commands import Runner, failure, run_command, said, undisturbed
 from .records import JobRecord
 from .sacct_columns import ENVIRONMENT, arguments, columns, fresh_delimiter
 from .source import day_chunks, settle
@@ -81,4 +81,4 @@ class SacctSource:
 def _why(error: subprocess.CalledProcessError) -> str:
     hints = (hint for sign, hint in _HINTS.items() if sign in said(error))
     hint = next(hints, "run `sacct -a -X` as this user to see why")
-    return f"sacct ended with exit code {error.returncode} and said {said(error)!r}; {hint}"
+    return f"{failure(error, 'sacct')}; {hint}"

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from sam_cluster.core.errors import AccountingUnavailable
 
-from .commands import Runner, run_command, said, undisturbed
+from .commands import Runner, failure, run_command, said, undisturbed
 from .sshare_text import COLUMNS, AccountShare, parse
 
 ARGUMENTS = ["-a", "-P", "-n", f"--format={','.join(COLUMNS)}"]
@@ -43,8 +43,7 @@ class SshareSource:
             if WITHOUT_FAIR_SHARE in said(error):
                 return []
             raise AccountingUnavailable(
-                f"sshare ended with exit code {error.returncode} and said {said(error)!r}; "
-                "run `sshare -a` as this user to see why"
+                f"{failure(error, 'sshare')}; run `sshare -a` as this user to see why"
             ) from error
         except (OSError, subprocess.SubprocessError) as error:
             raise AccountingUnavailable(f"sshare could not be run: {error}") from error

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from sam_cluster.accounting.commands import complaint
 from sam_cluster.cli.findings import Finding, Status, judged
 from sam_cluster.cli.slurm_commands import Ask
 from sam_cluster.core.config import Config
@@ -15,6 +16,10 @@ SCONTROL = ("scontrol", "show", "config")
 
 #: Each of these makes the prolog run on every node when a job is given its resources.
 ALLOC_FLAGS = {"ALLOC", "CONTAIN", "X11", "RUNINJOB", "DEFERBATCH", "NOHOLD", "FORCEREQUEUEONFAIL"}
+
+#: What scontrol says of a slurm.conf that is not there: where none is named and DNS names none, where one is
+#: named (it looks again for a minute), and in the end.
+WITHOUT_CONF = ("establish a configuration source", "cannot stat file", "process configuration file")
 
 #: How the releases write that there is no limit.
 NO_LIMIT = {"", "0", "65534", "INFINITE", "UNLIMITED", "(NULL)"}
@@ -32,13 +37,19 @@ def settings_of(text: str) -> dict[str, str]:
 def check_slurm(config: Config, ask: Ask) -> Iterator[Finding]:
     """What slurm.conf must hold for a job to be metered and found again."""
     answer = ask(SCONTROL)
+    if answer.code != 0 and any(sign in answer.err for sign in WITHOUT_CONF):
+        yield Finding(
+            "Slurm", Status.WRONG, "there is no slurm.conf here that can be read",
+            "set SLURM_CONF to where it is, or run doctor on a host that has it",
+        )  # fmt: skip
+        return
     if answer.code is None:
         yield Finding(
             "Slurm", Status.SKIPPED, answer.err or "scontrol is not here", "run doctor where Slurm is"
         )
         return
     if answer.code != 0:
-        reason = (answer.err.strip().splitlines() or ["scontrol gave no answer"])[0]
+        reason = complaint(answer.err) or "scontrol gave no answer"
         yield Finding("Slurm", Status.WRONG, reason, "does slurmctld run, and munge on this host?")
         return
     settings = settings_of(answer.out)

@@ -21,7 +21,7 @@ class Answer:
 Ask = Callable[[Sequence[str]], Answer]
 
 
-def asking(environ: Mapping[str, str]) -> Ask:
+def asking(environ: Mapping[str, str], timeout_seconds: float = TIMEOUT_SECONDS) -> Ask:
     """A way to ask commands with this environment, in UTC and in English."""
 
     def ask(words: Sequence[str]) -> Answer:
@@ -31,11 +31,13 @@ def asking(environ: Mapping[str, str]) -> Ask:
                 env={**environ, "TZ": "UTC", "LC_ALL": "C.UTF-8"},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                timeout=TIMEOUT_SECONDS,
+                timeout=timeout_seconds,
                 check=False,
             )
-        except subprocess.TimeoutExpired:
-            return Answer(None, err=f"{words[0]} did not answer in {TIMEOUT_SECONDS} s")
+        except subprocess.TimeoutExpired as error:
+            said = (error.stderr or b"").decode("utf-8", "replace").rstrip()
+            late = f"{words[0]} did not answer in {timeout_seconds} s"
+            return Answer(None, err=f"{late}: {said}" if said else late)
         except OSError as error:
             return Answer(None, err=f"{words[0]}: {error.strerror}")
         return Answer(

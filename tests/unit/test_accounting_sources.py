@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sam_cluster.accounting import saved
-from sam_cluster.accounting.commands import run_command
+from sam_cluster.accounting.commands import failure, run_command
 from sam_cluster.accounting.sacct import SacctSource
 from sam_cluster.accounting.sacct_columns import OPTIONAL, columns
 from sam_cluster.accounting.saved import SavedSource
@@ -147,6 +147,20 @@ def test_a_sacct_that_fails_is_unavailable_accounting_with_what_to_do(
 
     with pytest.raises(AccountingUnavailable, match=advice):
         SacctSource({}, fail).jobs(0, DAY)
+
+
+def test_what_sacct_said_is_told_in_its_words_on_one_line() -> None:
+    said = b"sacct: error: fetch_config: failed\nsacct: fatal: Could not establish a configuration source\n"
+
+    def fail(command: list[str], environment: Mapping[str, str]) -> bytes:
+        raise exited(1, said)
+
+    with pytest.raises(AccountingUnavailable) as told:
+        SacctSource({}, fail).jobs(0, DAY)
+    assert str(told.value) == (
+        "sacct failed: Could not establish a configuration source; slurm.conf was not found: set SLURM_CONF"
+    )
+    assert failure(exited(9, b""), "sacct") == "sacct failed: exit code 9, without a word"
 
 
 def test_a_sacct_that_prints_nothing_is_unavailable_accounting_and_not_a_cluster_without_jobs() -> None:

@@ -15,7 +15,7 @@ from sam_cluster.cli.doctor_node import check_node, check_nvml
 from sam_cluster.cli.doctor_slurm import check_slurm, settings_of
 from sam_cluster.cli.doctor_store import check_store
 from sam_cluster.cli.findings import Finding, Status
-from sam_cluster.cli.slurm_commands import Answer, Ask
+from sam_cluster.cli.slurm_commands import Answer, Ask, asking
 from sam_cluster.core.config import Config
 from sam_cluster.resources import directory
 from tests.unit.cli.stores import make_store, run
@@ -133,6 +133,36 @@ def test_a_slurm_that_is_not_here_is_skipped_and_one_that_does_not_answer_is_wro
     assert [f.status for f in check_slurm(config, answering(Answer(1, err="error: no controller")))] == [
         WRONG
     ]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(
+            1,
+            err="scontrol: error: resolve_ctls_from_dns_srv: res_nsearch error: Unknown host\n"
+            "scontrol: error: fetch_config: DNS SRV lookup failed\n"
+            "scontrol: fatal: Could not establish a configuration source\n",
+        ),
+        Answer(
+            None, err="scontrol did not answer in 10 s: s_p_parse_file: cannot stat file /x/slurm.conf: No"
+        ),
+        Answer(1, err="scontrol: fatal: Unable to process configuration file"),
+    ],
+)
+def test_that_there_is_no_slurm_conf_is_said_in_plain_words(answer: Answer) -> None:
+    (finding,) = check_slurm(Config(), answering(answer))
+    assert (finding.status, finding.found) == (WRONG, "there is no slurm.conf here that can be read")
+    assert "SLURM_CONF" in finding.mend
+
+
+def test_what_a_command_said_that_ran_out_of_time_is_kept(tmp_path: Path) -> None:
+    script = tmp_path / "scontrol"
+    script.write_text("#!/bin/sh\necho 'cannot stat file' >&2\nexec sleep 60\n")
+    script.chmod(0o755)
+    answer = asking(os.environ, timeout_seconds=0.5)([str(script)])
+    assert answer.code is None
+    assert answer.err.endswith("did not answer in 0.5 s: cannot stat file")
 
 
 def test_settings_are_read_as_scontrol_writes_them() -> None:
