@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import dask
 import pytest
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -139,6 +141,73 @@ def test_shards_that_every_worker_dies_of_are_an_error_in_a_line(tmp_path, clust
         assert executor.map(sum, range(1000), lambda _: None) == [
             sum(range(at, at + SHARDS_IN_A_TASK)) for at in range(0, 1000, SHARDS_IN_A_TASK)
         ]
+
+
+#: Of tasks on workers that are threads of this process.
+BEGAN, LEFT, BACK = threading.Event(), threading.Event(), threading.Event()
+
+
+def read_when_workers_are_back(numbers: Sequence[int]) -> int:
+    """The first that begins holds its worker until that is left; others hold theirs until it was seen."""
+    if BEGAN.is_set():
+        BACK.wait(30)
+    BEGAN.set()
+    LEFT.wait(30)
+    return sum(numbers)
+
+
+@pytest.mark.parametrize("others_come", [True, False])
+def test_workers_that_all_went_away_are_waited_for_and_not_for_ever(
+    others_come: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "LOOK_SECONDS", 0.2)
+    heard: list[str | int] = []
+    for event in (BEGAN, LEFT, BACK):
+        event.clear()
+
+    def hear(stage: str, done: int, of: int) -> None:
+        heard.append(stage)
+        if others_come:
+            LEFT.set()
+            cluster.scale(1)
+
+    def done(shards: int) -> None:
+        heard.append(shards)  # of 0 when there are workers again
+        BACK.set()
+
+    with (
+        LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0"
+        ) as cluster,
+        Client(cluster) as client,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        executor = workers.ClusterExecutor(client, progress=hear, patience_seconds=60 if others_come else 0.3)
+        asked = read_when_workers_are_back, range(SHARDS_IN_A_TASK + 1), done
+        answer = pool.submit(executor.map, *asked)
+        assert BEGAN.wait(30)
+        cluster.scale(0)
+        if others_come:
+            assert answer.result(30) == [sum(range(SHARDS_IN_A_TASK)), SHARDS_IN_A_TASK]
+            assert heard[0] == "waiting for workers"
+            assert heard[-3:] == [0, SHARDS_IN_A_TASK, SHARDS_IN_A_TASK + 1]
+        else:
+            with pytest.raises(SchedulerError, match=r"in 0\.3 s none came; nothing is lost"):
+                answer.result(30)
+            assert set(heard) == {"waiting for workers"}
+        LEFT.set()
+
+
+def fail(_: Sequence[int]) -> None:
+    raise TimeoutError(errno.ETIMEDOUT, "of a file server")
+
+
+def test_a_task_that_a_time_ran_out_in_is_not_waited_for_again(tmp_path, cluster) -> None:
+    with (
+        open_executor(store=tmp_path, scheduler=cluster.scheduler_address) as executor,
+        pytest.raises(TimeoutError, match="of a file server"),
+    ):
+        executor.map(fail, [1], lambda _: None)
 
 
 class Blind:

@@ -6,6 +6,7 @@ paths, so that every worker must find the store at the same path, and have the s
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -22,26 +23,41 @@ from .wiring import Answer, Executor, Item, LocalExecutor, Progress, batches, si
 CONNECT_SECONDS = 10
 #: A scheduler is there when its workers are.
 WORKER_SECONDS = 30
+#: Workers that all die in the middle may be started anew, by their nannies or by who watches them.
+LOST_SECONDS = 120
+#: How often it is looked whether there are any, while an answer is waited for.
+LOOK_SECONDS = 2
 #: In Slurm's queue a job may wait.
 SLURM_SECONDS = 600
 #: A task whose worker died is given to another so many times by the scheduler
 #: (distributed.scheduler.allowed-failures); one that failed otherwise, such as on the way to a worker:
 RETRIES = 3
 
+WAITING = "waiting for workers"  # as progress
+
 
 class ClusterExecutor:
-    """Dask on the workers of a scheduler. `expect` hears how many tasks there will be."""
+    """Dask on the workers of a scheduler. `expect` hears how many tasks there will be, and `progress` that
+    there are no workers, for which it waits as long as `patience_seconds`."""
 
-    def __init__(self, client: Any, expect: Callable[[int], None] = lambda tasks: None) -> None:
+    def __init__(
+        self,
+        client: Any,
+        expect: Callable[[int], None] = lambda tasks: None,
+        progress: Progress = silent,
+        patience_seconds: float = LOST_SECONDS,
+    ) -> None:
         self._client = client
         self._expect = expect
+        self._progress = progress
+        self._patience_seconds = patience_seconds
 
     def map(
         self, function: Callable[[Sequence[Item]], Answer], items: Sequence[Item], done: Callable[[int], None]
     ) -> list[Answer]:
         """As Executor says. What a worker was at that died is done by another.
 
-        Raises SchedulerError where several died of the same, or the scheduler did.
+        Raises SchedulerError where several died of the same, where all did, or the scheduler.
         """
         import distributed
 
@@ -51,15 +67,13 @@ class ClusterExecutor:
         # As partials, because Dask looks into every argument for futures of its own.
         calls = [partial(function, group) for group in groups]
         futures = self._client.map(call, calls, pure=False, retries=RETRIES)
-        sizes = {future.key: len(group) for future, group in zip(futures, groups, strict=True)}
+        answers: list[Answer] = []
         finished = 0
         try:
-            for future in library.as_completed(futures):
-                if future.status != "finished":
-                    break
-                finished += sizes[future.key]
+            for future, group in zip(futures, groups, strict=True):
+                answers.append(self._answer(future, partial(done, finished)))
+                finished += len(group)
                 done(finished)
-            return list(self._client.gather(futures))
         except library.KilledWorker as error:
             raise SchedulerError(
                 "workers died one after another of the same shards, the last at "
@@ -69,6 +83,30 @@ class ClusterExecutor:
             raise SchedulerError(
                 "the Dask scheduler went away in the middle; nothing is lost, run it again"
             ) from None
+        return answers
+
+    def _answer(self, future: Any, workers_are_back: Callable[[], None]) -> Any:
+        """What a task gave; Dask itself would wait for ever for a worker that does it."""
+        gone_since: float | None = None
+        while True:
+            try:
+                return future.result(timeout=min(LOOK_SECONDS, self._patience_seconds))
+            except TimeoutError:
+                if future.status == "error":  # the task's own
+                    raise
+            if self._client.nthreads():
+                if gone_since is not None:
+                    workers_are_back()
+                gone_since = None
+                continue
+            now = time.monotonic()
+            gone_since = now if gone_since is None else gone_since
+            self._progress(WAITING, 0, 0)
+            if now - gone_since >= self._patience_seconds:
+                raise SchedulerError(
+                    f"all workers went away in the middle, and in {self._patience_seconds:g} s none came; "
+                    "nothing is lost: see their logs, start others, and run it again"
+                )
 
 
 @contextmanager
@@ -90,14 +128,14 @@ def open_executor(
                 "account are in jobqueue.slurm of Dask's configuration"
             )
             _await_worker(client, SLURM_SECONDS, none_came, progress)
-            yield ClusterExecutor(client, expect)
+            yield ClusterExecutor(client, expect, progress, SLURM_SECONDS)
     elif scheduler is not None:
         with _client(scheduler) as client:
             none_came = (
                 f"the scheduler at {scheduler} has no workers: start some by `dask worker {scheduler}`"
             )
             _await_worker(client, WORKER_SECONDS, none_came, progress)
-            yield ClusterExecutor(client)
+            yield ClusterExecutor(client, progress=progress)
     else:
         yield LocalExecutor()
 
@@ -120,7 +158,7 @@ def _client(address: Any) -> Iterator[Any]:
 
 def _await_worker(client: Any, seconds: int, none_came: str, progress: Progress) -> None:
     """Wait for the first worker, and see that scheduler and workers are of this release."""
-    progress("waiting for workers", 0, 0)
+    progress(WAITING, 0, 0)
     try:
         client.wait_for_workers(1, timeout=seconds)
     except TimeoutError:
