@@ -78,6 +78,7 @@ def test_every_key_of_the_design_is_read() -> None:
         ("[store]\nkeep_samples_days = 0", 2, "keep_samples_days"),
         ("[store]\ntables = '/shared/tables'", 2, "s3://bucket/prefix"),
         ("[store]\ntables = 's3://'", 2, "s3://bucket/prefix"),
+        ("[store]\ntables = 's3://b/p'", 2, "3 to 63"),
         ("[store]\ntables = 's3://lab/../x'", 2, "s3://bucket/prefix"),
         ("[store]\ntables = 's3://lab?key=secret'", 2, "s3://bucket/prefix"),
         ("[store]\nsingle_writer = 1", 2, "true or false"),
