@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,7 +63,8 @@ def run(args: argparse.Namespace) -> int:
         "verify": None, "pdf": False,
     })  # fmt: skip
     report.run(args_of_report)
-    _say(f"look further with: sam-cluster jobs --config {config.source} --period {PERIOD}")
+    further = [*called_as(), "jobs", "--config", str(config.source), "--period", PERIOD]
+    _say(f"look further with: {shlex.join(further)}")
     return EXIT_DONE
 
 
@@ -84,6 +87,18 @@ def _aggregate(
         names=NAMES.get,
         salt=lambda: "simulated people need no secret",
     )
+
+
+def called_as() -> list[str]:
+    """The words by which this program was called, and can be again: it may not be in PATH."""
+    if Path(sys.argv[0]).name == "__main__.py":
+        return [_shortest(sys.executable), "-m", "sam_cluster"]
+    return [_shortest(sys.argv[0])]
+
+
+def _shortest(program: str) -> str:
+    path = Path(program)
+    return path.name if shutil.which(path.name) == str(path.absolute()) else program
 
 
 def _say(text: str) -> None:

@@ -107,8 +107,8 @@ def _bucket(value: Any) -> str:
     name = r"[A-Za-z0-9][A-Za-z0-9._=-]*"
     if not re.fullmatch(rf"s3://[a-z0-9][a-z0-9.-]{{1,61}}[a-z0-9](/{name})*", address):
         raise ValueError(
-            'the address of a bucket and what is before each name in it: "s3://bucket/prefix"; a bucket\'s name '
-            "has 3 to 63 small letters, digits, dots and hyphens, the first and last a letter or digit"
+            'the address of a bucket and what is before each name in it: "s3://bucket/prefix"; the name of a '
+            "bucket has 3 to 63 small letters, digits, dots and hyphens, the first and last a letter or digit"
         )
     return address
 

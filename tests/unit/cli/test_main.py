@@ -7,11 +7,13 @@ import io
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from sam_cluster import __version__
 from sam_cluster.cli import main as command_line
+from sam_cluster.cli.demo import called_as
 from sam_cluster.cli.main import COMMANDS, build_parser, main
 from sam_cluster.core.errors import SamClusterError, StoreError, UsageError
 from tests.unit.cli.stores import in_a_process, run
@@ -28,6 +30,19 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--help") == 0
     shown = capsys.readouterr().out
     assert [name for name in COMMANDS if f"    {name}" not in shown] == []
+
+
+@pytest.mark.parametrize("is_in_path", [True, False])
+def test_the_program_is_named_as_it_was_called_and_in_short_where_it_is_in_path(
+    is_in_path: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "sam-cluster"
+    program.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path) if is_in_path else "/nowhere")
+    monkeypatch.setattr(sys, "argv", [str(program), "demo"])
+    assert called_as() == ["sam-cluster" if is_in_path else str(program)]
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "__main__.py"), "demo"])
+    assert called_as() == [sys.executable, "-m", "sam_cluster"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
