@@ -7,6 +7,7 @@ negative energy, an accuracy of 76.3) is a ValueError.
 
 from .domain import Undefined, UndefinedReason
 from .equity import TheilParts, gini, hoover, jain, level_fs, lorenz, theil_parts, theil_t
+from .firmness import keep_their_places, may_be_first
 from .kendall import kendall_tau_b
 from .pareto import pareto_front
 from .projection import Projection, ProjectionFlag, interval, project
@@ -48,9 +49,11 @@ __all__ = [
     "hoover",
     "interval",
     "jain",
+    "keep_their_places",
     "kendall_tau_b",
     "level_fs",
     "lorenz",
+    "may_be_first",
     "orders_over_alpha",
     "orders_over_unit",
     "pareto_front",

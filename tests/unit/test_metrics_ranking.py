@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from itertools import combinations
+from itertools import combinations, product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sam_cluster.metrics import Undefined, UndefinedReason, kendall_tau_b, sam
+from sam_cluster.metrics.firmness import keep_their_places, may_be_first
 from sam_cluster.metrics.ranking import (
     ALPHAS,
     Candidate,
@@ -28,6 +29,19 @@ orders = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, m
 candidates = st.lists(
     st.builds(Candidate, accuracy=st.floats(0.1, 1), energy_kwh=st.floats(0.2, 1e4)), max_size=8
 )
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 4)), max_size=5))
+def test_what_keeps_its_place_and_what_may_be_first_is_so_wherever_scores_are_in_their_ranges(spans):
+    ranges = [(float(low), float(low + length)) for low, length in spans]
+    # What two ranges leave open shows at their ends.
+    worlds = [competition_ranks(scores) for scores in product(*({low, high} for low, high in ranges))]
+    in_place = [
+        len(set(ranks)) == 1 and not any(others.count(ranks[0]) > 1 for others in worlds)
+        for ranks in zip(*worlds, strict=True)
+    ]
+    assert keep_their_places(ranges) == in_place
+    assert may_be_first(ranges) == [at for at, ranks in enumerate(zip(*worlds, strict=True)) if 1 in ranks]
 
 
 def test_equal_values_share_a_rank_and_the_next_is_as_many_lower():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...core.model import Quality
-from ...metrics import OrderAt, Place
+from ...metrics import OrderAt, Place, keep_their_places, may_be_first
 from ..before import Change
 from ..ledger import Amount
 from ..results import Result
@@ -125,6 +125,21 @@ class TaskView:
             else:
                 found.append((first, (order,)))
         return tuple(found)
+
+    @property
+    def keep_their_places(self) -> int:
+        """How many scored results have one rank by SAM with each energy anywhere within its ±."""
+        return sum(keep_their_places(self._ranges))
+
+    @property
+    def may_be_first(self) -> tuple[ResultLine, ...]:
+        """The scored results that are first by SAM with some energies within their ±."""
+        return tuple(self.scored[place] for place in may_be_first(self._ranges))
+
+    @property
+    def _ranges(self) -> list[tuple[float, float]]:
+        # What has a score has a range too.
+        return [line.result.sam_range for line in self.scored if line.result.sam_range is not None]
 
     @property
     def most_accurate(self) -> ResultLine | None:

@@ -197,6 +197,18 @@ def test_how_firm_an_order_is_is_told_over_alpha_and_unit() -> None:
     ]
 
 
+def test_how_firm_an_order_is_is_told_within_what_energies_may_be_off_by() -> None:
+    def found(calibration: float) -> tuple[int, list[str | None]]:
+        config = replace(CONFIG, calibration={MODEL: calibration})
+        task = view(config=config).results.tasks[0]
+        return task.keep_their_places, [line.result.model for line in task.may_be_first]
+
+    # The scores are 3.37, 3.36 and 2.91.
+    assert found(0.0001) == (3, ["ResNet-50"])
+    assert found(0.05) == (1, ["ResNet-50", "ResNet-50"])
+    assert found(0.5) == (0, ["ResNet-50", "ResNet-50", "ViT-B/16"])
+
+
 def test_an_alpha_of_the_sites_own_is_on_the_grid() -> None:
     found = view(config=replace(CONFIG, alpha=2.5)).results.tasks[0]
     assert 2.5 in [order.alpha for order in found.over_alpha]
