@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -39,12 +39,25 @@ def _to_the_second(instant: str) -> str:
     return instant[:19]
 
 
-def _unattributed(row: Mapping[str, Any]) -> str:
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with what is unattributed, in all and by cause, as text."""
+    unknown = {cause: row[f"{cause}_unknown"] for cause in Cause}
+    by_cause = {cause.value: _unattributed(row[f"{cause}_millijoules"], unknown[cause]) for cause in Cause}
+    together = _unattributed(row["unattributed_millijoules"], sum(unknown.values()))
+    return {**row, UNATTRIBUTED: together, **by_cause}
+
+
+def _unattributed(known_millijoules: int, unknown_gaps: int) -> str:
     """At least so much, or unknown, where there are gaps of unknown energy: those are not zero."""
-    known = row["unattributed_millijoules"]
-    if not any(row[f"{cause}_unknown"] for cause in Cause):
-        return numbers.kwh(known)
-    return f"≥ {numbers.kwh(known)}" if known else numbers.UNKNOWN
+    if not unknown_gaps:
+        return numbers.kwh(known_millijoules)
+    return f"≥ {numbers.kwh(known_millijoules)}" if known_millijoules else numbers.UNKNOWN
+
+
+def _columns(causes: Sequence[Cause]) -> list[Column]:
+    """What is unattributed stands by cause too, where some is."""
+    of_causes = [Column(f"{cause.replace('_', ' ')} kWh", cause, right=True) for cause in causes]
+    return [*COLUMNS[:AFTER], *of_causes, *COLUMNS[AFTER:]]
 
 
 COLUMNS = (
@@ -55,11 +68,12 @@ COLUMNS = (
     Column("Unattributed kWh", UNATTRIBUTED, right=True),
     Column("Counter kWh", "counter_millijoules", numbers.kwh, right=True),
     Column("Closes", "closes", _yes),
-    Column("Resets unseen", "counter_reset_unknown", right=True),
     Column("Bridged kWh", "bridged_millijoules", numbers.kwh, right=True),
     Column("First reading", "first_reading", _to_the_second),
     Column("Last reading", "last_reading", _to_the_second),
 )
+#: The causes stand after what they add up to.
+AFTER = 1 + [column.key for column in COLUMNS].index(UNATTRIBUTED)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -89,8 +103,8 @@ def run(args: argparse.Namespace) -> int:
     rows = [_object(*gpu, ledger, zone) for gpu, ledger in ledgers.items()]
     total = total_of(ledgers.values())
     rows.append(_object(None, TOTAL, None, total, zone))
-    shown = [{**row, UNATTRIBUTED: _unattributed(row)} for row in rows] if args.format == "table" else rows
-    show(shown, LEDGER_KEYS, COLUMNS, args.format, sys.stdout)
+    shown = [_shown(row) for row in rows] if args.format == "table" else rows
+    show(shown, LEDGER_KEYS, _columns(total.causes), args.format, sys.stdout)
     if not ledgers:
         options.say_none("GPU", period)
     for cause, count in sorted(total.unknown.items()):

@@ -57,6 +57,11 @@ class Ledger:
         return sum(self.unattributed.values())
 
     @property
+    def causes(self) -> tuple[Cause, ...]:
+        """Why something is unattributed, of the closed list those that occur."""
+        return tuple(cause for cause in Cause if self.unattributed[cause] or self.unknown[cause])
+
+    @property
     def known_millijoules(self) -> int:
         """Runs, idle and unattributed, without what was bridged."""
         return self.runs_millijoules + self.idle_millijoules + self.unattributed_millijoules

@@ -92,6 +92,9 @@ def test_runs_idle_and_unattributed_are_a_closed_sum_over_the_periods_borders() 
     assert ledger.idle_millijoules == KWH // 2 + KWH // 4 * 4 // 5 + KWH // 10
     assert ledger.unattributed == {"not_metered": KWH // 10}
     assert (ledger.cut, ledger.unknown) == (2, {"counter_reset": 1})
+    page = text(VIEW)
+    assert "Unattributed: not metered" in page and "Unattributed: counter reset" in page
+    assert "Unattributed: shard missing" not in page
     # The model of the GPU is not known without a reading.
     assert VIEW.idle_uncertainty_millijoules == ledger.idle_millijoules // 20
 

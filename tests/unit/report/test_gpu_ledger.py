@@ -198,8 +198,25 @@ def test_gaps_of_unknown_energy_are_no_zero_in_the_table_and_are_said(
     store = make_store(tmp_path / "store", {"gaps": [lost, *gaps]})
     assert run("ledger", "--store", str(store), "--period", "2026-03") == 3
     out, err = capsys.readouterr()
-    assert out.count(f"  {shown}  ") == 2
+    assert out.count(f"  {shown}  ") == 4  # of the GPU and of all, and each under its cause
+    assert "counter reset kWh" in out and "not metered" not in out
     assert "gaps of unknown energy: 1. A GPU's energy counter restarted" in err
+
+
+def test_every_cause_that_occurs_has_a_column_and_no_other(tmp_path, capsys) -> None:
+    gone = {"kind": GapKind.UNATTRIBUTED, "energy_millijoules": None}
+    gaps = [
+        gap_row("GPU-1", at("2026-03-02 04:00"), 60, 0.0) | gone | {"cause": Cause.NOT_METERED},
+        gap_row("GPU-1", at("2026-03-03 04:00"), 60, 60.0)
+        | {"kind": GapKind.UNATTRIBUTED, "cause": Cause.SHARD_MISSING},
+    ]
+    store = make_store(tmp_path / "store", {"gaps": gaps})
+    run("ledger", "--store", str(store), "--period", "2026-03")
+    heading, _, one, total = capsys.readouterr().out.splitlines()
+    columns = [heading.index(name) + len(name) for name in ("shard missing kWh", "not metered kWh")]
+    for line in (one, total):
+        assert [line[:end].split()[-1] for end in columns] == ["0.0600", "unknown"]
+    assert "counter reset" not in heading
 
 
 def test_the_page_of_the_cluster_and_the_command_have_one_ledger(tmp_path, capsys) -> None:
