@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Route
+from playwright.sync_api import Browser, Locator, Page, Route
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = (
@@ -110,6 +110,29 @@ def overflow(page: Page) -> list[str]:
         }"""
     )
     return list(found)
+
+
+def shadows(page: Page, table: Locator) -> tuple[bool, tuple[tuple[bool, bool], ...]]:
+    """Whether a part that scrolls is cut off, and whether at its beginning and at its end there is a shadow
+    at the left and at the right of it, as seen where its content is hidden."""
+    more = table.evaluate(
+        """e => {
+            e.querySelector('table').style.visibility = 'hidden';
+            e.scrollIntoView();
+            return e.scrollWidth - e.clientWidth;
+        }"""
+    )
+    seen = []
+    for at in (0, more):
+        table.evaluate("(e, at) => { e.scrollLeft = at; }", at)
+        box = table.bounding_box()
+        assert box is not None
+        edges = (box["x"] + box["width"] / 2, box["x"], box["x"] + box["width"] - 3)
+        middle, left, right = (
+            page.screenshot(clip={"x": round(x), "y": box["y"] + 5, "width": 3, "height": 3}) for x in edges
+        )
+        seen.append((left != middle, right != middle))
+    return more > 0, tuple(seen)
 
 
 def inaccessible(page: Page) -> list[str]:

@@ -14,6 +14,7 @@ from tests.browser.observe import (
     inaccessible,
     misplaced_headings,
     overflow,
+    shadows,
     visit,
     words_of,
 )
@@ -43,6 +44,20 @@ def test_axe_finds_no_serious_fault(
 ) -> None:
     with visit(browser, page_of(name), width=width, color_scheme=scheme) as opened:
         assert inaccessible(opened.page) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_table_that_is_cut_off_has_a_shadow_where_there_is_more(
+    browser: Browser, page_of: PageOf, scheme: str
+) -> None:
+    with visit(browser, page_of("group, a month"), width=PHONE, color_scheme=scheme) as opened:
+        tables = [table for table in opened.page.locator(".scroll").all() if table.is_visible()]
+        found = [shadows(opened.page, table) for table in (*tables[:2], tables[-1])]
+    # At its beginning and at its end: whether there is one at the left, and at the right.
+    assert set(found) == {
+        (True, ((False, True), (True, False))),
+        (False, ((False, False), (False, False))),
+    }
 
 
 @each_page

@@ -150,15 +150,16 @@ def _corners(paths: Sequence[RankPath], settings: _Settings, x: Axis, y: Axis, b
 def _ends(
     paths: Sequence[RankPath], end: int, y: Axis, size: Size, column: float, width: float, bottom_rank: float
 ) -> Layer:
-    """The names at one end, at their ranks; where several would lie on one another they make room."""
+    """The names at one end, at their ranks; where several would lie on one another they make room. A name is
+    cut the same at both ends."""
     wanted, texts = [], []
+    room = column - 14 - text_width(f"{len(paths)} ", size.text)
     below = 0
     for path in paths:
         rank = path.ranks[end]
         number = "–" if rank is None else str(rank)
         wanted.append(y.pixel(bottom_rank + below if rank is None else rank))
         below += rank is None
-        room = column - 14 - text_width(f"{number} ", size.text)
         name = fitted(path.label, room, size.text)
         texts.append(f"{name} {number}" if end == 0 else f"{number} {name}")
     places = spread(wanted, size.line, 0, y.length)

@@ -83,8 +83,10 @@ def _drawing(results: Sequence[RankedResult], size: Size) -> Drawing:
                 for text, x, align in heads
             ),
             *(_lines([r for r in results if r.kind == kind], at, to, width, kind) for kind in kinds),
-            *_names(left_order, at, size, column, width, is_left=True),
-            *_names(right_order, to, size, column, width, is_left=False),
+            *_names(
+                _ends(left_order, at, size, is_left=True), _ends(right_order, to, size, is_left=False),
+                size, column, width,
+            ),
         ],
     )  # fmt: skip
 
@@ -97,29 +99,47 @@ def _lines(
     return layer("rule", rows, places, strokeCap="round", **LOOKS[kind])
 
 
-def _names(
-    order: Sequence[RankedResult],
-    at: dict[int, float],
-    size: Size,
-    column: float,
-    width: float,
-    *,
-    is_left: bool,
-) -> list[Layer]:
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What stands at one end of a result's line: its rank, its name, and what follows it."""
+
+    first: str
+    label: str
+    last: str
+    y: float
+
+
+def _ends(order: Sequence[RankedResult], at: dict[int, float], size: Size, *, is_left: bool) -> list[_Line]:
     """Rank, name and figure of each; on a phone the figures stay in the table."""
     ranks = Counter(r.rank_by_accuracy if is_left else r.rank_by_sam for r in order)
-    texts: list[Row] = []
+    found = []
     for result in order:
         rank = result.rank_by_accuracy if is_left else result.rank_by_sam
-        first = f"{rank}{'=' if ranks[rank] > 1 else ''}"
         last = "" if is_left else f" {ARROWS[result.kind]}{abs(result.rise) or ''}"
         if not size.is_narrow:
             figure = numbers.accuracy(result.accuracy) if is_left else numbers.number(result.sam)
             last = f" · {figure}{last}"
-        room = column - 8 - text_width(f"{first} {last}", size.text)
-        text = f"{first} {fitted(result.label, room, size.text)}{last}"
-        texts.append({"x": -4 if is_left else width + 4, "y": at[id(result)], "text": text})
-    return [written(texts, size, align="right" if is_left else "left")]
+        found.append(_Line(f"{rank}{'=' if ranks[rank] > 1 else ''} ", result.label, last, at[id(result)]))
+    return found
+
+
+def _names(
+    left: Sequence[_Line], right: Sequence[_Line], size: Size, column: float, width: float
+) -> list[Layer]:
+    """Both ends of all lines. A name is cut the same at both, wherever one has no room for it."""
+    beside = max(text_width(line.first + line.last, size.text) for line in (*left, *right))
+    layers = []
+    for lines, x, align in ((left, -4, "right"), (right, width + 4, "left")):
+        rows: list[Row] = [
+            {
+                "x": x,
+                "y": line.y,
+                "text": f"{line.first}{fitted(line.label, column - 8 - beside, size.text)}{line.last}",
+            }
+            for line in lines
+        ]
+        layers.append(written(rows, size, align=align))
+    return layers
 
 
 def _description(results: Sequence[RankedResult]) -> str:

@@ -95,6 +95,22 @@ def test_who_rises_and_who_falls_is_said_at_the_name() -> None:
     assert picture is not None and "1 rise, 1 fall and 2 keep" in picture.description
 
 
+LONG = [f"a model whose name has no end, number {n} (4711_{n})" for n in range(12)]
+
+
+@pytest.mark.parametrize("width", ["wide", "narrow"])
+def test_a_name_is_cut_the_same_wherever_a_picture_has_it(width: str) -> None:
+    results = [ranked(name, n + 1, len(LONG) - n) for n, name in enumerate(LONG)]
+    paths = [RankPath(label=name, ranks=(n + 1, None if n else 1)) for n, name in enumerate(LONG)]
+    for picture in (two_orders(results), order_over_units(paths, units=["J", "kWh"], configured="kWh")):
+        assert picture is not None
+        found = [text.text for text in texts(getattr(picture, width)) if "…" in text.text]
+        cut = [match[0] for text in found if (match := re.search(r"a m\S*( \S+)*?…\S*( \S+)*?\)", text))]
+        assert len(cut) == len(found) == 2 * len(LONG)
+        # Each at both ends; numbers of one and of two digits are left whole at the end of the name.
+        assert sorted(cut[: len(LONG)]) == sorted(cut[len(LONG) :])
+
+
 def test_a_result_without_a_score_has_no_rank_and_stays_in_the_picture() -> None:
     paths = [RankPath(label="a", ranks=(1, 1)), RankPath(label="b", ranks=(2, None))]
     picture = order_over_units(paths, units=["J", "kWh"], configured="kWh")
