@@ -10,9 +10,10 @@ from sam_cluster.aggregate.flow import Outcome, aggregate
 from sam_cluster.aggregate.spread.wiring import LocalExecutor
 from sam_cluster.core.config import Config
 from sam_cluster.store.paths import StorePaths
-from sam_cluster.store.rows import rows_digest, to_rows
+from sam_cluster.store.rows import to_rows
 from sam_cluster.store.schemas import TABLES
 from sam_cluster.store.tables import Tables
+from tests.digests import rows_digest
 from tests.simulated import Simulation, put
 from tests.strategies import CLUSTER, DAY, EPOCH, HOUR, MINUTE, History, PlannedRun
 

@@ -8,7 +8,7 @@ runs there are, in whatever order and shards they are told of.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -193,8 +193,3 @@ def segments(readings: Iterable[Reading]) -> dict[str, list[Reading]]:
     for reading in readings:
         found.setdefault(reading.segment, []).append(reading)
     return found
-
-
-def total_millijoules(pieces: Sequence[Piece]) -> int:
-    """The increase of the counter over all pieces."""
-    return sum(piece.energy_millijoules for piece in pieces)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from itertools import pairwise
@@ -60,13 +58,6 @@ def in_order(table: str, rows: pa.Table) -> pa.Table:
     whole = rows.combine_chunks()
     keys = _keys(table, whole)
     return _taken(whole, order_of(keys)) if keys else whole
-
-
-def rows_digest(rows: pa.Table) -> str:
-    """A digest of the rows whatever their order, chunks and encoding: SHA-256 over them, one JSON array a
-    row, sorted. Instants count as integer microseconds."""
-    lines = sorted(json.dumps(list(row.values()), sort_keys=True) for row in to_rows(rows))
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def day_of(instant_microseconds: int) -> date:

@@ -17,7 +17,6 @@ from pathlib import Path
 from ..core.errors import StoreError
 from .model import MAX_FILE_BYTES
 
-BOX_MODE = 0o1733  # sticky, so that nobody removes another's file; unreadable, so that no name is seen
 BOX = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
@@ -46,16 +45,6 @@ class Entry:
     def of(cls, name: str, status: os.stat_result) -> Entry:
         """The entry of this name and status."""
         return cls(name, status.st_ino, status.st_ctime_ns, status.st_uid, status.st_mode)
-
-
-def create_box(path: Path) -> None:
-    """Makes the drop box, owned by the caller. Raises StoreError where it cannot be made."""
-    try:
-        path.mkdir(exist_ok=True)
-        with open_box(path) as box:
-            os.fchmod(box, BOX_MODE)  # mkdir heeds the umask
-    except OSError as error:
-        raise StoreError(f"the drop box {path} cannot be made: {error.strerror}") from None
 
 
 @contextmanager

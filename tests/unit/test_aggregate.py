@@ -12,7 +12,6 @@ from sam_cluster.aggregate.flow import Outcome
 from sam_cluster.cli.main import main
 from sam_cluster.core.uncertainty import energy_by_model
 from sam_cluster.store.paths import StorePaths
-from sam_cluster.store.rows import rows_digest
 from sam_cluster.store.schemas import TABLES
 from sam_cluster.store.tables import Tables
 from tests.aggregating import (
@@ -26,6 +25,7 @@ from tests.aggregating import (
     rows,
     run_aggregate,
 )
+from tests.digests import rows_digest
 from tests.simulated import Simulation, gpu_model, put
 from tests.strategies import DAY, HOUR, History, PlannedRun, histories
 

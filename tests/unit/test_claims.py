@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sam_cluster.core.model import Flag, Kind, Quality, ShareRule
 from sam_cluster.energy.claims import END_MARGIN_MICROSECONDS, Accounted, divider
 from sam_cluster.energy.hours import Usage, usage
-from sam_cluster.energy.split import Holder, Reading, divide, total_millijoules
+from sam_cluster.energy.split import Holder, Reading, divide
 from tests.strategies import EPOCH, HOUR, MINUTE
 
 A, B, C = (Holder(f"{n}.0", EPOCH) for n in (1, 2, 3))
@@ -145,8 +145,8 @@ def test_the_parts_add_up_to_the_device_whatever_accounting_says(data: st.DataOb
     pieces = divide(readings)
     told = {holder: data.draw(ACCOUNTED) for holder in (A, B, C)}
     found = usage(readings, pieces, divider(readings, told))
-    assert sum(each.energy_millijoules or 0 for each in found) == total_millijoules(
-        [piece for piece in pieces if piece.holders]
+    assert sum(each.energy_millijoules or 0 for each in found) == sum(
+        piece.energy_millijoules for piece in pieces if piece.holders
     )
     assert all((each.energy_millijoules or 0) >= 0 and each.held_microseconds >= 0 for each in found)
     mixed = data.draw(st.permutations(readings))

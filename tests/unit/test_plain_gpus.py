@@ -21,8 +21,9 @@ from sam_cluster.core.model import Flag, Kind
 from sam_cluster.store.commit import Transaction, prepare
 from sam_cluster.store.numbers import Mask
 from sam_cluster.store.paths import StorePaths
-from sam_cluster.store.rows import day_of, from_rows, in_order, once, rows_digest
+from sam_cluster.store.rows import day_of, from_rows, in_order, once
 from sam_cluster.store.tables import Tables
+from tests.digests import rows_digest
 from tests.simulated import Simulation
 from tests.strategies import EPOCH, HOUR, MINUTE, History, PlannedRun, histories
 

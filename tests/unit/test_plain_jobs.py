@@ -18,10 +18,11 @@ from sam_cluster.aggregate.jobs import exact
 from sam_cluster.aggregate.plain.jobs import HAD_GPUS_COLUMNS, had_gpus, plain
 from sam_cluster.store.commit import Transaction
 from sam_cluster.store.paths import StorePaths
-from sam_cluster.store.rows import from_rows, rows_digest, to_rows
+from sam_cluster.store.rows import from_rows, to_rows
 from sam_cluster.store.schemas import KEYS, TABLES
 from sam_cluster.store.tables import Tables
 from tests.aggregating import NOW, accounting_of, run_aggregate
+from tests.digests import rows_digest
 from tests.simulated import Simulation, put
 from tests.strategies import DAY, EPOCH, HOUR, MINUTE, histories
 

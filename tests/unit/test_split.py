@@ -12,7 +12,7 @@ from sam_cluster.aggregate.shard_rows import reading_rows
 from sam_cluster.core.model import Cause, Flag, GapKind, Kind, Quality, ShareRule
 from sam_cluster.energy.gaps import gaps
 from sam_cluster.energy.hours import Usage, usage
-from sam_cluster.energy.split import Holder, Reading, counted_back, divide, segments, total_millijoules
+from sam_cluster.energy.split import Holder, Reading, counted_back, divide, segments
 from sam_cluster.store.rows import from_rows
 from tests.simulated import Simulation
 from tests.strategies import EPOCH, HOUR, History, histories
@@ -91,7 +91,8 @@ def test_without_any_subset_of_the_shards_nothing_is_counted_twice(history, data
             ]
             used = counted(usage(mine, pieces))
             between = sum(p.energy_millijoules for p in pieces if not p.holders)
-            assert used + between == total_millijoules(pieces) == max(energies) - min(energies)
+            whole = sum(p.energy_millijoules for p in pieces)
+            assert used + between == whole == max(energies) - min(energies)
             bridged = sum(each.bridged_millijoules for each in usage(mine, pieces))
             assert bridged == max((r.bridged_millijoules or 0 for r in mine), default=0)
 

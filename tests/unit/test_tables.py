@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from sam_cluster.core.errors import StoreError
 from sam_cluster.store.commit import prepare
 from sam_cluster.store.paths import StorePaths
-from sam_cluster.store.rows import day_of, from_rows, only, rows_digest
+from sam_cluster.store.rows import day_of, from_rows, only
 from sam_cluster.store.schemas import DAY_COLUMN, KEYS, TABLES, since, version
 from sam_cluster.store.tables import Tables
+from tests.digests import rows_digest
 from tests.small_store import NOW, add, begin, ids, job
 from tests.strategies import DAY, EPOCH, HOUR
 

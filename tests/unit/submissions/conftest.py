@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sam_cluster.submissions.box import create_box
+from sam_cluster.store.commit import prepare
+from sam_cluster.store.paths import StorePaths
 
 
 @pytest.fixture
@@ -18,5 +19,5 @@ def store():
 
 @pytest.fixture
 def box(store):
-    create_box(store / "submissions")
-    return store / "submissions"
+    prepare(StorePaths(store))
+    return StorePaths(store).submissions

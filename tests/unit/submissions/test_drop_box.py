@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sam_cluster.core.errors import StoreError, SubmissionError
-from sam_cluster.submissions.box import create_box
+from sam_cluster.store.commit import prepare
+from sam_cluster.store.paths import StorePaths
 from sam_cluster.submissions.collect import Deferral, Deferred, Received, Rejection
 from sam_cluster.submissions.drop import drop
 from sam_cluster.submissions.fields import MAX_JOBS, MAX_NOTE
@@ -49,8 +50,8 @@ def test_the_file_is_readable_to_all_and_writable_to_its_owner_whatever_the_umas
 def test_the_box_is_made_sticky_and_unreadable_whatever_the_umask(store):
     before = os.umask(0o077)
     try:
-        create_box(store / "submissions")
-        create_box(store / "submissions")
+        prepare(StorePaths(store))
+        prepare(StorePaths(store))
     finally:
         os.umask(before)
     assert stat.S_IMODE((store / "submissions").stat().st_mode) == 0o1733
