@@ -93,7 +93,7 @@ def read_footer(content: bytes, where: str) -> Footer:
         return Footer(CURRENT, text)
     try:
         metadata = pq.read_metadata(pa.BufferReader(content)).metadata or {}
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:  # the second where a column's name is no text
         raise ShardError(f"{where}: not a readable Parquet file: {_first_line(error)}") from None
     version = metadata.get(VERSION_KEY)
     if version is None or FOOTER_KEY not in metadata:

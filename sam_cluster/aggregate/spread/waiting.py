@@ -5,13 +5,14 @@ On a network file system an open takes milliseconds, in which a core has nothing
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from math import ceil
 from threading import Lock
 from typing import TypeVar
+
+from sam_cluster.core.cores import cores
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -23,11 +24,6 @@ FIRST, WORTH_SECONDS = 4, 0.0005
 #: What does not wait is mostly Python, for which two threads would only wait for one another: meanwhile the
 #: others do what needs no Python.
 ONE_AT_A_TIME = Lock()
-
-
-def cores() -> int:
-    """Of this machine, for this process."""
-    return len(os.sched_getaffinity(0))
 
 
 def threads_for(wall_seconds: float, cpu_seconds: float) -> int:
