@@ -27,12 +27,14 @@ from sam_cluster.store.columns import Integers, all_of, integers
 from sam_cluster.store.commit import Transaction
 from sam_cluster.store.rows import day_of, day_start, empty, in_order
 from sam_cluster.store.schemas import KEYS, SAMPLES
-from sam_cluster.store.shards import SAMPLE_ROWS, read_sample_rows
+from sam_cluster.store.shards import SAMPLE_ROWS, sample_rows
 from sam_cluster.store.soundness import INT64
 from sam_cluster.store.tables import SAMPLES_KEPT_FROM
 
+from . import inbox
 from .inbox import InboxFile, Rejected
 from .shard_rows import Row
+from .spread.waiting import answers
 
 #: What is needed of a shard: its digest, and what its samples are of.
 SHARD_COLUMNS = ("shard_digest", "cluster", "run_id", "node")
@@ -55,19 +57,20 @@ class SampleBatch:
 
 
 def read_samples(shards: Sequence[tuple[InboxFile, Row]]) -> SampleBatch:
-    """The samples of some shards as rows of the table."""
+    """The samples of some shards as rows of the table, those of a node in succession."""
     batch = SampleBatch()
     read: list[tuple[Row, pa.Table]] = []
-    for file, shard in shards:
-        try:
-            read.append((shard, read_sample_rows(file.path)))
-        except FileNotFoundError:
-            batch.missing.append(file.path)
-        except OSError:
-            batch.unread.append(file.path)
-        except ShardError as error:
-            reason = f"{error}; its energy is in the tables"
+    by_node = sorted(shards, key=_node_of_shard)
+    for (file, shard), found in zip(by_node, answers(_opened, [file for file, _ in by_node]), strict=True):
+        if isinstance(found, pa.Table):
+            read.append((shard, found))
+        elif isinstance(found, ShardError):
+            reason = f"{found}; its energy is in the tables"
             batch.rejected.append(Rejected(file.path, f"{file.node}.{file.name}", reason))
+        elif isinstance(found, FileNotFoundError):
+            batch.missing.append(file.path)
+        else:
+            batch.unread.append(file.path)
     rows = pa.concat_tables([SAMPLE_ROWS.empty_table(), *(its for _, its in read)])
     columns: dict[str, Any] = {name: rows[name] for name in rows.column_names}
     of_shard = pa.array(np.repeat(np.arange(len(read)), np.array([len(its) for _, its in read], np.int64)))
@@ -76,6 +79,14 @@ def read_samples(shards: Sequence[tuple[InboxFile, Row]]) -> SampleBatch:
         columns[name] = names.dictionary_encode().take(of_shard)
     batch.rows = pa.table(columns).select(ENCODED.names).cast(ENCODED).unify_dictionaries().combine_chunks()
     return batch
+
+
+def _opened(file: InboxFile) -> pa.Table | ShardError | OSError:
+    """The samples of a file; or why there are none, as a value, for it is no matter of the others."""
+    try:
+        return sample_rows(inbox.read(file), file.location)
+    except (ShardError, OSError) as error:
+        return error.with_traceback(None)
 
 
 def fold_samples(
@@ -101,10 +112,21 @@ def _merged(
 ) -> Iterator[pa.Table]:
     """What is stored of a day and what came to it, a node after the other; `order` has the rows that came by
     their nodes' numbers."""
-    came = (fresh.take(pa.array(at)) for at in np.split(order, _borders(nodes[order])))
+    came = (_rows_at(fresh, places) for places in np.split(order, _borders(nodes[order])))
     both = heapq.merge(_by_node(stored), ((_node(rows), rows) for rows in came), key=itemgetter(0))
     for _, parts in groupby(both, itemgetter(0)):
         yield _once(pa.concat_tables([rows for _, rows in parts]))
+
+
+def _rows_at(rows: pa.Table, places: Integers) -> pa.Table:
+    """The rows at some places, ascending, without a copy: most follow on one another, and of rows in several
+    chunks each copy takes time for all of them."""
+    runs = np.split(places, np.flatnonzero(np.diff(places) != 1) + 1)
+    return pa.concat_tables([rows.slice(int(run[0]), len(run)) for run in runs])
+
+
+def _node_of_shard(shard: tuple[InboxFile, Row]) -> tuple[str, str]:
+    return shard[1]["cluster"], shard[1]["node"]
 
 
 def _by_node(stored: Iterator[pa.Table]) -> Iterator[tuple[tuple[str, str], pa.Table]]:

@@ -116,23 +116,26 @@ def parse_footer(footer: Footer, where: str) -> Shard:
         raise ShardError(f"{where}: its footer does not hold a shard: {_first_line(error)}") from None
 
 
-def read_sample_rows(path: Path) -> pa.Table:
-    """The samples of a shard as rows of SAMPLE_ROWS, by GPU and time. Raises ShardError, OSError."""
-    with path.open("rb") as file:
-        try:
-            read = pq.ParquetFile(file, read_dictionary=["gpu_uuid"]).read(columns=SAMPLE_ROWS.names)
-            rows = read.select(SAMPLE_ROWS.names).cast(SAMPLE_ROWS)
-        except (KeyError, ValueError, pa.ArrowException) as error:
-            raise ShardError(f"{path}: its samples cannot be read: {_first_line(error)}") from None
+def sample_rows(content: bytes, where: str) -> pa.Table:
+    """The samples of a shard as rows of SAMPLE_ROWS, by GPU and time, from a file's bytes. Raises ShardError,
+    naming `where`."""
+    try:
+        file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=["gpu_uuid"])
+        # A column a thread costs more than these few rows.
+        rows = file.read(columns=SAMPLE_ROWS.names, use_threads=False).select(SAMPLE_ROWS.names)
+        if not rows.schema.equals(SAMPLE_ROWS):
+            rows = rows.cast(SAMPLE_ROWS)
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        raise ShardError(f"{where}: its samples cannot be read: {_first_line(error)}") from None
     at = rows["at"].cast(pa.int64())
     ends = pc.min_max(at).as_py()
     if at.null_count or (len(at) and not 0 <= ends["min"] <= ends["max"] <= LAST_INSTANT):
-        raise ShardError(f"{path}: a sample of it is outside the years 1970 to 2099")
-    return rows
+        raise ShardError(f"{where}: a sample of it is outside the years 1970 to 2099")
+    return rows.replace_schema_metadata(None)
 
 
 def read_samples(path: Path) -> tuple[Sample, ...]:
-    """The samples of a shard, by GPU and time. Raises as `read_sample_rows` does."""
+    """The samples of a shard, by GPU and time. Raises as `sample_rows` does, and OSError."""
     return tuple(
         Sample(
             gpu_uuid=row["gpu_uuid"],
@@ -142,7 +145,7 @@ def read_samples(path: Path) -> tuple[Sample, ...]:
             power_energy_millijoules=row["power_energy_millijoules"],
             power_milliwatts=row["power_milliwatts"],
         )
-        for row in read_sample_rows(path).to_pylist()
+        for row in sample_rows(path.read_bytes(), str(path)).to_pylist()
     )
 
 

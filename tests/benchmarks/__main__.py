@@ -27,6 +27,7 @@ PAGES: dict[str, dict[str, Callable[[], list[str]]]] = {
         "agent": lambda: agent.table(60.0),
         "report": lambda: report.measured(Size()),
         "fold": fold.measured,
+        "million": lambda: fold.measured(fold.MANY_SHARDS, alone=True),
         "latency": latency.measured,
         "history": history.measured,
     },

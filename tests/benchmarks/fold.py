@@ -1,8 +1,10 @@
-"""From an inbox to tables: `python -m tests.benchmarks.fold [--shards N] [--store DIR]`.
+"""From an inbox to tables: `python -m tests.benchmarks.fold [--shards N] [--store DIR] [--alone]`.
 
 Each line is taken in a process of its own, imports excluded, file cache warm. The bare loop has pyarrow read
 one footer after another. DuckDB and polars sum the samples of all shards, and DuckDB the energy that stands
 in their footers; none of them asks whether a shard is sound, who held a GPU, or writes anything.
+
+With `--alone` the others are left away, and what a shard costs is compared with what it costs among 20,000.
 
 A store that `generate.py` filled stays as it is: what is folded is a copy of links.
 """
@@ -24,7 +26,8 @@ from typing import Any
 from .generate import Size, generate
 
 ROOT = Path(__file__).parents[2]
-SAMPLES, GPUS = 90, 4
+SHARDS, SAMPLES, GPUS = 20_000, 90, 4
+MANY_SHARDS = 1_000_000
 MEGABYTE = 1_000_000
 
 #: Before this stage of `aggregate` everything is energy; from it on samples, until the next shards are read.
@@ -185,25 +188,47 @@ def table(store: Path, work: Path) -> list[str]:
     ]
 
 
-def measured(shards: int = 20_000, store: Path | None = None) -> list[str]:
+def growth(store: Path, work: Path) -> list[str]:
+    """What a shard of a filled store costs beside one of 20,000, as lines of Markdown."""
+    few = work / "few"
+    generate(few, Size(shards=SHARDS, samples=SAMPLES, gpus=GPUS, seed=1))
+    lines = [
+        "| shards | energy, s | µs a shard | samples, s | µs a shard | CPU s | MB | files |",
+        "|---:|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    each: list[float] = []
+    for name, filled in {"few-copy": few, "many-copy": store}.items():
+        took = taken("aggregate", linked(filled, work / name))
+        shards, energy, samples = took["shards"], took["energy"], took["samples"]
+        each.append(energy / shards)
+        a_shard = [seconds / shards * 1e6 for seconds in (energy, samples)]
+        lines.append(
+            f"| {shards:,} | {energy:.1f} | {a_shard[0]:.0f} | {samples:.0f} | {a_shard[1]:.0f} | "
+            f"{took['cpu']:.0f} | {took['megabytes']:.0f} | {took['files']:,} |"
+        )
+    return [*lines, "", f"A shard of the many takes {each[1] / each[0]:.2f} times as long to its energy."]
+
+
+def measured(shards: int = SHARDS, store: Path | None = None, *, alone: bool = False) -> list[str]:
     """The table of so many shards, or of a store that holds them already."""
     with tempfile.TemporaryDirectory(dir=store.parent if store else None) as name:
         filled = store or Path(name) / "store"
         if store is None:
             generate(filled, Size(shards=shards, samples=SAMPLES, gpus=GPUS, seed=1))
-        return table(filled, Path(name))
+        return (growth if alone else table)(filled, Path(name))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--shards", type=int, default=20_000, help="default: %(default)s")
+    parser.add_argument("--shards", type=int, default=SHARDS, help="default: %(default)s")
     parser.add_argument("--store", type=Path, help="one whose inbox is filled already")
+    parser.add_argument("--alone", action="store_true", help="without others, beside 20,000 shards")
     parser.add_argument("--measure", choices=list(MEASURES), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:
         print(json.dumps(MEASURES[args.measure](args.store)))
     else:
-        print("\n".join(measured(args.shards, args.store)))
+        print("\n".join(measured(args.shards, args.store, alone=args.alone)))
 
 
 if __name__ == "__main__":
