@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sam_cluster.cli.report_files import Access, write
@@ -155,6 +155,7 @@ def test_a_period_that_has_not_begun_is_refused(
     begun=st.integers(-50, 150),
     held=st.integers(1, 90),
 )
+@settings(deadline=None)
 def test_of_a_period_something_is_known_where_something_was_metered_within_it(
     first: int, length: int, begun: int, held: int
 ) -> None:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sam_cluster.cli.show import Column, Format, show
@@ -56,6 +56,7 @@ def test_whatever_a_text_holds_a_row_is_one_line_and_moves_no_terminal(text: str
         st.text(st.one_of(st.characters(codec=None), st.sampled_from("|\n\r\\\"'")), max_size=20), max_size=3
     )
 )
+@settings(deadline=None)
 def test_whatever_texts_hold_parsable2_is_a_line_a_row_of_as_many_fields(texts: list[str]) -> None:
     lines = shown([{"name": text, "kwh": 1.5, "note": text} for text in texts], "parsable2").split("\n")
     assert (lines[0], lines[-1]) == ("name|kwh|note", "")
