@@ -155,7 +155,7 @@ def test_a_period_that_has_not_begun_is_refused(
     begun=st.integers(-50, 150),
     held=st.integers(1, 90),
 )
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_of_a_period_something_is_known_where_something_was_metered_within_it(
     first: int, length: int, begun: int, held: int
 ) -> None:
