@@ -24,8 +24,8 @@ from .units import Pairs, Units
 def redivide(
     transaction: Transaction, removed: pa.Table, added: pa.Table, jobs: Collection[Job], asked: Asked
 ) -> set[Job]:
-    """Bring `usage` and `gaps` up to date with readings that came or went, and say whose figures that
-    touches. The readings themselves are in the transaction already.
+    """Bring `usage` and `gaps` up to date with readings that came or went, and say which jobs have hours that
+    may have changed. The readings themselves are in the transaction already.
 
     What was given of a shared GPU accounting knows, which may come later, or change: where runs of `jobs`, of
     which shards or accounting are new, share a GPU, it is divided anew."""
@@ -48,7 +48,7 @@ def redivide(
     if len(units) > len(units.gpus):  # two of one GPU may have a gap in common
         gaps = once("gaps", gaps)
     transaction.exchange("gaps", removed=old_gaps, added=gaps)
-    return _jobs_of(old_usage, usage, removed, added)
+    return _jobs_of(old_usage, usage)
 
 
 def divided(

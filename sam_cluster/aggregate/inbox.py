@@ -108,10 +108,17 @@ def _shard_or_not(node: os.DirEntry[str], entry: os.DirEntry[str]) -> InboxFile 
 def read(file: InboxFile) -> bytes:
     """The bytes of a file in the inbox, through no link. Raises OSError."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    with os.fdopen(os.open(file.location, flags), "rb", buffering=0) as opened:
-        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+    opened = os.open(file.location, flags)
+    try:
+        found = os.fstat(opened)
+        if not stat.S_ISREG(found.st_mode):
             raise OSError(f"{file.location} is not a regular file")
-        return opened.readall()
+        content = os.read(opened, found.st_size)
+        while len(content) < found.st_size and (more := os.read(opened, found.st_size - len(content))):
+            content += more  # one call may give a part
+        return content
+    finally:
+        os.close(opened)
 
 
 def quarantine(paths: StorePaths, rejected: Rejected) -> Path | None:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from sam_cluster.core.model import Flag
 from sam_cluster.core.units import MICROSECONDS_PER_DAY
 from sam_cluster.store.commit import Transaction
-from sam_cluster.store.rows import day_of, empty, from_rows, joined, once, to_rows
+from sam_cluster.store.rows import day_of, empty, from_rows, joined, once, only, to_rows
 from sam_cluster.store.schemas import KEYS
 
 from .shard_rows import Row
@@ -75,13 +75,16 @@ def merge(transaction: Transaction, shards: pa.Table, readings: pa.Table) -> Mer
         elif not stored:
             added.extend(candidates.values())
             result.new.update(candidates)
-    unclaimed = shards.filter(pc.invert(is_claimed))
+    unclaimed = only(shards, pc.invert(is_claimed))
     result.new.update(unclaimed["shard_digest"].to_pylist())
     result.shards_added = pa.concat_tables([unclaimed, from_rows("shards", added)])
     result.shards_removed = from_rows("shards", removed)
-    kept = pc.is_in(readings["shard_digest"], pa.array(result.new, pa.string()))
-    result.readings_added = readings.filter(kept)
-    if len(shards) > len(pc.unique(shards["shard_digest"])):
+    came = len(pc.unique(shards["shard_digest"]))
+    result.readings_added = readings
+    if len(result.new) < came:
+        kept = pc.is_in(readings["shard_digest"], pa.array(result.new, pa.string()))
+        result.readings_added = readings.filter(kept)
+    if came < len(shards):
         # One came twice, and so did its boundaries.
         result.readings_added = once("readings", result.readings_added)
     return result

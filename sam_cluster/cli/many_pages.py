@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from sam_cluster.cli.progress import Progress
 from sam_cluster.cli.report_pages import Page, page_of_cluster, page_of_lab, view_of_cluster
 from sam_cluster.core.config import Config
+from sam_cluster.core.cores import cores
 from sam_cluster.core.cycles import no_search_for_cycles
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class LabPages:
 
 def lab_pages(order: Order, labs: Sequence[str], results: Sequence[Result]) -> Iterator[Page]:
     """The pages of labs in their order, by as many processes as there are processors for them."""
-    processes = min(len(os.sched_getaffinity(0)), MOST_PROCESSES, len(labs) // LABS_A_PROCESS)
+    processes = min(cores(), MOST_PROCESSES, len(labs) // LABS_A_PROCESS)
     if processes < 2:
         alone = LabPages(order, results)
         yield from map(alone.page, labs)

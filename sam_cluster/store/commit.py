@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
@@ -17,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sam_cluster.core.cores import cores
 from sam_cluster.core.errors import StoreError
 from sam_cluster.core.model import NO_JOB
 from sam_cluster.core.units import MICROSECONDS_PER_DAY
@@ -72,6 +72,9 @@ class Transaction:
         self._now = now_microseconds
         self._step = step
         self._staged: dict[str, dict[date | None, pa.Table]] = {}
+        # What is staged is encoded at once, while the next is made of it; their threads end with this.
+        self._encoders = ThreadPoolExecutor(cores())
+        self._encoded: dict[str, dict[date | None, Future[tuple[bytes, Span]]]] = {}
         self._merged: dict[str, dict[date, Merge]] = {}
         self._folded: set[str] = set()
         self._superseded: list[str] = []
@@ -100,7 +103,9 @@ class Transaction:
 
     def _stage(self, table: str, day: date | None, rows: pa.Table) -> None:
         schema = TABLES[table]
-        self._staged.setdefault(table, {})[day] = rows.select(schema.names).cast(schema)
+        typed = rows.select(schema.names).cast(schema)
+        self._staged.setdefault(table, {})[day] = typed
+        self._encoded.setdefault(table, {})[day] = self._encoders.submit(_encoded, table, [typed])
 
     def days(self, table: str, *, before: date | None = None, after: date | None = None) -> Iterator[date]:
         """The days with rows before one, the latest first; or after one, the earliest first."""
@@ -177,19 +182,19 @@ class Transaction:
         """
         number = self.base.number + 1
         tables = dict(self.base.manifest.tables)
-        with ThreadPoolExecutor(os.cpu_count()) as encoders:
-            # All are begun before the first is written, for a disk takes its time, too.
-            staged = {
-                table: {day: encoders.submit(_encoded, table, parts) for day, parts in self._parts(table)}
-                for table in sorted({*self._staged, *self._merged})
-            }
-            written = answers(
-                self.base.place,
-                lambda table: self._write_table(table, staged[table], number),
-                list(staged),
-            )
-            for table, index in zip(staged, written, strict=True):
-                tables[table] = index or tables.get(table, "")
+        # All are begun before the first is written, for a disk takes its time, too.
+        for table, merges in self._merged.items():
+            for merged, merge in merges.items():
+                parts = merge(self.base.parts_of_day(table, merged))
+                self._encoded.setdefault(table, {})[merged] = self._encoders.submit(_encoded, table, parts)
+        changed = sorted(self._encoded)
+        written = answers(
+            self.base.place,
+            lambda table: self._write_table(table, self._encoded[table], number),
+            changed,
+        )
+        for table, index in zip(changed, written, strict=True):
+            tables[table] = index or tables.get(table, "")
         tables = {table: name for table, name in tables.items() if name}
         same = tables == self.base.manifest.tables and self.properties == self.base.properties
         if same and not self._folded:
@@ -212,14 +217,6 @@ class Transaction:
         )
         self._publish(manifest)
         return Snapshot(self.base.paths, manifest)
-
-    def _parts(self, table: str) -> Iterator[tuple[date | None, Iterator[pa.Table]]]:
-        """The days of a table that change, and their rows in parts, which are read and made as they are asked
-        for."""
-        for day, rows in self._staged.get(table, {}).items():
-            yield day, iter([rows])
-        for merged, merge in self._merged.get(table, {}).items():
-            yield merged, merge(self.base.parts_of_day(table, merged))
 
     def _write_table(
         self, table: str, days: dict[date | None, Future[tuple[bytes, Span]]], number: int
@@ -281,8 +278,8 @@ class Transaction:
         """The directories below tables/ that hold files of what is staged."""
         return sorted(
             f"{table}/day={day.isoformat()}" if day else table
-            for table in {*self._staged, *self._merged}
-            for day, _ in self._parts(table)
+            for table, days in self._encoded.items()
+            for day in days
         )
 
     def _publish(self, manifest: Manifest) -> None:

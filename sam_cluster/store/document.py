@@ -32,7 +32,8 @@ T = TypeVar("T")
 
 def to_json(shard: Shard) -> bytes:
     """The shard without its samples; the same one gives the same bytes."""
-    document = asdict(replace(shard, samples=()))
+    # `asdict` copies all that it is given, a value at a time.
+    document = asdict(replace(shard, samples=(), gpus=(), boundaries=()))
     del document["samples"]
     document["gpus"] = _columns(shard.gpus)
     document["boundaries"] = _columns(shard.boundaries)

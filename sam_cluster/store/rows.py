@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sam_cluster.core.cores import on_all_cores
 from sam_cluster.core.units import MICROSECONDS_PER_DAY, MICROSECONDS_PER_HOUR
 
 from .numbers import Numbers, integers, mask, numbers_across, order_of
@@ -62,9 +63,8 @@ def empty(table: str) -> pa.Table:
 
 def in_order(table: str, rows: pa.Table) -> pa.Table:
     """The rows by the table's keys, in one chunk, so that the same rows make the same bytes."""
-    whole = rows.combine_chunks()
-    keys = _keys(table, whole)
-    return _taken(whole, order_of(keys)) if keys else whole
+    keys = _keys(table, rows)
+    return _taken(rows, order_of(keys) if keys else np.arange(len(rows)))
 
 
 def rows_digest(rows: pa.Table) -> str:
@@ -99,10 +99,9 @@ def in_order_by_day(table: str, rows: pa.Table) -> dict[date | None, pa.Table]:
     """As `by_day`, with the rows of each day `in_order`, though each is moved once only."""
     if table not in DAY_COLUMN:
         return {None: in_order(table, rows)} if len(rows) else {}
-    whole = rows.combine_chunks()
-    days = _days(table, whole)
-    order = order_of([days, *_keys(table, whole)])
-    ordered, days = _taken(whole, order), days[order]
+    days = _days(table, rows)
+    order = order_of([days, *_keys(table, rows)])
+    ordered, days = _taken(rows, order), days[order]
     edges = [0, *(np.flatnonzero(np.diff(days)) + 1).tolist(), len(days)]
     return {_day(int(days[begin])): ordered[begin:end] for begin, end in pairwise(edges) if begin < end}
 
@@ -182,8 +181,14 @@ def _keys(table: str, rows: pa.Table) -> list[pa.ChunkedArray]:
 
 
 def _taken(rows: pa.Table, order: Numbers) -> pa.Table:
-    """The rows of one chunk in an order, in one chunk; those that are in it are not moved."""
-    return rows if np.all(order[1:] > order[:-1]) else rows.take(pa.array(order)).combine_chunks()
+    """The rows in an order, in one chunk; those that are in it are not moved."""
+    places = None if np.all(order[1:] > order[:-1]) else pa.array(order)
+
+    def moved(column: pa.ChunkedArray) -> pa.Array:
+        whole = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+        return whole if places is None else whole.take(places)
+
+    return pa.Table.from_arrays(on_all_cores(moved, rows.columns, len(rows)), schema=rows.schema)
 
 
 def _days(table: str, rows: pa.Table) -> Numbers:

@@ -22,6 +22,7 @@ from sam_cluster.core.errors import ShardError
 from sam_cluster.core.model import Sample, Shard
 
 from .document import from_json, to_json
+from .footer_text import before_text, text_after
 from .soundness import LAST_INSTANT
 
 FOOTER_KEY = b"sam_cluster.shard"
@@ -31,6 +32,8 @@ SHARD_VERSION = 3
 READABLE_VERSIONS = (b"1", b"2", b"3")
 #: Those whose GPUs and boundaries are objects, one each.
 VERSIONS_OF_OBJECTS = (b"1", b"2")
+CURRENT = str(SHARD_VERSION).encode()
+BEFORE_CURRENT_TEXT = before_text({VERSION_KEY: CURRENT}, FOOTER_KEY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ def write(shard: Shard, sink: BinaryIO) -> None:
     # Without Arrow's own copy of the schema, which would hold all of the metadata once more.
     with pq.ParquetWriter(sink, SAMPLE_ROWS, compression="zstd", store_schema=False) as writer:
         writer.write_table(rows)
-        writer.add_key_value_metadata({VERSION_KEY: str(SHARD_VERSION).encode(), FOOTER_KEY: to_json(shard)})
+        writer.add_key_value_metadata({VERSION_KEY: CURRENT, FOOTER_KEY: to_json(shard)})
 
 
 def read_summary(path: Path) -> tuple[Shard, str]:
@@ -86,9 +89,11 @@ def parse_summary(content: bytes, where: str) -> Shard:
 
 def read_footer(content: bytes, where: str) -> Footer:
     """What the footer says, from a file's bytes. Raises ShardError, naming `where`."""
+    if (text := text_after(content, BEFORE_CURRENT_TEXT)) is not None:
+        return Footer(CURRENT, text)
     try:
         metadata = pq.read_metadata(pa.BufferReader(content)).metadata or {}
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:  # the second where a column's name is no text
         raise ShardError(f"{where}: not a readable Parquet file: {_first_line(error)}") from None
     version = metadata.get(VERSION_KEY)
     if version is None or FOOTER_KEY not in metadata:
@@ -100,7 +105,7 @@ def read_footer(content: bytes, where: str) -> Footer:
 
 def is_current(footer: Footer) -> bool:
     """Whether this release writes such footers."""
-    return footer.version == str(SHARD_VERSION).encode()
+    return footer.version == CURRENT
 
 
 def parse_footer(footer: Footer, where: str) -> Shard:

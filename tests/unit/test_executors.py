@@ -136,8 +136,8 @@ def test_shards_that_every_worker_dies_of_are_an_error_in_a_line(tmp_path, clust
     with open_executor(store=tmp_path, scheduler=cluster.scheduler_address) as executor:
         with pytest.raises(SchedulerError, match="workers died one after another"):
             executor.map(kill, [1], lambda _: None)
-        assert executor.map(sum, range(1000), lambda _: None) == [
-            sum(range(at, at + SHARDS_IN_A_TASK)) for at in range(0, 1000, SHARDS_IN_A_TASK)
+        assert executor.map(sum, range(4_000), lambda _: None) == [
+            sum(range(at, at + SHARDS_IN_A_TASK)) for at in range(0, 4_000, SHARDS_IN_A_TASK)
         ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from sam_cluster.core.errors import ShardError
 from sam_cluster.core.model import Kind
 from sam_cluster.store import shards
+from sam_cluster.store.footer_text import before_text, text_after
 from sam_cluster.store.paths import parse_shard_name, shard_name
 from sam_cluster.store.soundness import LARGEST_MILLIJOULES, complaint
 from tests.simulated import Simulation, content_of
@@ -51,6 +53,50 @@ def test_a_file_cut_anywhere_is_an_error_that_names_it(data) -> None:
     cut = data.draw(st.integers(0, len(content) - 1))
     with pytest.raises(ShardError, match=r"^here: "):
         shards.parse_summary(content[:cut], "here")
+
+
+def decoded(content: bytes) -> bytes | None:
+    """The document as pyarrow finds it; None where it reads no shard of this release."""
+    try:
+        metadata = pq.read_metadata(pa.BufferReader(content)).metadata or {}
+    except (OSError, ValueError):
+        return None
+    return metadata.get(shards.FOOTER_KEY) if metadata.get(shards.VERSION_KEY) == shards.CURRENT else None
+
+
+@given(histories(clock_steps=True))
+@settings(max_examples=20, deadline=None)
+def test_the_text_that_is_cut_out_of_a_footer_is_the_one_that_pyarrow_decodes(history) -> None:
+    for shard in Simulation(history).shards():
+        content = content_of(shard)
+        assert text_after(content, shards.BEFORE_CURRENT_TEXT) == decoded(content) is not None
+
+
+FOOTER_BEGINS = len(content_of(SHARD)) - 8 - int.from_bytes(content_of(SHARD)[-8:-4], "little")
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None)
+def test_of_a_damaged_footer_the_same_text_is_cut_out_or_none(data) -> None:
+    content = bytearray(content_of(SHARD))
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(FOOTER_BEGINS, len(content) - 1))
+        content[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=2))
+    text, known = text_after(bytes(content), shards.BEFORE_CURRENT_TEXT), decoded(bytes(content))
+    assert text is None or known in (None, text)
+    with suppress(ShardError):  # and nothing else is raised
+        shards.parse_summary(bytes(content), "here")
+
+
+@pytest.mark.parametrize("length", [0, 1, 127, 128, 300, 2**14, 2**21])
+def test_a_text_of_any_length_is_found_behind_what_stands_before_it(length) -> None:
+    text = b"x" * length
+    table = pa.table({"a": [1]})
+    sink = BytesIO()
+    with pq.ParquetWriter(sink, table.schema, store_schema=False) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({b"k": b"1", b"key": text})
+    assert text_after(sink.getvalue(), before_text({b"k": b"1"}, b"key")) == text
 
 
 def changed(change) -> bytes:

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sam_cluster.core.cores import cores, on_all_cores
 from sam_cluster.core.model import Cause, Flag, GapKind, ShareRule
 from sam_cluster.energy.plain.columns import BIT, FLAGS, KINDS, UNKNOWN, Columns, Previous
 from sam_cluster.energy.plain.division import divide
@@ -22,6 +23,16 @@ from ..units import Pairs, Units
 
 def divide_plainly(units: Units, rows: pa.Table, pairs: Pairs) -> tuple[pa.Table, pa.Table, Mask]:
     """Rows of `usage` and of `gaps` for the units that are plain, and which these are."""
+    parts = cores()
+    part = pairs.unit * parts // max(len(units), 1)
+    each = [Pairs(pairs.row[part == number], pairs.unit[part == number]) for number in range(parts)]
+    usage, gaps, is_plain = zip(
+        *on_all_cores(lambda some: _divided(units, rows, some), each, len(pairs.row)), strict=True
+    )
+    return pa.concat_tables(usage), pa.concat_tables(gaps), np.logical_and.reduce(is_plain)
+
+
+def _divided(units: Units, rows: pa.Table, pairs: Pairs) -> tuple[pa.Table, pa.Table, Mask]:
     segment = numbers([rows["segment"]])[pairs.row]
     chain = pairs.unit * (segment.max(initial=0) + 1) + segment
     order = np.lexsort((integers(rows["uptime_microseconds"])[pairs.row], chain))

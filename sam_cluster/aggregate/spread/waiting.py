@@ -5,12 +5,14 @@ On a network file system an open takes milliseconds, in which a core has nothing
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from math import ceil
+from threading import Lock
 from typing import TypeVar
+
+from sam_cluster.core.cores import cores
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -19,11 +21,9 @@ Answer = TypeVar("Answer")
 MOST_THREADS = 64
 #: Taken one after another, to see what they wait; less than this a disk of one's own takes too.
 FIRST, WORTH_SECONDS = 4, 0.0005
-
-
-def cores() -> int:
-    """Of this machine, for this process."""
-    return len(os.sched_getaffinity(0))
+#: What does not wait is mostly Python, for which two threads would only wait for one another: meanwhile the
+#: others do what needs no Python.
+ONE_AT_A_TIME = Lock()
 
 
 def threads_for(wall_seconds: float, cpu_seconds: float) -> int:
@@ -43,7 +43,8 @@ def answers(function: Callable[[Item], Answer], items: Sequence[Item]) -> list[A
     found = [function(item) for item in first]
     wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
     if not rest or wall - cpu < WORTH_SECONDS * len(first):
-        return found + [function(item) for item in rest]
+        with ONE_AT_A_TIME:
+            return found + [function(item) for item in rest]
     threads = max(threads_for(wall, cpu) // cores(), 1)
     size = ceil(len(rest) / threads)
     groups = [rest[at : at + size] for at in range(0, len(rest), size)]
