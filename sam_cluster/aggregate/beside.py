@@ -42,8 +42,8 @@ OPENING_KINDS = pa.array([Kind.START, Kind.IDLE], pa.string())
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """The first, or the last, instants of some chains at which their energy is cut; `uptime` is NO_INSTANT
-    where there is none."""
+    """The first, or the last, instants of some chains at which their energy is cut; `uptime` is NO_INSTANT,
+    below any other, where there is none."""
 
     uptime: Numbers
     at: Numbers

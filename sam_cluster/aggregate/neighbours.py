@@ -1,7 +1,9 @@
 """The boundaries next to a stretch of days, on the same segment of the same GPU.
 
 Whether a GPU was idle before a run depends on the boundary before, however long ago that was. It is
-looked for day by day, no further back than the node's boot, and forward where a shard came late.
+looked for day by day, no further back than the node's boot, and forward where a shard came late. Two
+boundaries are neighbours from either side or from none: whichever came first, the later one says how far
+back it is to be looked.
 """
 
 from __future__ import annotations
@@ -39,10 +41,9 @@ NO_INSTANT = -1
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Segments of GPUs whose boundary beside a stretch is looked for. `booted` says when their nodes did:
-    no boundary is looked for that was made before. `edge` is the uptime of what is known at that side, or
-    NO_INSTANT: a boundary at midnight is filed under the day that begins then, and is none of its own
-    neighbours."""
+    """Segments of GPUs whose boundary beside a stretch is looked for. `booted` says when their nodes did: no
+    boundary from before that is looked for. `edge` is the uptime of what is known at that side: a boundary at
+    midnight is filed under the day that begins then, and is none of its own neighbours."""
 
     segments: pa.Table  # SEGMENT_COLUMNS, each once
     booted: Numbers
@@ -77,8 +78,8 @@ def before(transaction: Transaction, stretch: Stretch, wanted: Wanted) -> Beside
         if not len(wanted):
             break
         rows, places = _rows_of(transaction, day, wanted)
-        uptimes, edge = integers(rows["uptime_microseconds"]), wanted.edge[places]
-        is_earlier = (edge == NO_INSTANT) | (uptimes < edge)
+        uptimes = integers(rows["uptime_microseconds"])
+        is_earlier = uptimes < wanted.edge[places]
         astray.append(rows.filter(pa.array(~is_earlier)))
         rows, places, uptimes = rows.filter(pa.array(is_earlier)), places[is_earlier], uptimes[is_earlier]
         last = greatest(uptimes, places, len(wanted))
@@ -95,8 +96,8 @@ def after(transaction: Transaction, stretch: Stretch, wanted: Wanted) -> Beside:
         if not len(wanted):
             break
         rows, places = _rows_of(transaction, day, wanted)
-        uptimes, edge = integers(rows["uptime_microseconds"]), wanted.edge[places]
-        is_later = uptimes > edge
+        uptimes = integers(rows["uptime_microseconds"])
+        is_later = uptimes > wanted.edge[places]
         is_outside = ~is_later & (integers(rows["at"]) > stretch.end)
         astray.append(rows.filter(pa.array(is_outside & _reach(boots(rows), stretch.last))))
         rows, places, uptimes = rows.filter(pa.array(is_later)), places[is_later], uptimes[is_later]

@@ -123,9 +123,8 @@ class Transaction:
                     yield day
 
     def overhanging(self, table: str, day: date) -> pa.Table:
-        """The rows that reach over a day and are filed under one from which no row as a rule reaches so far:
-        under an earlier one, or under itself and beyond its end. Others of their files may be among them.
-        Files without such are not opened."""
+        """Rows that touch a day, from files of up to this day in which some row reaches beyond the end of its
+        own: as a rule none does, and no file is opened."""
         start, end = day_start(day), day_start(day) + MICROSECONDS_PER_DAY
         staged = {each: rows for each, rows in self._staged.get(table, {}).items() if each and each <= day}
         files = [
