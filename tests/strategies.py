@@ -95,6 +95,7 @@ def histories(
         restarts = ((draw(st.integers(0, 1)), draw(st.integers(0, 1)), draw(instants) + 3 * MINUTE),)
     steps = ()
     if clock_steps and draw(st.booleans()):
-        by = draw(st.sampled_from([HOUR, -HOUR, 37 * MINUTE, -17 * MINUTE]))
-        steps = ((draw(st.integers(0, 1)), draw(instants) + 7 * MINUTE, by),)
+        by = st.sampled_from([HOUR, -HOUR, 37 * MINUTE, -17 * MINUTE, -DAY, 3 * DAY, -100 * DAY, 100 * DAY])
+        step = st.tuples(st.integers(0, 1), instants.map(lambda at: at + 7 * MINUTE), by)
+        steps = tuple(draw(st.lists(step, min_size=1, max_size=2)))
     return History(tuple(runs), restarts, steps, draw(st.integers(0, 99)))

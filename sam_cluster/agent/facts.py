@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sam_cluster.core.errors import EventError
-from sam_cluster.core.model import RunKey
+from sam_cluster.core.model import SLUID, RunKey
 
 VARIABLES = (
     "SLURM_JOB_ID",
@@ -30,7 +30,6 @@ VARIABLES = (
     "CUDA_VISIBLE_DEVICES",
     "GPU_DEVICE_ORDINAL",
 )
-SLUID = re.compile(r"[A-Za-z0-9]{4,32}")
 #: What may be a part of a path, and of a table's key.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 WORD = re.compile(r"[^\x00-\x1f\x7f]{1,128}")

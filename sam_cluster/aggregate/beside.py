@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from sam_cluster.core.model import Kind
 from sam_cluster.energy.split import CLOCK_STEP_MICROSECONDS
 from sam_cluster.store.commit import Transaction
 from sam_cluster.store.numbers import (
+    Mask,
     Numbers,
     count_of,
     greatest,
@@ -27,8 +29,9 @@ from sam_cluster.store.numbers import (
 from sam_cluster.store.rows import extents
 
 from . import neighbours
-from .neighbours import Wanted
-from .touched import GPU_COLUMNS
+from .neighbours import NO_INSTANT, Wanted, boots
+from .set_back import spans_tied
+from .touched import GPU_COLUMNS, Gpu, Stretch, days_between
 from .units import NO_GPU, Pairs, Units
 
 #: Of each of so many groups one value: of values, groups, and how many there are.
@@ -39,14 +42,16 @@ OPENING_KINDS = pa.array([Kind.START, Kind.IDLE], pa.string())
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """The first, or the last, instants of some chains at which their energy is cut; `uptime` is NO_INSTANT
-    where there is none."""
+    """The first, or the last, instants of some chains at which their energy is cut; `uptime` is NO_INSTANT,
+    below any other, where there is none."""
 
     uptime: Numbers
     at: Numbers
 
-
-NO_INSTANT = -1
+    def are_in(self, stretch: Stretch) -> Mask:
+        """Which of them lie in the stretch, or are not there."""
+        is_none: Mask = self.uptime == NO_INSTANT
+        return is_none | ((stretch.start <= self.at) & (self.at <= stretch.end))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,54 +60,81 @@ class Chains:
 
     unit: Numbers
     segments: pa.Table  # SEGMENT_COLUMNS
-    booted: Numbers  # when the node did, microseconds UTC, by its earliest word
+    booted: Numbers  # when the node did, microseconds UTC, by the first boundary of the chain
     first: Edges
     last: Edges
 
+    def wanted(self, edges: Edges) -> Wanted:
+        """What is looked for beside the edges."""
+        return Wanted(self.segments, self.booted, edges.uptime)
+
 
 class Mention(NamedTuple):
-    """Rows with a segment, of which units they are said, and their columns of one instant on both clocks."""
+    """Rows with a segment, and of which units they are said."""
 
     rows: pa.Table
     pairs: Pairs
-    at: str
-    uptime: str
 
-    @property
-    def booted(self) -> Numbers:
-        """When the node did, by each pair; microseconds UTC."""
-        return (integers(self.rows[self.at]) - integers(self.rows[self.uptime]))[self.pairs.row]
+
+class Found(NamedTuple):
+    """The readings beside some units, and of which unit each is; and the days that have to be divided with
+    them, for a wall clock was set back between these and a unit."""
+
+    rows: pa.Table
+    unit: Numbers
+    tied: dict[Gpu, set[date]]
 
 
 def beside(
     transaction: Transaction, units: Units, rows: pa.Table, inside: Pairs, removed: pa.Table, gaps: pa.Table
-) -> tuple[pa.Table, Numbers]:
-    """The readings beside the units, and of which unit each is.
+) -> Found:
+    """What lies beside the units.
 
     `inside` says which of the rows touch which unit. Of readings that are `removed`, and of `gaps` that were,
-    the segment may have nothing inside any more.
+    the segment may have nothing inside any more: then it is looked for what follows, and from there back.
     """
     chains = _chains(units, [
-        Mention(rows, inside, "at", "uptime_microseconds"),
-        Mention(removed, units.touched_by("readings", removed), "at", "uptime_microseconds"),
-        Mention(gaps, units.with_gpu_of(gaps), "to_at", "to_uptime_microseconds"),
+        Mention(rows, inside),
+        Mention(removed, units.touched_by("readings", removed)),
+        Mention(gaps, units.with_gpu_of(gaps)),
     ])  # fmt: skip
     of_stretch = numbers([pa.array(units.start), pa.array(units.end)])
     found = [(rows.slice(0, 0), np.zeros(0, np.int64))]
+    tied: dict[Gpu, set[date]] = {}
     for number in range(count_of(of_stretch)):
         mine = np.flatnonzero(of_stretch == number)
         stretch = units.stretches[mine[0]]
         unit_of = np.full(len(units.gpus), NO_GPU)
         unit_of[units.gpu[mine]] = mine
-        for look, edge in ((neighbours.before, chains.first), (neighbours.after, chains.last)):
-            is_near = (edge.uptime == NO_INSTANT) | ((stretch.start <= edge.at) & (edge.at <= stretch.end))
-            which = is_near & (of_stretch[chains.unit] == number)
-            wanted = Wanted(chains.segments, chains.booted, edge.uptime).of(which)
-            near = look(transaction, stretch, wanted)
+        which = of_stretch[chains.unit] == number
+        at_last, at_first = (edges.are_in(stretch)[which] for edges in (chains.last, chains.first))
+        later = neighbours.after(transaction, stretch, chains.wanted(chains.last).of(which).of(at_last))
+        wanted = _from_later(chains.wanted(chains.first).of(which), later.near)
+        earlier = neighbours.before(transaction, stretch, wanted.of(at_first))
+        for each in (earlier, later):
+            near = each.near
             first, last = (integers(each) for each in extents("readings", near))
             near = near.filter(pa.array((first > stretch.end) | (last < stretch.start)))  # else it is inside
             found.append((near, unit_of[units.gpu_of(near)]))
-    return pa.concat_tables([near for near, _ in found]), np.concatenate([unit for _, unit in found])
+            for gpu, start, end in spans_tied(transaction, stretch, each):
+                tied.setdefault(gpu, set()).update(days_between(start, end))
+    unit = np.concatenate([unit for _, unit in found])
+    return Found(pa.concat_tables([near for near, _ in found]), unit, tied)
+
+
+def _from_later(wanted: Wanted, near: pa.Table) -> Wanted:
+    """What is looked for before a stretch: where it has nothing, before what follows, if anything does."""
+    near = near.filter(near["energy_millijoules"].is_valid())
+    places, uptimes = wanted.places(near), integers(near["uptime_microseconds"])
+    nearest = least(uptimes, places, len(wanted))
+    is_nearest = uptimes == nearest[places]
+    booted = least(boots(near)[is_nearest], places[is_nearest], len(wanted))
+    has_none = wanted.edge == NO_INSTANT
+    return Wanted(
+        wanted.segments,
+        np.where(has_none, booted, wanted.booted),
+        np.where(has_none, nearest, wanted.edge),
+    )
 
 
 def _chains(units: Units, mentions: Sequence[Mention]) -> Chains:
@@ -121,15 +153,23 @@ def _chains(units: Units, mentions: Sequence[Mention]) -> Chains:
     every = np.concatenate(segments)
     with_name = one_of_each(np.arange(len(every)), every, count_of(every))
     names = pa.concat_tables([each.rows.select(["segment"]) for each in mentions])["segment"]
-    where, uptime, at = _cuts(*mentions[0][:2])
+    where, uptime, at = _cuts(*mentions[0])
     found = chain[where], uptime, at, count
     return Chains(
         unit[one],
         pa.table({**named, "segment": names.take(pa.array(with_name[segment[one]]))}),
-        least(np.concatenate([each.booted for each in mentions]), chain, count),
+        _booted(*mentions[0], chain, count),
         _edges(least, *found),
         _edges(greatest, *found),
     )
+
+
+def _booted(rows: pa.Table, inside: Pairs, chain: Numbers, count: int) -> Numbers:
+    """When the node of each of so many chains booted, by its first boundary with a value."""
+    pair = np.flatnonzero(mask(rows["energy_millijoules"].is_valid())[inside.row])
+    uptime, chain = integers(rows["uptime_microseconds"])[inside.row[pair]], chain[pair]
+    is_first = uptime == least(uptime, chain, count)[chain]
+    return least(boots(rows)[inside.row[pair[is_first]]], chain[is_first], count)
 
 
 def _edges(choose: Choose, chain: Numbers, uptime: Numbers, at: Numbers, count: int) -> Edges:

@@ -17,11 +17,11 @@ from .jobs import by_job, matched
 from .join import RESIZING
 from .touched import GPU_COLUMNS, Gpu
 
-Run = tuple[str, str, int]  # cluster, run id, start on the node
+Run = tuple[Job, str, int]  # with run id, and start on the node
 
 
 def accounted_runs(transaction: Transaction, jobs: Collection[Job], asked: Asked) -> dict[Run, Accounted]:
-    """What accounting says of the runs of some jobs, by cluster, run id and start on a node: as `runs` has
+    """What accounting says of the runs of some jobs, by job, run id and start on a node: as `runs` has
     it, a run is the row of accounting that its shards make it."""
     if not jobs:
         return {}
@@ -44,7 +44,7 @@ def accounted_runs(transaction: Transaction, jobs: Collection[Job], asked: Asked
             )
             for run in attempt.runs:
                 for shard in shards_of[id(run)]:
-                    found[job[0], shard["run_id"], shard["started_at"]] = told
+                    found[job, shard["run_id"], shard["started_at"]] = told
     return found
 
 

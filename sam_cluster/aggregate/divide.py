@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +17,7 @@ from .claims import shared_days
 from .evidence import Job
 from .exact import divide_exactly
 from .plain.gpus import divide_plainly
-from .touched import ends_of_set_back, read_touching, touched_days
+from .touched import Gpu, days_between, ends_elsewhere, read_touching, spans_set_back, touched_days
 from .units import Pairs, Units
 
 
@@ -36,13 +37,12 @@ def redivide(
         units = Units.of(days)
         old_gaps = read_touching(transaction, "gaps", units.windows)
         old_gaps = old_gaps.take(pa.array(np.unique(units.touched_by("gaps", old_gaps).row)))
-        ends = ends_of_set_back(old_gaps)
-        if all(their_days <= days[gpu] for gpu, their_days in ends.items()):
+        rows, pairs, tied = _readings(transaction, units, inside, removed, old_gaps)
+        if all(more <= days[gpu] for gpu, more in tied.items()):
             break
-        again = {gpu: days[gpu] | ends.get(gpu, set()) for gpu in days}
+        again = {gpu: days[gpu] | tied.get(gpu, set()) for gpu in days}
     old_usage = read_touching(transaction, "usage", units.windows)
-    old_usage = old_usage.take(pa.array(units.with_hours(old_usage)))
-    rows, pairs = _readings(transaction, units, inside, removed, old_gaps)
+    old_usage = old_usage.take(pa.array(units.with_day_of(old_usage, "hour")))
     usage, gaps = divided(transaction, units, rows, pairs, asked)
     transaction.exchange("usage", removed=old_usage, added=usage)
     if len(units) > len(units.gpus):  # two of one GPU may have a gap in common
@@ -65,12 +65,19 @@ def divided(
 
 def _readings(
     transaction: Transaction, units: Units, inside: pa.Table, removed: pa.Table, old_gaps: pa.Table
-) -> tuple[pa.Table, Pairs]:
-    """The readings that touch the units or lie beside them, and which belongs to which."""
+) -> tuple[pa.Table, Pairs, dict[Gpu, set[date]]]:
+    """The readings that touch the units or lie beside them, which belongs to which, and the days that have to
+    be divided with them."""
     pairs = units.touched_by("readings", inside)
-    near, unit = beside(transaction, units, inside, pairs, removed, old_gaps)
+    near, unit, tied = beside(transaction, units, inside, pairs, removed, old_gaps)
     row = np.append(pairs.row, len(inside) + np.arange(len(near)))
-    return pa.concat_tables([inside, near]), Pairs(row, np.append(pairs.unit, unit))
+    rows = pa.concat_tables([inside, near])
+    is_outside = np.ones(len(old_gaps), np.bool_)
+    is_outside[units.with_day_of(old_gaps, "to_at")] = False
+    outside = old_gaps.filter(pa.array(is_outside))
+    for gpu, first, last in [*spans_set_back(old_gaps), *ends_elsewhere(outside, rows)]:
+        tied.setdefault(gpu, set()).update(days_between(first, last))
+    return rows, Pairs(row, np.append(pairs.unit, unit)), tied
 
 
 def _jobs_of(*tables: pa.Table) -> set[Job]:

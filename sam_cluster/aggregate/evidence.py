@@ -18,11 +18,10 @@ Job = tuple[str, int]  # cluster and Slurm's own number
 
 JOB_KEY = ("cluster", "raw_job_id")
 #: A run on one of its nodes, as `usage` has it.
-RUN_KEY = ("cluster", "run_id", "node", "started_at")
+RUN_KEY = (*JOB_KEY, "run_id", "node", "started_at")
 SHARD_COLUMNS = (
-    *JOB_KEY, "run_id", "restart", "sluid", "node", "part", "final", "started_at", "ended_at", "user",
-    "account", "nodes_expected", "gpus", "flags", "reason", "cpus", "is_exclusive", "node_cpus",
-    "host_domains",
+    *RUN_KEY, "restart", "sluid", "part", "final", "ended_at", "user", "account", "nodes_expected", "gpus",
+    "flags", "reason", "cpus", "is_exclusive", "node_cpus", "host_domains",
 )  # fmt: skip
 USAGE_COLUMNS = (
     *RUN_KEY, "gpu_uuid", "held_microseconds", "device_energy_millijoules",
@@ -40,7 +39,7 @@ class Evidence:
     hours: pa.Table  # of `usage`
     records: pa.Table  # of `accounting`, each as it was said last
     job_of_shard: Numbers  # its row of `jobs`
-    shard_of_hour: Numbers  # one with its RUN_KEY: of two jobs that claim a run one has its hours
+    shard_of_hour: Numbers  # one with its RUN_KEY
     job_of_record: Numbers
 
     @classmethod

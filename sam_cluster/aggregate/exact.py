@@ -12,7 +12,7 @@ from sam_cluster.energy.gaps import Gap, gaps
 from sam_cluster.energy.hours import Usage, usage
 from sam_cluster.energy.split import Holder, Piece, Reading, divide, segments
 from sam_cluster.store.commit import Transaction
-from sam_cluster.store.rows import from_rows, in_order, to_rows
+from sam_cluster.store.rows import from_rows, in_order
 
 from .accounting import Asked
 from .claims import Run, accounted_runs
@@ -63,22 +63,21 @@ class Unit:
         return list(hours.values()), between
 
     def _run(self, holder: Holder) -> Run:
-        return self.gpu[0], holder.run_id, holder.started_at_microseconds
+        return (self.gpu[0], holder.raw_job_id), holder.run_id, holder.started_at_microseconds
 
 
 def divide_exactly(
     transaction: Transaction, units: Units, rows: pa.Table, pairs: Pairs, asked: Asked
 ) -> tuple[pa.Table, pa.Table]:
     """Rows of `usage` and of `gaps` for the units that have rows, whatever befell their GPUs."""
-    job_of = _jobs(rows)
     each = _units(units, rows, pairs)
     sharers = set().union(*(unit.sharers for unit in each))
-    accounted = accounted_runs(transaction, {(run[0], job_of[run]) for run in sharers}, asked)
+    accounted = accounted_runs(transaction, {job for job, *_ in sharers}, asked)
     hours: list[Row] = []
     between: list[Row] = []
     for unit in each:
         used, unheld = unit.divided(accounted)
-        hours += [_usage_row(unit.gpu, one, job_of) for one in used]
+        hours += [_usage_row(unit.gpu, one) for one in used]
         between += [_gap_row(unit.gpu, one) for one in unheld]
     return from_rows("usage", hours), from_rows("gaps", between)
 
@@ -102,12 +101,12 @@ def _touches(gap: Gap, stretch: Stretch) -> bool:
     return min(from_at, to_at) <= stretch.end and max(from_at, to_at) >= stretch.start
 
 
-def _usage_row(gpu: Gpu, each: Usage, job_of: dict[tuple[str, str, int], int]) -> Row:
+def _usage_row(gpu: Gpu, each: Usage) -> Row:
     holder = each.holder
     return {
         "cluster": gpu[0],
         "run_id": holder.run_id,
-        "raw_job_id": job_of[gpu[0], holder.run_id, holder.started_at_microseconds],
+        "raw_job_id": holder.raw_job_id,
         "node": gpu[1],
         "started_at": holder.started_at_microseconds,
         "gpu_uuid": gpu[2],
@@ -143,8 +142,3 @@ def _gap_row(gpu: Gpu, gap: Gap) -> Row:
         "cause": gap.cause,
         "energy_millijoules": gap.energy_millijoules,
     }
-
-
-def _jobs(rows: pa.Table) -> dict[Run, int]:
-    unique = rows.group_by(["cluster", "run_id", "started_at", "raw_job_id"]).aggregate([])
-    return {(row["cluster"], row["run_id"], row["started_at"]): row["raw_job_id"] for row in to_rows(unique)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 
@@ -12,11 +13,14 @@ from sam_cluster.store.numbers import integers
 from sam_cluster.store.rows import from_rows, to_rows
 
 from .accounting import Asked
-from .evidence import JOB_KEY, Evidence, Job, jobs_table, of_jobs
+from .evidence import JOB_KEY, RUN_KEY, Evidence, Job, jobs_table, of_jobs
 from .join import Attempt, attempts, group_jobs, group_shards
 from .plain.jobs import HAD_GPUS_COLUMNS, had_gpus, plain
 from .shard_rows import Row
 from .summarise import SHARD_MARGIN_MICROSECONDS, job_row, outline, run_row
+
+#: Rows of `usage` by RUN_KEY.
+HoursOfRuns = Mapping[tuple[Any, ...], list[Row]]
 
 #: Up to when jobs were looked through for those that should have sent a shard.
 LOOKED_UNTIL = "no_shard_until_microseconds"
@@ -61,7 +65,7 @@ def exact(
 
 def summary(
     shards: Iterable[Row],
-    hours: Mapping[tuple[str, str, str, int], list[Row]],
+    hours: HoursOfRuns,
     records: list[Row],
     now_microseconds: int,
     calibration: Mapping[str, float],
@@ -113,14 +117,16 @@ def by_job(rows: pa.Table) -> dict[Job, list[Row]]:
     return found
 
 
-def _by_run(rows: pa.Table) -> dict[tuple[str, str, str, int], list[Row]]:
-    found: dict[tuple[str, str, str, int], list[Row]] = {}
+def _by_run(rows: pa.Table) -> HoursOfRuns:
+    found: dict[tuple[Any, ...], list[Row]] = {}
     for row in to_rows(rows):
-        key = row["cluster"], row["run_id"], row["node"], row["started_at"]
-        found.setdefault(key, []).append(row)
+        found.setdefault(_run_key(row), []).append(row)
     return found
 
 
-def _hours_of(shards: list[Row], hours: Mapping[tuple[str, str, str, int], list[Row]]) -> list[Row]:
-    keys = {(row["cluster"], row["run_id"], row["node"], row["started_at"]) for row in shards}
-    return [row for key in sorted(keys) for row in hours.get(key, ())]
+def _hours_of(shards: list[Row], hours: HoursOfRuns) -> list[Row]:
+    return [row for key in sorted({_run_key(shard) for shard in shards}) for row in hours.get(key, ())]
+
+
+def _run_key(row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in RUN_KEY)

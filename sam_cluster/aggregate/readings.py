@@ -24,7 +24,7 @@ def to_readings(rows: pa.Table) -> list[Reading]:
     """The readings of some rows, in their order."""
     return [
         Reading(
-            holder=Holder(row["run_id"], row["started_at"]),
+            holder=Holder(row["run_id"], row["started_at"], row["raw_job_id"]),
             kind=KINDS[row["kind"]],
             at_microseconds=row["at"],
             uptime_microseconds=row["uptime_microseconds"],

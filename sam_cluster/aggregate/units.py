@@ -81,9 +81,9 @@ class Units:
         before = (first - 1) // MICROSECONDS_PER_DAY  # a stretch that ends where a row begins
         return self._pairs(self.gpu_of(rows), before, last // MICROSECONDS_PER_DAY)
 
-    def with_hours(self, rows: pa.Table) -> Numbers:
-        """The rows of `usage` that are hours of a unit."""
-        day = integers(rows["hour"]) // MICROSECONDS_PER_DAY
+    def with_day_of(self, rows: pa.Table, instant: str) -> Numbers:
+        """The rows of which an instant, as a column has it, is in a unit."""
+        day = integers(rows[instant]) // MICROSECONDS_PER_DAY
         return self._pairs(self.gpu_of(rows), day, day).row
 
     def with_gpu_of(self, rows: pa.Table) -> Pairs:

@@ -7,10 +7,13 @@ a wall clock may jump, the other does not. Energy is integer millijoules; None i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+#: Slurm's own id of a run, `s` and 13 digits as it makes them. It has no dot: no JOBID.RESTART is one.
+SLUID = re.compile(r"[A-Za-z0-9]{4,32}")
 #: Under this number, which Slurm gives to no job, nodes send their readings of GPUs that no run holds.
 NO_JOB = 0
 
@@ -141,7 +144,7 @@ class RunKey:
 
     @property
     def run_id(self) -> str:
-        """A text that is one run's in a cluster: `sSLUID`, or `123.0`."""
+        """A text that is one run's in a cluster: a SLUID, or `123.0`."""
         return self.sluid if self.sluid else f"{self.job_id}.{self.restart}"
 
 

@@ -25,6 +25,7 @@ class Holder:
 
     run_id: str
     started_at_microseconds: int
+    raw_job_id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

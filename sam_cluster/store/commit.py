@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from sam_cluster.core.cores import cores
 from sam_cluster.core.errors import StoreError
 from sam_cluster.core.model import NO_JOB
+from sam_cluster.core.units import MICROSECONDS_PER_DAY
 
 from .encoding import to_parquet
 from .index import (
@@ -37,7 +38,7 @@ from .named import least_and_greatest
 from .paths import StorePaths
 from .place import Step, answers, no_step, numbered
 from .posix import make_directories
-from .rows import by_day, extents, in_order, in_order_by_day, without
+from .rows import by_day, day_start, extents, in_order, in_order_by_day, without
 from .schemas import TABLES
 from .sweep import sweep
 from .tables import Snapshot, Where, place_of
@@ -120,6 +121,19 @@ class Transaction:
             for day in sorted(days, reverse=before is not None):
                 if (not before or day < before) and (not after or day > after):
                     yield day
+
+    def overhanging(self, table: str, day: date) -> pa.Table:
+        """Rows that touch a day, from files of up to this day in which some row reaches beyond the end of its
+        own: as a rule none does, and no file is opened."""
+        start, end = day_start(day), day_start(day) + MICROSECONDS_PER_DAY
+        staged = {each: rows for each, rows in self._staged.get(table, {}).items() if each and each <= day}
+        files = [
+            file
+            for file in self.base.files(table, start_microseconds=start, end_microseconds=end)
+            if file.is_overhanging and file.day and file.day <= day and file.day not in staged
+        ]
+        parts = [*self.base.read_files(table, files), *staged.values()]
+        return Where(table, start, end, None, None, None).selected(parts, None, in_any_order=True)
 
     def folded(self, digests: Iterable[str]) -> None:
         """Name shards that this commit takes in."""

@@ -22,8 +22,10 @@ from typing import Any
 
 from sam_cluster.core.errors import StoreError
 from sam_cluster.core.model import NO_JOB
+from sam_cluster.core.units import MICROSECONDS_PER_DAY
 
 from .place import Place, Step
+from .rows import day_start
 
 FORMAT = 1
 COMMITS = "commits"
@@ -90,6 +92,12 @@ class FileEntry:
     day: date | None
     digest: str  # SHA-256 of its bytes
     span: Span
+
+    @property
+    def is_overhanging(self) -> bool:
+        """Whether a row of it reaches beyond the day that it is filed under."""
+        end = self.span.end_microseconds
+        return self.day is not None and end is not None and end >= day_start(self.day) + MICROSECONDS_PER_DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sam_cluster.core.model import Kind
+from sam_cluster.core.model import SLUID, Kind
 from sam_cluster.core.units import MICROSECONDS_PER_SECOND
 
 from .columns import Footers, Integers, Mask, Rows, all_of, integers, is_known, mask, none_of, struct_fields
@@ -47,6 +47,7 @@ def are_plain(found: Footers, nodes: Sequence[str], names: Sequence[str]) -> Mas
     return all_of([
         _are(shards["node"], nodes),
         _matches(SAFE_NAME, shards["node"]) & _matches(SAFE_NAME, key["cluster"]),
+        ~is_known(key["sluid"]) | _matches(SLUID, key["sluid"]),
         _matches(RUN_ID, run_ids(found)),
         _are(_file_names(found, start), names),
         _within(LAST_INSTANT, shards["started_at_microseconds"], shards["ended_at_microseconds"]),

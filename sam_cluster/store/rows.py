@@ -25,13 +25,18 @@ SEPARATOR = "\x1f"
 EXTENT: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "shards": (("started_at",), ("ended_at",)),
     "samples": (("at",), ("at",)),
-    "gaps": (("from_at", "to_at"), ("to_at",)),
     "runs": (("started_at",), ("ended_at",)),
     "jobs": (("started_at", "ended_at"), ("ended_at", "started_at")),
     "accounting": (("started_at", "submitted_at"), ("ended_at", "started_at", "submitted_at")),
     "shares": (("day",), ("taken_at",)),
     "results": (("submitted_at",), ("submitted_at",)),
     "confirmations": (("submitted_at",), ("submitted_at",)),
+}
+
+#: End and begin of a row that has them on both clocks.
+BOTH_CLOCKS: dict[str, tuple[str, str, str, str]] = {
+    "readings": ("at", "uptime_microseconds", "since_at", "since_uptime_microseconds"),
+    "gaps": ("to_at", "to_uptime_microseconds", "from_at", "from_uptime_microseconds"),
 }
 
 #: A row is filed under the day of DAY_COLUMN; where that is null (a job still runs), of these.
@@ -109,27 +114,32 @@ def without(table: str, rows: pa.Table, gone: pa.Table) -> pa.Table:
 def extents(table: str, rows: pa.Table) -> tuple[pa.Array, pa.Array]:
     """The first and the last microsecond of each row.
 
-    A reading reaches back to the boundary before it, on both clocks: where the wall clock stepped in
-    between, the extent holds every instant that either side of the step can have shown.
+    A reading reaches back to the boundary before it, and a gap to its begin, on both clocks: where the wall
+    clock stepped in between, the extent holds every instant that either side of the step can have shown.
     """
     if table == "usage":
         start = _microseconds(rows, "hour")
         return start, pc.add(start, MICROSECONDS_PER_HOUR - 1)
-    if table == "readings":
-        at, since = _microseconds(rows, "at"), _microseconds(rows, "since_at")
-        span = pc.subtract(rows["uptime_microseconds"], rows["since_uptime_microseconds"])
-        start = pc.min_element_wise(at, since, pc.subtract(at, span))
-        return start, pc.max_element_wise(at, since, pc.add(since, span))
+    if table in BOTH_CLOCKS:
+        end, end_uptime, begin, begin_uptime = (_microseconds(rows, name) for name in BOTH_CLOCKS[table])
+        return over_both_clocks(begin, end, pc.subtract(end_uptime, begin_uptime))
     firsts, lasts = (pc.coalesce(*(_microseconds(rows, name) for name in names)) for names in EXTENT[table])
     return pc.min_element_wise(firsts, lasts), pc.max_element_wise(firsts, lasts)
+
+
+def over_both_clocks(begin: pa.Array, end: pa.Array, span: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """The first and the last microsecond that the wall clock can have shown between two instants that are a
+    span apart by the other clock; `begin` and `span` may be null."""
+    first = pc.min_element_wise(begin, end, pc.subtract(end, span))
+    return first, pc.max_element_wise(begin, end, pc.add(begin, span))
 
 
 def extent_columns(table: str) -> tuple[str, ...]:
     """The columns that `extents` needs."""
     if table == "usage":
         return ("hour",)
-    if table == "readings":
-        return ("at", "since_at", "uptime_microseconds", "since_uptime_microseconds")
+    if table in BOTH_CLOCKS:
+        return BOTH_CLOCKS[table]
     return tuple(dict.fromkeys(name for names in EXTENT[table] for name in names))
 
 

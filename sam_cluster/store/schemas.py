@@ -337,15 +337,16 @@ DAY_COLUMN: dict[str, str] = {
     "runs": "ended_at", "jobs": "ended_at", "accounting": "ended_at", "shares": "day",
 }  # fmt: skip
 
-#: What a table's rows are sorted by, and by which at most one row exists.
+#: What a table's rows are sorted by, and by which at most one row exists. A run's id is one job's; where two
+#: jobs have the same by what shards say, each has a run of its own.
 KEYS: dict[str, tuple[str, ...]] = {
-    "shards": ("cluster", "run_id", "node", "started_at", "part"),
+    "shards": ("cluster", "run_id", "raw_job_id", "node", "started_at", "part"),
     "readings": ("cluster", "node", "gpu_uuid", "at", "uptime_microseconds", "segment", "run_id",
-                 "started_at", "kind", "part"),
+                 "raw_job_id", "started_at", "kind", "part"),
     "samples": ("cluster", "node", "gpu_uuid", "at", "uptime_microseconds", "run_id"),
-    "usage": ("cluster", "run_id", "node", "started_at", "gpu_uuid", "hour"),
+    "usage": ("cluster", "run_id", "raw_job_id", "node", "started_at", "gpu_uuid", "hour"),
     "gaps": ("cluster", "node", "gpu_uuid", "to_at", "segment", "to_uptime_microseconds"),
-    "runs": ("cluster", "run_id", "started_at"),
+    "runs": ("cluster", "run_id", "raw_job_id", "started_at"),
     "jobs": ("cluster", "raw_job_id", "started_at"),
     "accounting": ("cluster", "raw_job_id", "started_at", "submitted_at"),
     "shares": ("cluster", "account", "day"),

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import astuple
 
-from sam_cluster.core.model import Boundary, Kind, Shard
+from sam_cluster.core.model import SLUID, Boundary, Kind, Shard
 from sam_cluster.core.units import MICROSECONDS_PER_DAY
 
 from .paths import is_safe_name, parse_shard_name, shard_name
@@ -55,6 +55,8 @@ def _complaints(shard: Shard, node: str, file_name: str) -> Iterator[str]:
         yield f"it is of node {shard.node!a:.80}, but lies in the directory of {node!a:.80}"
     if not is_safe_name(shard.node) or not is_safe_name(shard.key.cluster):
         yield f"its node {shard.node!a:.80} or cluster {shard.key.cluster!a:.80} is no name"
+    if shard.key.sluid is not None and not SLUID.fullmatch(shard.key.sluid):
+        yield f"its SLUID {shard.key.sluid!a:.80} is none"
     if not RUN_ID.fullmatch(run_id):
         yield f"its run {run_id!a:.80} is no run's name"
     if parse_shard_name(file_name) != parse_shard_name(shard_name(run_id, start, shard.part)):

@@ -14,7 +14,7 @@ from sam_cluster.energy.hours import Usage, usage
 from sam_cluster.energy.split import Holder, Reading, divide
 from tests.strategies import EPOCH, HOUR, MINUTE
 
-A, B, C = (Holder(f"{n}.0", EPOCH) for n in (1, 2, 3))
+A, B, C = (Holder(f"{n}.0", EPOCH, n) for n in (1, 2, 3))
 
 
 def held(holder: Holder, begin: int, end: int, **more) -> list[Reading]:

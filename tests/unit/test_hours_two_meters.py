@@ -17,7 +17,7 @@ from tests.strategies import EPOCH, HOUR, MINUTE
 
 from .test_split import A, B, start, then
 
-HOLDERS = [A, B, Holder("3.0", EPOCH)]
+HOLDERS = [A, B, Holder("3.0", EPOCH, 3)]
 
 
 def opened(holder: Holder, at: int, **more) -> Reading:

@@ -89,7 +89,7 @@ def enriched(draw: st.DrawFn) -> list[Shard]:
     return [
         replace(
             shard,
-            key=replace(shard.key, sluid=draw(st.sampled_from([None, None, "", "sABC"]))),
+            key=replace(shard.key, sluid=draw(st.sampled_from([None, None, "s000000000ABC"]))),
             gpus=(
                 *(replace(gpu, mig_slices=draw(st.sampled_from(MIG))) for gpu in shard.gpus),
                 *draw(st.sampled_from([(), shard.gpus[:1], GPUS])),

@@ -160,7 +160,9 @@ START, END = SHARD.boundaries[0], SHARD.boundaries[-1]
         (SHARD, "gpu00", NAME.replace(".0.parquet", ".1.parquet"), "its name says otherwise"),
         (replace(SHARD, node="../up"), "../up", NAME, "is no name"),
         (replace(SHARD, key=replace(SHARD.key, cluster="a b")), "gpu00", NAME, "is no name"),
-        (replace(SHARD, key=replace(SHARD.key, sluid="a/b")), "gpu00", NAME, "no run's name"),
+        (replace(SHARD, key=replace(SHARD.key, sluid="a/b")), "gpu00", NAME, "SLUID 'a/b' is none"),
+        (replace(SHARD, key=replace(SHARD.key, sluid="7.0")), "gpu00", NAME, "SLUID '7.0' is none"),
+        (replace(SHARD, key=replace(SHARD.key, job_id=-7)), "gpu00", NAME, "no run's name"),
         (replace(SHARD, ended_at_microseconds=-1), "gpu00", NAME, "outside the years"),
         (
             replace(SHARD, boundaries=(replace(START, at_microseconds=2**62),)),
@@ -181,9 +183,9 @@ START, END = SHARD.boundaries[0], SHARD.boundaries[-1]
         (replace(SHARD, part=2**31), "gpu00", shard_name("7.1", EPOCH + HOUR, 2**31), "its part is"),
         (replace(SHARD, nodes_expected=-1), "gpu00", NAME, "its number of nodes is"),
         (
-            replace(SHARD, key=replace(SHARD.key, sluid="7.1", restart=2**40)),
+            replace(SHARD, key=replace(SHARD.key, sluid="s0000000000071", restart=2**40)),
             "gpu00",
-            NAME,
+            shard_name("s0000000000071", EPOCH + HOUR, 0),
             "its restart count is",
         ),
         (replace(SHARD, boundaries=(replace(END, uptime_microseconds=2**62),)), "gpu00", NAME, "no clock"),

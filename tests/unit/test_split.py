@@ -18,7 +18,7 @@ from tests.simulated import Simulation
 from tests.strategies import EPOCH, HOUR, History, histories
 
 SECOND = 1_000_000
-A, B = Holder("1.0", EPOCH), Holder("2.0", EPOCH)
+A, B = Holder("1.0", EPOCH, 1), Holder("2.0", EPOCH, 2)
 
 
 def readings_of(history: History) -> dict[tuple[str, str, str], list[Reading]]:
@@ -223,7 +223,7 @@ def test_over_a_counter_that_restarted_between_runs_the_energy_is_null() -> None
 
 
 def idle(at: int, energy: int, **more) -> Reading:
-    return replace(start(Holder("0.0", EPOCH), at, energy, **more), kind=Kind.IDLE)
+    return replace(start(Holder("0.0", EPOCH, 0), at, energy, **more), kind=Kind.IDLE)
 
 
 def chained(reading: Reading, before: Reading) -> Reading:

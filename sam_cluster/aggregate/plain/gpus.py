@@ -64,7 +64,7 @@ def _columns(rows: pa.Table, row: Numbers, unit: Numbers, chain: Numbers, models
     return Columns(
         unit=unit,
         chain=chain,
-        holder=numbers([rows["run_id"], rows["started_at"]])[row],
+        holder=numbers([rows["run_id"], rows["started_at"], rows["raw_job_id"]])[row],
         kind=place("kind", KINDS),
         at=known("at"),
         uptime=known("uptime_microseconds"),
