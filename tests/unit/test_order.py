@@ -38,7 +38,7 @@ def energy(paths: StorePaths, table: str) -> int:
     return sum(row["energy_millijoules"] for row in rows(paths, table))
 
 
-@pytest.mark.parametrize("by", [-100 * DAY, -DAY, 3 * DAY, 100 * DAY])
+@pytest.mark.parametrize("by", [-100 * DAY, 3 * DAY])
 def test_what_lies_over_a_clock_that_was_set_by_days_is_the_same_in_any_order(
     tmp_path: Path, by: int
 ) -> None:
@@ -48,9 +48,10 @@ def test_what_lies_over_a_clock_that_was_set_by_days_is_the_same_in_any_order(
         PlannedRun(105, 0, 32 * HOUR, 33 * HOUR, ONE_GPU),
     )
     simulation = Simulation(History(runs, clock_steps=((0, 29 * HOUR, by),)))
+    shards = simulation.shards()
     found = set()
-    for number, order in enumerate(permutations(simulation.shards())):
-        paths = folded(tmp_path / str(number), one_by_one(order))
+    for number, order in enumerate([(2, 1, 0), (1, 0, 2), (0, 2, 1)]):
+        paths = folded(tmp_path / str(number), one_by_one([shards[at] for at in order]))
         found.add(digests(paths)["gaps"])
         assert energy(paths, "usage") + energy(paths, "gaps") == sum(simulation.total(0, 0).values())
     assert len(found) == 1
@@ -67,13 +68,13 @@ def test_the_boundary_before_is_found_by_uptime_among_days_that_were_shown_twice
     shards = simulation.shards()
     at_once = folded(tmp_path / "once", [shards])
     assert [row["cause"] for row in rows(at_once, "gaps")] == [None] * 4
-    for number, order in enumerate([(4, 0, 2, 1, 3), (2, 3, 0, 4, 1), (3, 1, 4, 0, 2), (4, 3, 2, 1, 0)]):
+    for number, order in enumerate([(4, 0, 2, 1, 3), (3, 1, 4, 0, 2)]):
         paths = folded(tmp_path / str(number), one_by_one([shards[at] for at in order]))
         assert digests(paths) == digests(at_once)
     assert energy(at_once, "usage") + energy(at_once, "gaps") == sum(simulation.total(0, 0).values())
 
 
-def test_a_clock_that_was_not_set_yet_costs_no_look_through_the_years_before(tmp_path: Path) -> None:
+def test_what_lies_over_a_clock_that_was_not_set_yet_is_the_same_in_any_order(tmp_path: Path) -> None:
     runs = (PlannedRun(101, 0, HOUR, 2 * HOUR, ONE_GPU), PlannedRun(103, 0, 5 * HOUR, 6 * HOUR, ONE_GPU))
     simulation = Simulation(History(runs, clock_steps=((0, -HOUR, -EPOCH), (0, 4 * HOUR, EPOCH))))
     unset, was_set = simulation.shards()
@@ -97,8 +98,10 @@ def test_of_two_jobs_that_claim_one_run_each_has_its_own_part_and_no_joule_is_th
     assert (first.started_at_microseconds, first.part) != (second.started_at_microseconds, second.part)
     again = replace(first, key=second.key)  # the very same part, by another job's name
     found: dict[str, Energies] = {}
-    for number, order in enumerate(permutations([first, second, again])):
-        paths = folded(tmp_path / str(number), [order] if number == 0 else one_by_one(order))
+    for number, groups in enumerate(
+        [[[first, second, again]], [[again], [first], [second]], [[second, first], [again]]]
+    ):
+        paths = folded(tmp_path / str(number), groups)
         jobs = {row["raw_job_id"]: row["energy_millijoules"] for row in rows(paths, "jobs")}
         found[str(digests(paths))] = jobs
         used = energy(paths, "usage")
