@@ -9,7 +9,7 @@ the commit that holds it, and folding it again changes nothing: at any point all
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -24,6 +24,7 @@ from sam_cluster.core.cycles import no_search_for_cycles
 from sam_cluster.store.commit import CommitLost, Transaction, prepare
 from sam_cluster.store.paths import StorePaths
 from sam_cluster.store.place import Step, no_step
+from sam_cluster.store.rows import empty
 from sam_cluster.store.tables import Tables
 from sam_cluster.submissions.munge import Munge
 
@@ -36,7 +37,7 @@ from .jobs import resummarise, unlooked
 from .merge import Merge, merge
 from .notices import foreign_clusters, hidden_accounting
 from .results import Collected, Names, empty_box, fold_results, user_name
-from .samples import SHARD_COLUMNS, fold_samples, read_samples
+from .samples import SHARD_COLUMNS, fold_samples, read_samples, together
 from .secret import Salt, keep_salt, new_salt
 from .shares import Granted, ask_shares, keep_shares
 from .spread.wiring import Answer, Executor, Item, Progress, batches, silent
@@ -102,6 +103,7 @@ def aggregate(
         with no_search_for_cycles():
             work.fold(chunk, is_last=number == len(chunks))
         gc.collect()
+        pa.default_memory_pool().release_unused()
     return work.outcome
 
 
@@ -144,8 +146,11 @@ class _Work:
         self.outcome.duplicates += sum(digest in merged.known for _, digest in batch.files)
         self.outcome.results += collected.received
         empty_box(self.paths, collected)
+        beaten = merged.beaten
+        batch.readings = empty("readings")
+        del merged  # samples need the room
         self._fold_samples(batch)
-        self._empty_inbox(batch, merged)
+        self._empty_inbox(batch, beaten)
         self.begun += len(files)
 
     def _unseen(self, missing: Iterable[Path]) -> list[Path]:
@@ -211,25 +216,24 @@ class _Work:
         no figure waits for it."""
         rows = {row["shard_digest"]: row for row in batch.shards.select(SHARD_COLUMNS).to_pylist()}
         shards = [(file, rows[digest]) for file, digest in batch.files]
-        read = self._map("shards read for their samples", read_samples, shards)
+        read = together(self._map("shards read for their samples", read_samples, shards))
         self.progress("folding samples", 0, 0)
         self._commit(
-            lambda transaction: fold_samples(transaction, read, self.now, self.config.keep_samples_days)
+            lambda transaction: fold_samples(transaction, read.rows, self.now, self.config.keep_samples_days)
         )
-        unread = {path for each in read for path in each.unread}
-        unseen = self._unseen(path for each in read for path in each.missing)
-        staying = unread.union(unseen)
+        unread = set(read.unread)
+        staying = unread.union(self._unseen(read.missing))
         batch.files = [(file, digest) for file, digest in batch.files if file.path not in staying]
         self.outcome.problems += [f"its samples were not read this time: {path}" for path in sorted(unread)]
-        self.set_aside(rejected for each in read for rejected in each.rejected)
+        self.set_aside(read.rejected)
 
-    def _empty_inbox(self, batch: Batch, merged: Merge) -> None:
+    def _empty_inbox(self, batch: Batch, beaten: Mapping[str, str]) -> None:
         self.progress("emptying the inbox", 0, 0)
         closed: dict[Path, str | None] = {}
         for file, digest in batch.files:
             self.step(f"empty {file.name}")
-            if digest in merged.beaten:
-                reason = f"shard {merged.beaten[digest]} says more of the same run, and is in the tables"
+            if digest in beaten:
+                reason = f"shard {beaten[digest]} says more of the same run, and is in the tables"
                 self._quarantine(Rejected(file.path, f"{file.node}.{file.name}", reason))
                 continue
             try:

@@ -9,15 +9,16 @@ the other, and is never in memory as a whole.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -43,6 +44,8 @@ ENCODED = pa.schema([
     pa.field(each.name, pa.dictionary(pa.int32(), pa.string())) if each.type == pa.string() else each
     for each in SAMPLES
 ])  # fmt: skip
+#: Numbers, of rows of which there are millions: no longer than they have to be.
+Numbers: TypeAlias = npt.NDArray[np.signedinteger[Any]]
 MEASURES = ("counter_millijoules", "power_energy_millijoules", "power_milliwatts")
 
 
@@ -89,17 +92,27 @@ def _opened(file: InboxFile) -> pa.Table | ShardError | OSError:
         return error.with_traceback(None)
 
 
+def together(batches: Iterable[SampleBatch]) -> SampleBatch:
+    """Several batches as one, whose texts are in one list."""
+    parts = list(batches)
+    whole = SampleBatch(
+        rows=pa.concat_tables([ENCODED.empty_table(), *(part.rows for part in parts)]).unify_dictionaries()
+    )
+    for part in parts:
+        whole.rejected += part.rejected
+        whole.unread += part.unread
+        whole.missing += part.missing
+    return whole
+
+
 def fold_samples(
-    transaction: Transaction, batches: Sequence[SampleBatch], now_microseconds: int, keep_days: int | None
+    transaction: Transaction, rows: pa.Table, now_microseconds: int, keep_days: int | None
 ) -> None:
     """Bring the table up to date with samples, those it holds already included; then drop the days that
     began more than `keep_days` before today (None: none)."""
     _keep_days(transaction, now_microseconds, keep_days)
     kept_from = transaction.properties.get(SAMPLES_KEPT_FROM, 0)
-    rows = pa.concat_tables([ENCODED.empty_table(), *(batch.rows for batch in batches)]).unify_dictionaries()
-    at = _numbers(rows["at"])
-    days = np.where(at >= kept_from, at // MICROSECONDS_PER_DAY, -1)
-    nodes = _numbers_of_nodes(rows)
+    days, nodes = _days(rows["at"], kept_from), _numbers_of_nodes(rows)
     for day in np.unique(days[days >= 0]).tolist():
         of_day = np.flatnonzero(days == day)
         order = of_day[np.argsort(nodes[of_day], kind="stable")]
@@ -108,7 +121,7 @@ def fold_samples(
 
 
 def _merged(
-    stored: Iterator[pa.Table], *, fresh: pa.Table, order: Integers, nodes: Integers
+    stored: Iterator[pa.Table], *, fresh: pa.Table, order: Integers, nodes: Numbers
 ) -> Iterator[pa.Table]:
     """What is stored of a day and what came to it, a node after the other; `order` has the rows that came by
     their nodes' numbers."""
@@ -145,14 +158,25 @@ def _node(rows: pa.Table) -> tuple[str, str]:
     return rows["cluster"][0].as_py(), rows["node"][0].as_py()
 
 
-def _numbers_of_nodes(rows: pa.Table) -> Integers:
+def _days(at: pa.ChunkedArray, kept_from: int) -> Numbers:
+    """The day of each instant, counted from 1970; -1 of those that are not kept."""
+    days = [np.zeros(0, np.int32)]
+    for chunk in at.chunks:  # there are millions: as few long numbers as can be
+        instants = integers(chunk.cast(pa.int64()))
+        days.append(np.where(instants >= kept_from, instants // MICROSECONDS_PER_DAY, -1).astype(np.int32))
+    return np.concatenate(days)
+
+
+def _numbers_of_nodes(rows: pa.Table) -> Numbers:
     """Of each row's node a number, ordered as clusters and their nodes are."""
-    nodes = _numbers(rows["node"])
-    of_all: Integers = _numbers(rows["cluster"]) * (nodes.max(initial=0) + 1) + nodes
+    clusters, nodes = _numbers(rows["cluster"]), _numbers(rows["node"])
+    if not clusters.any():
+        return nodes
+    of_all: Numbers = clusters.astype(np.int64) * (int(nodes.max(initial=0)) + 1) + nodes
     return of_all
 
 
-def _borders(numbers: Integers) -> Integers:
+def _borders(numbers: Numbers) -> Integers:
     """Where another number begins."""
     return np.flatnonzero(np.diff(numbers)) + 1
 
@@ -172,15 +196,16 @@ def _once(some: pa.Table) -> pa.Table:
     return in_order("samples", named.select(SAMPLES.names).cast(SAMPLES))
 
 
-def _numbers(column: pa.ChunkedArray) -> Integers:
+def _numbers(column: pa.ChunkedArray) -> Numbers:
     """Numbers that are ordered as the values are, those that are not known last."""
     if not pa.types.is_dictionary(column.type):
         plain = column.combine_chunks().cast(pa.int64())
         return integers(plain, unknown=INT64)
     words = column.chunk(0).dictionary if column.num_chunks else pa.array([], pa.string())
-    ranks = pc.rank(words, tiebreaker="dense").to_numpy().astype(np.int64)
-    indices = [integers(chunk.indices.cast(pa.int64()), unknown=-1) for chunk in column.chunks]
-    numbers: Integers = np.append(ranks, len(words) + 1)[np.concatenate([np.zeros(0, np.int64), *indices])]
+    ranks = pc.rank(words, tiebreaker="dense").to_numpy().astype(np.int32) - 1
+    indices = [integers(chunk.indices, unknown=-1) for chunk in column.chunks]
+    rank_or_none = np.append(ranks, np.int32(len(words)))
+    numbers: Numbers = rank_or_none[np.concatenate([np.zeros(0, np.int32), *indices])]
     return numbers
 
 
