@@ -40,9 +40,10 @@ from .results import Collected, Names, empty_box, fold_results, user_name
 from .samples import SHARD_COLUMNS, fold_samples, read_samples, together
 from .secret import Salt, keep_salt, new_salt
 from .shares import Granted, ask_shares, keep_shares
-from .spread.wiring import Answer, Executor, Item, Progress, batches, silent
+from .spread.wiring import Answer, Executor, Item, Progress, silent
 
-SHARDS_AT_ONCE = 20_000
+#: What a day of a large site brings; so many and their samples take 2 GB.
+SHARDS_AT_ONCE = 26_000
 #: Another writer may win so many times before this one gives up.
 ATTEMPTS = 20
 #: A shard whose node's clock was never set does not say from when on to ask accounting (2000-01-01).
@@ -98,10 +99,10 @@ def aggregate(
     work.files = len(files)
     work.set_aside(strays)
     work.outcome.problems += [f"not read this time: {each}" for each in unread]
-    chunks = batches(files, SHARDS_AT_ONCE) or [()]
-    for number, chunk in enumerate(chunks, 1):
+    lots = inbox.lots(files, SHARDS_AT_ONCE)
+    for number, lot in enumerate(lots, 1):
         with no_search_for_cycles():
-            work.fold(chunk, is_last=number == len(chunks))
+            work.fold(lot, is_last=number == len(lots))
         gc.collect()
         pa.default_memory_pool().release_unused()
     return work.outcome

@@ -10,22 +10,23 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sam_cluster.core.units import MICROSECONDS_PER_SECOND
+from sam_cluster.core.units import MICROSECONDS_PER_DAY, MICROSECONDS_PER_SECOND
 from sam_cluster.store.paths import StorePaths, parse_shard_name
 from sam_cluster.store.rows import to_rows
 
 REASON_SUFFIX = ".reason.txt"
 #: A day of sixteen GPUs at one sample a second takes a tenth of it.
 LARGEST_SHARD_BYTES = 256 * 1024 * 1024
+SECONDS_PER_DAY = MICROSECONDS_PER_DAY // MICROSECONDS_PER_SECOND
 LONGEST_NAME = 180  # of 255 bytes, so that a number and the suffix still fit
 
 
@@ -86,6 +87,27 @@ def look(paths: StorePaths) -> tuple[list[InboxFile], list[Rejected], list[str]]
                 rejected.append(found)
     shards.sort()
     return shards, sorted(rejected, key=lambda each: each.name), unread
+
+
+def lots(files: Sequence[InboxFile], at_once: int) -> list[Sequence[InboxFile]]:
+    """Files, in the order of `look`, in lots of whole days that have at most so many, so that few days are
+    written twice; a day that has more by itself is several. There is one at least."""
+    found: list[Sequence[InboxFile]] = []
+    begin = end = 0
+    for _, of_day in groupby(files, _day_of_start):
+        more = len(list(of_day))
+        if end > begin and end + more - begin > at_once:
+            found.append(files[begin:end])
+            begin = end
+        end += more
+        while end - begin > at_once:
+            found.append(files[begin : begin + at_once])
+            begin += at_once
+    return [*found, files[begin:end]]
+
+
+def _day_of_start(file: InboxFile) -> int:
+    return file.started_second // SECONDS_PER_DAY
 
 
 def _shard_or_not(node: os.DirEntry[str], entry: os.DirEntry[str]) -> InboxFile | Rejected | None:

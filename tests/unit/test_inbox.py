@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import fields, replace
+from itertools import pairwise
 from pathlib import Path
 from tempfile import gettempdir
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sam_cluster.aggregate.inbox import LARGEST_SHARD_BYTES
+from sam_cluster.aggregate.inbox import LARGEST_SHARD_BYTES, SECONDS_PER_DAY, InboxFile, lots
 from sam_cluster.core.model import Boundary, RunKey, Shard
 from sam_cluster.store.commit import prepare
 from sam_cluster.store.paths import StorePaths
@@ -29,6 +30,21 @@ NUMBERS = [
     if field.name.endswith(("_microseconds", "_millijoules"))
     or field.name in ("part", "restart", "job_id", "uid", "nodes_expected", "het_job_id")
 ]
+
+
+@given(st.lists(st.integers(0, 9), max_size=60), st.integers(1, 12))
+def test_lots_are_whole_days_but_of_a_day_that_is_more_than_one(days: list[int], at_once: int) -> None:
+    files = [InboxFile(day * SECONDS_PER_DAY + 7, "n", str(at), "d") for at, day in enumerate(sorted(days))]
+    found = lots(files, at_once)
+    assert [file for lot in found for file in lot] == files
+    assert max(map(len, found)) <= at_once and (len(found) == 1 or all(found))
+    for day in set(days):
+        holding = [lot for lot in found if any(file.started_second // SECONDS_PER_DAY == day for file in lot)]
+        assert len(holding) == 1 or days.count(day) > at_once
+    # No two that follow on one another would be one.
+    for one, other in pairwise(found):
+        first_day = other[0].started_second // SECONDS_PER_DAY
+        assert len(one) + days.count(first_day) > at_once
 
 
 @st.composite
