@@ -24,7 +24,7 @@ from sam_cluster.aggregate.fold import Batch, read_batch
 from sam_cluster.aggregate.inbox import InboxFile
 from sam_cluster.aggregate.samples import read_samples
 from sam_cluster.aggregate.spread import workers
-from sam_cluster.aggregate.spread.waiting import MOST_THREADS, answers, threads_for
+from sam_cluster.aggregate.spread.waiting import FIRST, MOST_THREADS, answers, threads_for
 from sam_cluster.aggregate.spread.wiring import (
     FIRST_BATCHES,
     SHARDS_IN_A_TASK,
@@ -308,3 +308,10 @@ def test_where_the_store_lets_threads_wait_there_are_many() -> None:
 
 def test_where_nothing_waits_there_are_no_more_threads_than_were() -> None:
     assert set(answers(lambda _: threading.get_ident(), range(100))) == {threading.get_ident()}
+
+
+def test_several_batches_begin_at_the_same_time_whatever_each_file_waits() -> None:
+    together = threading.Barrier(2)  # broken after so many seconds, where one batch keeps the other waiting
+    with ThreadPoolExecutor(2) as pool:
+        found = pool.map(lambda batch: answers(lambda _: together.wait(20), batch), [range(FIRST)] * 2)
+        assert [sorted(each) for each in zip(*found, strict=True)] == [[0, 1]] * FIRST

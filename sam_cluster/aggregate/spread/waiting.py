@@ -42,14 +42,14 @@ def answers(function: Callable[[Item], Answer], items: Sequence[Item]) -> list[A
     found: list[Answer] = []
     waited: list[float] = []
     cpu = time.thread_time()
-    with ONE_AT_A_TIME:
-        for item in first:
-            begin, spent = time.perf_counter(), time.thread_time()
-            found.append(function(item))
-            waited.append(time.perf_counter() - begin - (time.thread_time() - spent))
-        # One may have waited for another thread; for a store that is slow each of them does.
-        least, cpu = min(waited, default=0), time.thread_time() - cpu
-        if not rest or least < WORTH_SECONDS:
+    for item in first:
+        begin, spent = time.perf_counter(), time.thread_time()
+        found.append(function(item))
+        waited.append(time.perf_counter() - begin - (time.thread_time() - spent))
+    # One may have waited for another thread; for a store that is slow each of them does.
+    least, cpu = min(waited, default=0), time.thread_time() - cpu
+    if not rest or least < WORTH_SECONDS:
+        with ONE_AT_A_TIME:
             return found + [function(item) for item in rest]
     threads = max(threads_for(least * len(first) + cpu, cpu) // cores(), 1)
     size = ceil(len(rest) / threads)
