@@ -10,20 +10,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from sam_cluster.cli.main import main
 
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
 
-class WithoutPandas(MetaPathFinder):
-    """Says of pandas that it is not installed."""
+
+class WithoutPandas:
+    """Says of pandas that it is not installed. A finder by what it has: the class of finders in
+    `importlib.abc` would load `tempfile`, and with it more than the rest of this module."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """As MetaPathFinder says; of all other modules it knows nothing."""
+        """As `importlib.abc.MetaPathFinder` says; of all other modules it knows nothing."""
         if fullname == "pandas":
             raise ModuleNotFoundError("sam-cluster does without pandas", name=fullname)
         return None
