@@ -99,6 +99,22 @@ def test_a_text_of_any_length_is_found_behind_what_stands_before_it(length) -> N
     assert text_after(sink.getvalue(), before_text({b"k": b"1"}, b"key")) == text
 
 
+def test_of_a_footer_that_says_it_twice_no_text_is_cut_out() -> None:
+    content = content_of(SHARD)
+    at = content.index(shards.BEFORE_CURRENT_TEXT)
+    pair = content[at : content.index(b"}\0", at) + 2]
+    end = len(content) - 8
+    twice = content[:end] + pair + (end + len(pair) - FOOTER_BEGINS).to_bytes(4, "little") + b"PAR1"
+    assert text_after(twice, shards.BEFORE_CURRENT_TEXT) is None
+    assert text_after(content, shards.BEFORE_CURRENT_TEXT) is not None
+
+
+def test_a_column_whose_name_is_no_text_is_an_error_that_names_the_file() -> None:
+    content = content_of(SHARD).replace(b"power_milliwatts", b"\x80ower_milliwatts")
+    with pytest.raises(ShardError, match=r"^here: not a readable Parquet file"):
+        shards.parse_summary(content.replace(shards.FOOTER_KEY + b"\x18", b"sam_cluster.shord\x18"), "here")
+
+
 def changed(change) -> bytes:
     """The shard's file with another footer."""
     table = pq.read_table(BytesIO(content_of(SHARD)))
