@@ -30,6 +30,7 @@ from sam_cluster.submissions.munge import Munge
 
 from . import inbox
 from .accounting import Asked, ask, keep
+from .arrivals import look
 from .divide import redivide
 from .fold import Batch, concat, read_batch
 from .inbox import InboxFile, Rejected
@@ -92,17 +93,16 @@ def aggregate(
     """
     prepare(paths)
     progress("looking into the inbox", 0, 0)
-    files, strays, unread = inbox.look(paths)
+    arrivals, strays, unread = look(paths)
     work = _Work(
         paths, config, accounting, now_microseconds, executor, progress, munge, names, shares, salt, step
     )
-    work.files = len(files)
+    work.files = len(arrivals)
     work.set_aside(strays)
     work.outcome.problems += [f"not read this time: {each}" for each in unread]
-    lots = inbox.lots(files, SHARDS_AT_ONCE)
-    for number, lot in enumerate(lots, 1):
+    for lot in arrivals.lots(SHARDS_AT_ONCE):
         with no_search_for_cycles():
-            work.fold(lot, is_last=number == len(lots))
+            work.fold(lot, is_last=work.begun + len(lot) == work.files)
         gc.collect()
         pa.default_memory_pool().release_unused()
     return work.outcome

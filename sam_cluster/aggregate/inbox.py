@@ -10,30 +10,29 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import count, groupby
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sam_cluster.core.units import MICROSECONDS_PER_DAY, MICROSECONDS_PER_SECOND
-from sam_cluster.store.paths import StorePaths, parse_shard_name
+from sam_cluster.core.errors import ShardError
+from sam_cluster.core.units import MICROSECONDS_PER_SECOND
+from sam_cluster.store.paths import StorePaths
 from sam_cluster.store.rows import to_rows
 
 REASON_SUFFIX = ".reason.txt"
 #: A day of sixteen GPUs at one sample a second takes a tenth of it.
 LARGEST_SHARD_BYTES = 256 * 1024 * 1024
-SECONDS_PER_DAY = MICROSECONDS_PER_DAY // MICROSECONDS_PER_SECOND
 LONGEST_NAME = 180  # of 255 bytes, so that a number and the suffix still fit
 
 
 class InboxFile(NamedTuple):
-    """A file that may be a shard. A million of them are held and sorted, so it is no more than a tuple."""
+    """A file that may be a shard."""
 
-    started_second: int  # as its name has it: shards of neighbouring days are folded together
     node: str
     name: str
     directory: str
@@ -58,83 +57,17 @@ class Rejected:
     reason: str
 
 
-def look(paths: StorePaths) -> tuple[list[InboxFile], list[Rejected], list[str]]:
-    """The shards in the inbox in the order of their runs' starts, what cannot be one by its name, kind or
-    size, and the directories that cannot be read. Files that begin with a dot are still being written.
-    Raises OSError where there is no inbox."""
-    shards: list[InboxFile] = []
-    rejected: list[Rejected] = []
-    unread: list[str] = []
-    for node in sorted(os.scandir(paths.inbox), key=lambda entry: entry.name):
-        if node.name.startswith("."):
-            continue
-        if not node.is_dir(follow_symlinks=False):
-            reason = "a shard lies in the directory of its node"
-            rejected.append(Rejected(Path(node.path), node.name, reason))
-            continue
-        try:
-            entries = list(os.scandir(node.path))
-        except OSError as error:
-            unread.append(f"{node.path}: {error.strerror}")
-            continue
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            found = _shard_or_not(node, entry)
-            if isinstance(found, InboxFile):
-                shards.append(found)
-            elif found:
-                rejected.append(found)
-    shards.sort()
-    return shards, sorted(rejected, key=lambda each: each.name), unread
-
-
-def lots(files: Sequence[InboxFile], at_once: int) -> list[Sequence[InboxFile]]:
-    """Files, in the order of `look`, in lots of whole days that have at most so many, so that few days are
-    written twice; a day that has more by itself is several. There is one at least."""
-    found: list[Sequence[InboxFile]] = []
-    begin = end = 0
-    for _, of_day in groupby(files, _day_of_start):
-        more = len(list(of_day))
-        if end > begin and end + more - begin > at_once:
-            found.append(files[begin:end])
-            begin = end
-        end += more
-        while end - begin > at_once:
-            found.append(files[begin : begin + at_once])
-            begin += at_once
-    return [*found, files[begin:end]]
-
-
-def _day_of_start(file: InboxFile) -> int:
-    return file.started_second // SECONDS_PER_DAY
-
-
-def _shard_or_not(node: os.DirEntry[str], entry: os.DirEntry[str]) -> InboxFile | Rejected | None:
-    """None where it has gone meanwhile."""
-    parsed = parse_shard_name(entry.name)
-    try:
-        if not entry.is_file(follow_symlinks=False):
-            reason = "not a regular file"
-        elif parsed is None:
-            reason = "its name is not RUN-START.PART.parquet"
-        elif (size := entry.stat(follow_symlinks=False).st_size) > LARGEST_SHARD_BYTES:
-            reason = f"it has {size} bytes, and no shard is so large"
-        else:
-            return InboxFile(parsed[1], node.name, entry.name, node.path)
-    except FileNotFoundError:
-        return None
-    return Rejected(Path(entry.path), f"{node.name}.{entry.name}", reason)
-
-
 def read(file: InboxFile) -> bytes:
-    """The bytes of a file in the inbox, through no link. Raises OSError."""
+    """The bytes of a file in the inbox, through no link. Raises OSError, and ShardError for one that is
+    larger than any shard."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     opened = os.open(file.location, flags)
     try:
         found = os.fstat(opened)
         if not stat.S_ISREG(found.st_mode):
             raise OSError(f"{file.location} is not a regular file")
+        if found.st_size > LARGEST_SHARD_BYTES:
+            raise ShardError(f"it has {found.st_size} bytes, and no shard is so large")
         content = os.read(opened, found.st_size)
         while len(content) < found.st_size and (more := os.read(opened, found.st_size - len(content))):
             content += more  # one call may give a part

@@ -80,12 +80,13 @@ def child(store: Path) -> None:
 
     import pyarrow.parquet as pq
 
-    from sam_cluster.aggregate import inbox
+    from sam_cluster.aggregate.arrivals import look
     from sam_cluster.aggregate.fold import concat, read_batch
     from sam_cluster.aggregate.spread.wiring import LocalExecutor
     from sam_cluster.store.paths import StorePaths
 
-    files, rejected, unread = inbox.look(StorePaths(store))
+    arrivals, rejected, unread = look(StorePaths(store))
+    files = arrivals.files(0, len(arrivals))
     assert not rejected
     assert not unread
     names = [str(file.path) for file in files]

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sam_cluster.aggregate.inbox import LARGEST_SHARD_BYTES, SECONDS_PER_DAY, InboxFile, lots
+from sam_cluster.aggregate.arrivals import SECONDS_PER_DAY, look
+from sam_cluster.aggregate.inbox import LARGEST_SHARD_BYTES, InboxFile
 from sam_cluster.core.model import Boundary, RunKey, Shard
 from sam_cluster.store.commit import prepare
 from sam_cluster.store.paths import StorePaths
@@ -32,19 +33,46 @@ NUMBERS = [
 ]
 
 
-@given(st.lists(st.integers(0, 9), max_size=60), st.integers(1, 12))
-def test_lots_are_whole_days_but_of_a_day_that_is_more_than_one(days: list[int], at_once: int) -> None:
-    files = [InboxFile(day * SECONDS_PER_DAY + 7, "n", str(at), "d") for at, day in enumerate(sorted(days))]
-    found = lots(files, at_once)
-    assert [file for lot in found for file in lot] == files
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), max_size=60), st.integers(1, 12))
+@settings(max_examples=40, deadline=None)
+def test_lots_are_whole_days_but_of_a_day_that_is_more_than_one(
+    tmp_path_factory, shards: list[tuple[int, int]], at_once: int
+) -> None:
+    paths = StorePaths(tmp_path_factory.mktemp("store"))
+    paths.inbox.mkdir()
+    for number, (day, node) in enumerate(shards):
+        file = paths.inbox / f"n{node}" / f"{number}.0-{day * SECONDS_PER_DAY + 7}.0.parquet"
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
+    arrivals, rejected, unread = look(paths)
+    assert not rejected
+    assert not unread
+    found = list(arrivals.lots(at_once))
+    # Each once, and none before one of a day before; of one day by node.
+    listed = [file for lot in found for file in lot]
+    assert listed == sorted(listed, key=lambda file: (day_of(file), file.node, file.name))
+    assert {file.path for file in listed} == set(paths.inbox.glob("*/*"))
+    assert len(listed) == len(arrivals) == len(shards)
     assert max(map(len, found)) <= at_once and (len(found) == 1 or all(found))
+    days = [day for day, _ in shards]
     for day in set(days):
-        holding = [lot for lot in found if any(file.started_second // SECONDS_PER_DAY == day for file in lot)]
+        holding = [lot for lot in found if day in map(day_of, lot)]
         assert len(holding) == 1 or days.count(day) > at_once
     # No two that follow on one another would be one.
     for one, other in pairwise(found):
-        first_day = other[0].started_second // SECONDS_PER_DAY
-        assert len(one) + days.count(first_day) > at_once
+        assert len(one) + days.count(day_of(other[0])) > at_once
+
+
+def day_of(file: InboxFile) -> int:
+    """The day on which its run began, by its name."""
+    return int(file.name.split("-")[1].split(".")[0]) // SECONDS_PER_DAY
+
+
+def test_a_name_with_a_start_that_no_clock_shows_costs_nothing_but_itself(paths) -> None:
+    put_all(paths)
+    (paths.inbox / "gpu00" / f"77.0-{10**30}.0.parquet").write_bytes(b"no shard")
+    assert run_aggregate(paths).quarantined == 1
+    assert len(rows(paths, "jobs")) == 2
 
 
 @st.composite

@@ -111,7 +111,7 @@ def enriched(draw: st.DrawFn) -> list[Shard]:
 def sealed(shard: Shard, number: int) -> Sealed:
     """As it lies in the inbox of its node."""
     name = shard_name(shard.key.run_id, shard.started_at_microseconds, shard.part)
-    file = InboxFile(shard.started_at_microseconds // 1_000_000, shard.node, name, f"/inbox/{shard.node}")
+    file = InboxFile(shard.node, name, f"/inbox/{shard.node}")
     return Sealed(file, f"{number:064}", read_footer(content_of(replace(shard, samples=())), "here"))
 
 
