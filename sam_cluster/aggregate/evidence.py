@@ -62,8 +62,18 @@ class Evidence:
 
     def only(self, wanted: Mask) -> Evidence:
         """What is known of some of the jobs."""
-        jobs = self.jobs.filter(pa.array(wanted))
-        return Evidence.of(jobs, self.shards, self.hours, self.records)
+        shards, hours = wanted[self.job_of_shard], wanted[self.job_of_shard][self.shard_of_hour]
+        records = wanted[self.job_of_record]
+        job, shard = np.cumsum(wanted) - 1, np.cumsum(shards) - 1
+        return Evidence(
+            jobs=self.jobs.filter(pa.array(wanted)),
+            shards=self.shards.filter(pa.array(shards)),
+            hours=self.hours.filter(pa.array(hours)),
+            records=self.records.filter(pa.array(records)),
+            job_of_shard=job[self.job_of_shard[shards]],
+            shard_of_hour=shard[self.shard_of_hour[hours]],
+            job_of_record=job[self.job_of_record[records]],
+        )
 
 
 def jobs_table(jobs: Collection[Job]) -> pa.Table:

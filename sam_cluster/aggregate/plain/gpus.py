@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,31 +17,53 @@ from sam_cluster.energy.plain.division import divide
 from sam_cluster.energy.plain.gaps import CAUSES, Gaps
 from sam_cluster.energy.plain.hours import Hours
 from sam_cluster.energy.quality import quality
-from sam_cluster.store.numbers import Mask, Numbers, integers, mask, numbers
+from sam_cluster.store.numbers import Mask, Numbers, mask, numbers
 from sam_cluster.store.schemas import GAPS, USAGE
 
 from ..units import Pairs, Units
 
+#: Fields of `Columns` that are columns of `readings`.
+INTEGERS = {
+    "at": "at",
+    "uptime": "uptime_microseconds",
+    "energy": "energy_millijoules",
+    "uncertainty": "uncertainty_millijoules",
+    "since_at": "since_at",
+    "since_uptime": "since_uptime_microseconds",
+    "since_energy": "since_energy_millijoules",
+    "previous_at": "previous_at",
+    "previous_uptime": "previous_uptime_microseconds",
+    "previous_energy": "previous_energy_millijoules",
+    "power": "since_power_millijoules",
+    "power_uncertainty": "since_power_uncertainty_millijoules",
+    "idle_time": "since_idle_microseconds",
+    "idle_energy": "since_idle_millijoules",
+}
+
 
 def divide_plainly(units: Units, rows: pa.Table, pairs: Pairs) -> tuple[pa.Table, pa.Table, Mask]:
     """Rows of `usage` and of `gaps` for the units that are plain, and which these are."""
+    models = sorted(filter(None, pc.unique(rows["gpu_model"]).to_pylist()))
+    values = _values(rows, models)
     parts = cores()
     part = pairs.unit * parts // max(len(units), 1)
     each = [Pairs(pairs.row[part == number], pairs.unit[part == number]) for number in range(parts)]
     usage, gaps, is_plain = zip(
-        *on_all_cores(lambda some: _divided(units, rows, some), each, len(pairs.row)), strict=True
+        *on_all_cores(lambda some: _divided(units, rows, some, values, models), each, len(pairs.row)),
+        strict=True,
     )
     return pa.concat_tables(usage), pa.concat_tables(gaps), np.logical_and.reduce(is_plain)
 
 
-def _divided(units: Units, rows: pa.Table, pairs: Pairs) -> tuple[pa.Table, pa.Table, Mask]:
-    segment = numbers([rows["segment"]])[pairs.row]
-    chain = pairs.unit * (segment.max(initial=0) + 1) + segment
-    order = np.lexsort((integers(rows["uptime_microseconds"])[pairs.row], chain))
+def _divided(
+    units: Units, rows: pa.Table, pairs: Pairs, values: Mapping[str, Any], models: list[str]
+) -> tuple[pa.Table, pa.Table, Mask]:
+    segment = values["segment"]
+    chain = pairs.unit * (segment.max(initial=0) + 1) + segment[pairs.row]
+    order = np.lexsort((values["uptime"][pairs.row], chain))
     row, unit = pairs.row[order], pairs.unit[order]
-    models = sorted(filter(None, pc.unique(rows["gpu_model"]).to_pylist()))
-    columns = _columns(rows, row, unit, chain[order], models)
-    found = divide(columns, len(units))
+    of_rows = {name: its[row] for name, its in values.items() if name != "segment"}
+    found = divide(Columns(unit=unit, chain=chain[order], **of_rows), len(units))
     return (
         _usage(units, rows, row, unit, found.hours, models),
         _gaps(units, rows, row, unit, found.gaps),
@@ -47,46 +71,38 @@ def _divided(units: Units, rows: pa.Table, pairs: Pairs) -> tuple[pa.Table, pa.T
     )
 
 
-def _columns(rows: pa.Table, row: Numbers, unit: Numbers, chain: Numbers, models: list[str]) -> Columns:
-    """Some rows, in their order, as columns."""
+def _values(rows: pa.Table, models: list[str]) -> dict[str, Any]:
+    """All rows as integers: the columns of `Columns` that a row has by itself, and the number of its
+    segment."""
 
     def known(name: str) -> Numbers:
-        values: Numbers = rows[name].cast(pa.int64()).fill_null(UNKNOWN).to_numpy()
-        return values[row]
+        its: Numbers = rows[name].cast(pa.int64()).fill_null(UNKNOWN).to_numpy()
+        return its
 
-    def place(name: str, values: Sequence[str]) -> Numbers:
-        found = pc.index_in(rows[name], pa.array(values, pa.string())).fill_null(UNKNOWN)
+    def place(name: str, words: Sequence[str]) -> Numbers:
+        found = pc.index_in(rows[name], pa.array(words, pa.string())).fill_null(UNKNOWN)
         places: Numbers = found.to_numpy().astype(np.int64)
-        return places[row]
+        return places
 
-    same = pc.equal(rows["previous_segment"], rows["segment"])
-    restarted = pc.or_(rows["gap_microseconds"].is_valid(), rows["bridged_millijoules"].is_valid())
-    return Columns(
-        unit=unit,
-        chain=chain,
-        holder=numbers([rows["run_id"], rows["started_at"], rows["raw_job_id"]])[row],
-        kind=place("kind", KINDS),
-        at=known("at"),
-        uptime=known("uptime_microseconds"),
-        energy=known("energy_millijoules"),
-        uncertainty=known("uncertainty_millijoules"),
-        since_at=known("since_at"),
-        since_uptime=known("since_uptime_microseconds"),
-        since_energy=known("since_energy_millijoules"),
-        previous=np.where(
-            mask(same), Previous.SAME, np.where(mask(same.is_valid()), Previous.OTHER, Previous.NONE)
-        )[row],
-        previous_at=known("previous_at"),
-        previous_uptime=known("previous_uptime_microseconds"),
-        previous_energy=known("previous_energy_millijoules"),
-        power=known("since_power_millijoules"),
-        power_uncertainty=known("since_power_uncertainty_millijoules"),
-        idle_time=known("since_idle_microseconds"),
-        idle_energy=known("since_idle_millijoules"),
-        model=place("gpu_model", models),
-        flags=_bits(rows["flags"])[row],
-        restarted=mask(restarted)[row],
-    )
+    def previous() -> Numbers:
+        same = pc.equal(rows["previous_segment"], rows["segment"])
+        told = np.where(mask(same.is_valid()), Previous.OTHER, Previous.NONE)
+        return np.where(mask(same), Previous.SAME, told)
+
+    def restarted() -> Mask:
+        return mask(pc.or_(rows["gap_microseconds"].is_valid(), rows["bridged_millijoules"].is_valid()))
+
+    made: dict[str, Callable[[], Any]] = {
+        "holder": lambda: numbers([rows["run_id"], rows["started_at"], rows["raw_job_id"]]),
+        "segment": lambda: numbers([rows["segment"]]),
+        "kind": lambda: place("kind", KINDS),
+        "model": lambda: place("gpu_model", models),
+        "flags": lambda: _bits(rows["flags"]),
+        "previous": previous,
+        "restarted": restarted,
+        **{name: partial(known, column) for name, column in INTEGERS.items()},
+    }
+    return dict(zip(made, on_all_cores(lambda make: make(), list(made.values()), len(rows)), strict=True))
 
 
 def _bits(flags: pa.ChunkedArray) -> Numbers:

@@ -35,6 +35,8 @@ SHARDS_IN_A_TASK = 2_000
 FIRST_BATCHES = (8, LEAST_IN_A_TASK)
 #: So that the last to end does not leave the others idle for long.
 TASKS_A_THREAD = 2
+#: What is done by one thread at a time keeps the others waiting until the first has done its own.
+FIRST_IS_SHORTER = 4
 
 
 class Executor(Protocol):
@@ -78,8 +80,9 @@ class LocalExecutor:
                 finished += len(group)
                 done(finished)
         rest = items[finished:]
-        size = max(ceil(len(rest) / (threads * TASKS_A_THREAD)), LEAST_IN_A_TASK)
-        groups = batches(rest, min(size, SHARDS_IN_A_TASK))
+        size = min(max(ceil(len(rest) / (threads * TASKS_A_THREAD)), LEAST_IN_A_TASK), SHARDS_IN_A_TASK)
+        short = ceil(size / FIRST_IS_SHORTER)
+        groups = [*batches(rest[:short], short), *batches(rest[short:], size)]
         return answers + self._spread(function, groups, threads, lambda more: done(finished + more))
 
     def _spread(
