@@ -7,7 +7,7 @@ A shard that is not certainly of the types that `core.model` says is left out, f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, is_dataclass, replace
 from enum import Enum
 from functools import cache
 from typing import Any, TypeAlias, get_args, get_origin
@@ -21,6 +21,7 @@ from sam_cluster.core.model import Boundary, GpuHeld, Shard
 
 from .document import IN_COLUMNS
 from .footers import HINTS, without_none
+from .short import ENERGY, SINCE, TOGETHER
 
 #: One truth a row.
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -33,6 +34,7 @@ class Rows:
 
     columns: dict[str, pa.Array]
     counts: Integers  # of each shard
+    told: dict[str, Mask]  # of each column: the shards that do not leave it out
 
     @property
     def parents(self) -> Integers:
@@ -63,7 +65,7 @@ def columns_of(table: pa.Table) -> tuple[Footers, Integers]:
     even = all_of([_is_even(shards[name]) for name in IN_COLUMNS])
     if not even.all():
         shards = _columns(table.filter(pa.array(even)))
-    found = Footers(shards, _rows(shards["gpus"]), _rows(shards["boundaries"]))
+    found = Footers(shards, _rows(shards["gpus"]), _with_what_follows(_rows(shards["boundaries"])))
     typed = all_of([
         *(_has_type(shards[name], hint) for name, hint in HINTS[Shard].items() if name not in IN_COLUMNS),
         *(is_known(shards[name]) for name in IN_COLUMNS),
@@ -81,7 +83,8 @@ def kept(found: Footers, which: Mask) -> Footers:
 
     def of(rows: Rows) -> Rows:
         its = pa.array(which[rows.parents])
-        return Rows({name: column.filter(its) for name, column in rows.columns.items()}, rows.counts[which])
+        columns = {name: column.filter(its) for name, column in rows.columns.items()}
+        return Rows(columns, rows.counts[which], {name: told[which] for name, told in rows.told.items()})
 
     shards = {name: column.filter(chosen) for name, column in found.shards.items()}
     return Footers(shards, of(found.gpus), of(found.boundaries))
@@ -93,8 +96,8 @@ def struct_fields(column: pa.StructArray) -> dict[str, pa.Array]:
 
 
 def _columns(table: pa.Table) -> dict[str, pa.Array]:
-    return {name: pa.concat_arrays(table[name].chunks) if len(table) else pa.array([], table.field(name).type)
-            for name in table.column_names}  # fmt: skip
+    return {name: column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+            for name, column in zip(table.column_names, table.columns, strict=True)}  # fmt: skip
 
 
 def _lengths(lists: dict[str, pa.ListArray]) -> npt.NDArray[np.int32]:
@@ -103,28 +106,61 @@ def _lengths(lists: dict[str, pa.ListArray]) -> npt.NDArray[np.int32]:
 
 
 def _is_even(columns: pa.StructArray) -> Mask:
-    """Which shards have as many values in each column that they do not leave out."""
+    """Which shards have as many values in each column that they do not leave out, or one for all."""
     lists = struct_fields(columns)
     lengths = _lengths(lists)
     there = np.stack([is_known(each) for each in lists.values()])
-    return all_of(list((lengths == lengths.max(axis=0)) | ~there))
+    return all_of(list((lengths == lengths.max(axis=0)) | (lengths == 1) | ~there))
 
 
 def _rows(columns: pa.StructArray) -> Rows:
     """Columns of even length, one shard's values after the other's, null where a shard leaves one out."""
     lists = struct_fields(columns)
-    counts = _lengths(lists).max(axis=0).astype(np.int64)
-    total = int(counts.sum())
-    found = {}
-    for name, column in lists.items():
-        values = column.flatten()
+    lengths = _lengths(lists)
+    counts = lengths.max(axis=0).astype(np.int64)
+    parents = np.repeat(np.arange(len(counts)), counts)
+    nth = np.arange(len(parents)) - np.repeat(np.cumsum(counts) - counts, counts)
+    found, told = {}, {}
+    for (name, column), length in zip(lists.items(), lengths, strict=True):
+        values, told[name] = column.flatten(), is_known(column)
         if not len(values):
-            values = pa.nulls(total, values.type)
-        elif len(values) < total:
-            told = np.repeat(is_known(column), counts)
-            values = values.take(pa.array(np.cumsum(told) - 1, mask=~told))
+            values = pa.nulls(len(parents), values.type)
+        elif (length != counts).any():
+            first = np.cumsum(length) - length
+            at = first[parents] + np.where(length[parents] == 1, 0, nth)
+            values = values.take(pa.array(at, mask=None if told[name].all() else ~told[name][parents]))
         found[name] = values
-    return Rows(found, counts)
+    return Rows(found, counts, told)
+
+
+def _with_what_follows(rows: Rows) -> Rows:
+    """Boundaries with the columns that are left out because others say them, as `short.py` has it."""
+    columns = dict(rows.columns)
+    before: pa.Array | None = None
+    for names in TOGETHER:
+        left_out = ~np.logical_or.reduce([rows.told[name] for name in names])
+        if not left_out.any():
+            continue
+        which = None if left_out.all() else pa.array(left_out[rows.parents])
+        for name in names:
+            if name in SINCE:
+                before = _places_before(rows) if before is None else before
+                follows = rows.columns[SINCE[name]].take(before)
+            else:
+                follows = rows.columns[ENERGY]
+            columns[name] = follows if which is None else pc.if_else(which, follows, columns[name])
+    return replace(rows, columns=columns)
+
+
+def _places_before(rows: Rows) -> pa.Array:
+    """Where the boundary before each of its shard's is, of the same GPU; null of the first."""
+    gpus = integers(rows.columns["gpu_uuid"].dictionary_encode().indices, unknown=-1)
+    gpu_of_shard = rows.parents * (gpus.max(initial=-1) + 2) + gpus + 1
+    order = np.argsort(gpu_of_shard, kind="stable")
+    is_same = gpu_of_shard[order[1:]] == gpu_of_shard[order[:-1]]
+    before = np.full(len(order), -1)
+    before[order[1:][is_same]] = order[:-1][is_same]
+    return pa.array(before, mask=before < 0)
 
 
 def _fields_have_types(columns: dict[str, pa.Array], kind: Any) -> Mask:

@@ -22,8 +22,11 @@ from sam_cluster.core.model import (
     Shard,
 )
 
+from .short import lengthened, shortened
 from .soundness import INT64
 
+#: From these versions on GPUs and boundaries are columns, and say nothing twice.
+FIRST_IN_COLUMNS, FIRST_SHORT = 3, 4
 #: What is kept as columns.
 IN_COLUMNS: dict[str, type] = {"gpus": GpuHeld, "boundaries": Boundary}
 
@@ -41,32 +44,32 @@ def to_json(shard: Shard) -> bytes:
 
 
 def _columns(values: Sequence[GpuHeld] | Sequence[Boundary]) -> dict[str, list[Any]]:
-    """Values as columns, without those that are null throughout."""
     names = [each.name for each in fields(values[0])] if values else []
-    columns = {name: [getattr(value, name) for value in values] for name in names}
-    return {name: column for name, column in columns.items() if any(each is not None for each in column)}
+    return shortened({name: [getattr(value, name) for value in values] for name in names})
 
 
-def _objects(kind: type, columns: dict[str, list[Any] | None]) -> list[dict[str, Any]]:
+def _objects(kind: type, columns: dict[str, list[Any] | None], version: int) -> list[dict[str, Any]]:
     """Columns as an object a value, in which what may be null is null where its column was left out."""
     types = FIELD_TYPES[kind]
     told = {name: column for name, column in columns.items() if column is not None}
     for name, column in told.items():
         if name not in types or type(column) is not list:
             raise TypeError(f"{name} is {column!r:.60}")
+    if version >= FIRST_SHORT:
+        told = lengthened(told)
     nothing = {name: None for name, its_types in types.items() if NoneType in its_types}
     rows = zip(*told.values(), strict=True)
     return [{**nothing, **dict(zip(told, row, strict=True))} for row in rows]
 
 
-def from_json(text: bytes, *, has_columns: bool) -> Shard:
-    """A shard without its samples; `has_columns` false where GPUs and boundaries are objects, one each.
+def from_json(text: bytes, version: int) -> Shard:
+    """A shard without its samples, of the footer of a version.
 
     Raises ValueError, KeyError, TypeError, AttributeError or RecursionError for what is none.
     """
     document = json.loads(text)
-    if has_columns:
-        objects = {name: _objects(kind, document[name]) for name, kind in IN_COLUMNS.items()}
+    if version >= FIRST_IN_COLUMNS:
+        objects = {name: _objects(kind, document[name], version) for name, kind in IN_COLUMNS.items()}
         document = {**document, **objects}
     return _from_document(document)
 

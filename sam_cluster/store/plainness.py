@@ -19,7 +19,6 @@ from .columns import Footers, Integers, Mask, Rows, all_of, integers, is_known, 
 from .paths import SAFE_NAME
 from .soundness import (
     ADDED_UP,
-    BOUNDARY_KEY,
     DEVICE,
     ENERGIES,
     INSTANTS,
@@ -56,7 +55,7 @@ def are_plain(found: Footers, nodes: Sequence[str], names: Sequence[str]) -> Mas
         _domains_are_sound(host["domains"]),
         found.gpus.per_shard((slices > 0) & (slices <= MOST_SLICES)),
         boundaries.per_shard(_boundaries_are_sound(boundaries) & _has_all_instants(boundaries)),
-        boundaries.per_shard(~_comes_again(boundaries)),
+        boundaries.per_shard(~_may_come_again(boundaries)),
         _adds_up(found, host["domains"]),
     ])  # fmt: skip
 
@@ -112,18 +111,15 @@ def _has_all_instants(rows: Rows) -> Mask:
     return since_is_told & previous_is_told
 
 
-def _comes_again(rows: Rows) -> Mask:
-    """Which boundaries come after one of the same key in their shard."""
-    keys = [rows.parents]
-    for name in BOUNDARY_KEY:
-        column = rows.columns[name]
-        is_text = pa.types.is_string(column.type)
-        keys.append(integers(column.dictionary_encode().indices if is_text else column))
-    order = np.lexsort(keys)
-    in_order = [key[order] for key in keys]
-    same = all_of([key[1:] == key[:-1] for key in in_order])
+def _may_come_again(rows: Rows) -> Mask:
+    """Which boundaries are of the same GPU and instant as another of their shard, as all are whose
+    BOUNDARY_KEY is the same."""
+    gpus = integers(rows.columns["gpu_uuid"].dictionary_encode().indices, unknown=-1)
+    gpu = rows.parents * (len(gpus) + 1) + gpus
+    uptime = integers(rows.columns["uptime_microseconds"])
+    order = np.lexsort([uptime, gpu])
     again = np.zeros(len(order), np.bool_)
-    again[order[1:][same]] = True
+    again[order[1:]] = all_of([key[order[1:]] == key[order[:-1]] for key in (gpu, uptime)])
     return again
 
 

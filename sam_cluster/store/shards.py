@@ -2,9 +2,9 @@
 
 The footer's key `sam_cluster.shard` is JSON: the run, the GPUs, and the boundaries. So a job's
 energy is known from the footer alone, and no sample is read for it. GPUs and boundaries are columns there,
-an object of lists, as one GPU or boundary after the other has its values; a column without any value is left
-out. So the footers of many shards become Arrow columns at once (`footers.py`). Versions 1 and 2 have an
-object for each GPU and boundary instead.
+an object of lists, as one GPU or boundary after the other has its values, and say nothing twice (`short.py`).
+So the footers of many shards become Arrow columns at once (`footers.py`). In version 3 the lists are whole;
+versions 1 and 2 have an object for each GPU and boundary instead.
 """
 
 from __future__ import annotations
@@ -27,11 +27,9 @@ from .soundness import LAST_INSTANT
 
 FOOTER_KEY = b"sam_cluster.shard"
 VERSION_KEY = b"sam_cluster.shard_version"
-SHARD_VERSION = 3
+SHARD_VERSION = 4
 #: Of these the footer is read. Version 1 has no second meter: what it does not say is not known.
-READABLE_VERSIONS = (b"1", b"2", b"3")
-#: Those whose GPUs and boundaries are objects, one each.
-VERSIONS_OF_OBJECTS = (b"1", b"2")
+READABLE_VERSIONS = (b"1", b"2", b"3", b"4")
 CURRENT = str(SHARD_VERSION).encode()
 BEFORE_CURRENT_TEXT = before_text({VERSION_KEY: CURRENT}, FOOTER_KEY)
 
@@ -111,7 +109,7 @@ def is_current(footer: Footer) -> bool:
 def parse_footer(footer: Footer, where: str) -> Shard:
     """The shard without its samples. Raises ShardError, naming `where`."""
     try:
-        return from_json(footer.text, has_columns=footer.version not in VERSIONS_OF_OBJECTS)
+        return from_json(footer.text, int(footer.version))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ShardError(f"{where}: its footer does not hold a shard: {_first_line(error)}") from None
 

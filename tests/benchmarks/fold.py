@@ -36,14 +36,21 @@ SAMPLES_BEGIN, INBOX_EMPTIED, SHARDS_READ = (
 )  # fmt: skip
 
 #: What the runs drew: each boundary's counter less that of the run's boundary before it.
-ENERGY_IN_FOOTERS = """
+#: A run that goes on over midnight has a shard a day, whose names differ in the number before the last dot.
+ENERGY_IN_FOOTERS = r"""
     WITH footers AS (
-        SELECT json_extract(decode(value), '$.boundaries') AS columns
-        FROM parquet_kv_metadata('{inbox}/*/*.parquet') WHERE decode(key) = 'sam_cluster.shard')
-    SELECT sum(energy - since) FROM (
-        SELECT unnest(CAST(json_extract(columns, '$.energy_millijoules') AS BIGINT[])) AS energy,
-               unnest(CAST(json_extract(columns, '$.since_energy_millijoules') AS BIGINT[])) AS since
-        FROM footers)
+        SELECT regexp_replace(file_name, '\.\d+\.parquet$', '') AS run,
+               json_extract(decode(value), '$.boundaries') AS columns
+        FROM parquet_kv_metadata('{inbox}/*/*.parquet') WHERE decode(key) = 'sam_cluster.shard'),
+    boundaries AS (
+        SELECT run, CAST(json_extract(columns, '$.energy_millijoules') AS BIGINT[]) AS energies,
+               CAST(json_extract(columns, '$.gpu_uuid') AS VARCHAR[]) AS gpus
+        FROM footers),
+    each AS (
+        SELECT run, unnest(energies) AS energy,
+               unnest(list_resize(gpus, len(energies), gpus[1])) AS gpu
+        FROM boundaries)
+    SELECT sum(drawn) FROM (SELECT max(energy) - min(energy) AS drawn FROM each GROUP BY run, gpu)
 """
 
 

@@ -6,6 +6,7 @@ from copy import deepcopy
 from itertools import product
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from sam_cluster.aggregate import summarise
 from sam_cluster.aggregate.accounting import Asked
-from sam_cluster.aggregate.evidence import Evidence, jobs_table
+from sam_cluster.aggregate.evidence import RUN_KEY, Evidence, jobs_table
 from sam_cluster.aggregate.jobs import exact
 from sam_cluster.aggregate.plain.jobs import HAD_GPUS_COLUMNS, had_gpus, plain
 from sam_cluster.store.commit import Transaction
@@ -199,6 +200,24 @@ def test_each_change_of_a_plain_job_leaves_it_plain_or_to_be_made_alone(table, n
             found.append(rows)
     fast, slow = both_ways(evidence_of(found, range(7, 7 + len(found))))
     assert fast == slow
+
+
+@given(evidences(), st.data())
+@settings(max_examples=20, deadline=None)
+def test_of_some_of_the_jobs_it_is_what_their_rows_alone_would_be(evidence: Evidence, data) -> None:
+    wanted = np.array(
+        data.draw(st.lists(st.booleans(), min_size=(count := len(evidence.jobs)), max_size=count))
+    )
+    some = evidence.only(wanted)
+    alone = Evidence.of(
+        evidence.jobs.filter(pa.array(wanted)), evidence.shards, evidence.hours, evidence.records
+    )
+    for name in ("jobs", "shards", "hours", "records"):
+        assert getattr(some, name).equals(getattr(alone, name))
+    assert some.job_of_shard.tolist() == alone.job_of_shard.tolist()
+    assert some.job_of_record.tolist() == alone.job_of_record.tolist()
+    runs = some.shards.select(RUN_KEY).to_pylist()
+    assert [runs[at] for at in some.shard_of_hour] == some.hours.select(RUN_KEY).to_pylist()
 
 
 @given(evidences())

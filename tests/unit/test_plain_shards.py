@@ -18,7 +18,8 @@ from sam_cluster.core.model import AgentCost, Flag, GpuHeld, HostDomain, HostEne
 from sam_cluster.store.footers import LARGEST_TEXT
 from sam_cluster.store.paths import shard_name
 from sam_cluster.store.rows import to_rows
-from sam_cluster.store.shards import Footer, read_footer
+from sam_cluster.store.shards import CURRENT, Footer, read_footer
+from sam_cluster.store.short import lengthened
 from sam_cluster.store.soundness import LARGEST_MILLIJOULES, LAST_INSTANT
 from tests.simulated import Simulation, content_of
 from tests.strategies import EPOCH, histories
@@ -126,7 +127,9 @@ def spoilt(draw: st.DrawFn, one: Sealed) -> Sealed:
     """A shard of which something is not as a node writes it."""
     text, file = one.footer.text, one.file
     what = draw(
-        st.sampled_from(["value", "value", "value", "away", "again", "copied", "text", "name", "node"])
+        st.sampled_from(
+            ["value", "value", "value", "away", "again", "twice", "copied", "text", "name", "node"]
+        )
     )
     if what == "text":
         text = draw(st.sampled_from(TEXTS))(text)
@@ -138,6 +141,7 @@ def spoilt(draw: st.DrawFn, one: Sealed) -> Sealed:
         document = json.loads(text)
         within, key = draw(st.sampled_from(places(document)))
         if what == "twice":
+            document["boundaries"] = lengthened(document["boundaries"])
             for column in document["boundaries"].values():
                 column.append(column[0])
             document["boundaries"]["lag_microseconds"][-1] += draw(st.integers(0, 1))
@@ -222,6 +226,23 @@ def test_a_shard_whose_energies_do_not_add_up_to_an_integer_is_left_to_be_refuse
     assert len(left) == len(together["rejected"]) == 1
 
 
+def test_a_boundary_that_comes_again_is_left_to_be_refused() -> None:
+    again = replace(SHARD.boundaries[0], lag_microseconds=7)
+    together, alone, left = both_ways([sealed(replace(SHARD, boundaries=(*SHARD.boundaries, again)), 0)])
+    assert together == alone
+    assert len(left) == len(together["rejected"]) == 1
+
+
+def test_of_a_gpu_that_the_run_was_not_given_nothing_is_known_but_its_readings() -> None:
+    others = tuple(replace(each, gpu_uuid=f"GPU-{each.gpu_uuid}-other") for each in SHARD.boundaries)
+    shard = replace(SHARD, boundaries=(*SHARD.boundaries, *others))
+    together, alone, left = both_ways([sealed(shard, 0)])
+    assert together == alone
+    assert left == []
+    models = {(row["gpu_uuid"].endswith("-other"), row["gpu_model"] is None) for row in together["readings"]}
+    assert models == {(False, False), (True, True)}
+
+
 @pytest.mark.parametrize(
     "texts",
     [
@@ -234,7 +255,7 @@ def test_a_shard_whose_energies_do_not_add_up_to_an_integer_is_left_to_be_refuse
 def test_no_footer_speaks_for_another(texts: list[bytes]) -> None:
     """As many rows as footers, and yet not a row for each."""
     one = sealed(SHARD, 0)
-    every = [replace(one, footer=Footer(b"3", text)) for text in texts]
+    every = [replace(one, footer=Footer(CURRENT, text)) for text in texts]
     together, alone, left = both_ways(every)
     assert together == alone
     assert left == every

@@ -158,7 +158,7 @@ def test_a_parquet_file_of_others_and_one_of_another_version_are_told_apart() ->
     with pytest.raises(ShardError, match="not a shard of sam-cluster"):
         shards.parse_summary(sink.getvalue(), "here")
     table = pq.read_table(BytesIO(content_of(SHARD)))
-    newer = table.replace_schema_metadata({**table.schema.metadata, shards.VERSION_KEY: b"4"})
+    newer = table.replace_schema_metadata({**table.schema.metadata, shards.VERSION_KEY: b"5"})
     sink = BytesIO()
     pq.write_table(newer, sink)
     with pytest.raises(ShardError, match="this release reads 1"):

@@ -126,14 +126,16 @@ def _of_gpus(found: Footers) -> dict[str, pa.Array]:
 
 def _last(keys: Integers, asked: Integers) -> pa.Array:
     """Where in the keys each that is asked for stands last; null where it does not."""
-    order = np.argsort(keys, kind="stable")
-    at = np.searchsorted(keys[order], asked, side="right") - 1
-    is_there = np.isin(asked, keys)
-    return pa.array(order[np.where(is_there, at, 0)] if len(order) else at, mask=~is_there)
+    order = np.append(np.argsort(keys, kind="stable"), -1)  # the last is where one is that is not there
+    at = np.searchsorted(keys[order[:-1]], asked, side="right") - 1
+    last = order[at]
+    return pa.array(last, mask=(last < 0) | (keys[last] != asked) if len(keys) else last < 0)
 
 
 def _sums(values: pa.Array, keys: Integers, asked: Integers) -> pa.Array:
     """The sum of the values of each key that is asked for; null where one of them is not known, or none."""
+    if values.null_count == len(values):
+        return pa.nulls(len(asked), pa.int64())
     every, at = np.unique(keys, return_inverse=True)
     sums = np.bincount(at, weights=integers(values), minlength=len(every))
     known = np.bincount(at[~is_known(values)], minlength=len(every)) == 0

@@ -1,0 +1,76 @@
+"""Columns that say nothing twice say all that they said."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sam_cluster.store.short import COUNTER, ENERGY, SINCE, lengthened, shortened
+
+GPU_NAMES = st.sampled_from(["GPU-a", "GPU-b"])
+FEW = st.none() | st.integers(0, 2)
+NAMES = (*SINCE, *SINCE.values(), COUNTER, ENERGY, "lag_microseconds")
+BOUNDARY = st.fixed_dictionaries({"gpu_uuid": GPU_NAMES, **dict.fromkeys(NAMES, FEW)})
+GPU = st.fixed_dictionaries({"uuid": st.none() | GPU_NAMES, "requested": st.just("all")})
+
+
+def in_columns(rows: list[dict]) -> dict[str, list]:
+    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+
+
+def told(columns: dict[str, list]) -> dict[str, list]:
+    """Without those that are null throughout."""
+    return {name: values for name, values in columns.items() if any(each is not None for each in values)}
+
+
+@given(st.lists(BOUNDARY, max_size=6) | st.lists(GPU, max_size=3))
+def test_columns_come_back_as_they_were(rows) -> None:
+    columns = in_columns(rows)
+    short = shortened(columns)
+    assert told(lengthened(short)) == told(columns)
+    assert set(short) <= set(columns)
+
+
+def boundaries_of_one_run(gpus: list[str]) -> dict[str, list]:
+    """Two boundaries of each GPU, the second with what the first said."""
+    rows = [
+        {
+            "gpu_uuid": gpu, "kind": kind, "lag_microseconds": 4,
+            "at_microseconds": at, "uptime_microseconds": at - 10, ENERGY: at * 3, COUNTER: at * 3,
+            **{name: at - 70 if name == "since_at_microseconds" else None for name in SINCE},
+        }
+        for gpu in gpus for kind, at in (("start", 30), ("end", 100))
+    ]  # fmt: skip
+    for first, second in zip(rows[::2], rows[1::2], strict=True):
+        first.update(dict.fromkeys(SINCE))
+        second.update({name: first[of] for name, of in SINCE.items()})
+    return in_columns(rows)
+
+
+def test_of_a_run_as_most_are_nothing_is_said_twice() -> None:
+    columns = boundaries_of_one_run(["GPU-a", "GPU-b"])
+    short = shortened(columns)
+    assert not {*SINCE, COUNTER} & set(short)
+    assert short["lag_microseconds"] == [4]
+    assert short["gpu_uuid"] == columns["gpu_uuid"]
+    assert lengthened(short) == columns
+
+
+@pytest.mark.parametrize("name", SINCE)
+def test_a_boundary_before_that_is_another_one_is_told_whole(name: str) -> None:
+    columns = boundaries_of_one_run(["GPU-a"])
+    columns[name] = [None, 7]
+    short = shortened(columns)
+    assert {each: short[each] for each in SINCE} == {each: columns[each] for each in SINCE}
+    assert lengthened(short) == columns
+
+
+def test_what_is_not_known_though_it_would_follow_is_told() -> None:
+    columns = {**boundaries_of_one_run(["GPU-a"]), COUNTER: [None, None]}
+    assert shortened(columns)[COUNTER] == [None]
+
+
+def test_columns_of_different_lengths_are_refused() -> None:
+    with pytest.raises(ValueError, match="different lengths"):
+        lengthened({"gpu_uuid": ["a", "b", "c"], ENERGY: [1, 2]})
