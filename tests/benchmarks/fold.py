@@ -1,7 +1,7 @@
 """From an inbox to tables: `python -m tests.benchmarks.fold [--shards N] [--store DIR] [--alone]`.
 
-Each line is taken in a process of its own, imports excluded, file cache warm. The bare loop has pyarrow read
-one footer after another. DuckDB and polars sum the samples of all shards, and DuckDB the energy that stands
+Each line is taken in a process of its own, in rounds, imports excluded, file cache warm. The bare loop has
+pyarrow read one footer after another. DuckDB and polars sum the samples of all shards, and DuckDB the energy that stands
 in their footers; none of them asks whether a shard is sound, who held a GPU, or writes anything.
 
 With `--alone` the others are left away, and what a shard costs is compared with what it costs among 20,000.
@@ -21,10 +21,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from .generate import Size, generate
 
+#: The pace of a machine that others share differs from one to the next.
+ROUNDS = 7
 ROOT = Path(__file__).parents[2]
 SHARDS, SAMPLES, GPUS = 20_000, 90, 4
 MANY_SHARDS = 1_000_000
@@ -35,8 +38,9 @@ SAMPLES_BEGIN, INBOX_EMPTIED, SHARDS_READ = (
     "shards read for their samples", "emptying the inbox", "shards read",
 )  # fmt: skip
 
-#: What the runs drew: each boundary's counter less that of the run's boundary before it.
-#: A run that goes on over midnight has a shard a day, whose names differ in the number before the last dot.
+#: What the runs drew: the greatest counter of each run and GPU less the least; no counter begins
+#: anew here. A run that goes on over midnight has a shard a day, whose names differ in the number before the
+#: last dot.
 ENERGY_IN_FOOTERS = r"""
     WITH footers AS (
         SELECT regexp_replace(file_name, '\.\d+\.parquet$', '') AS run,
@@ -149,6 +153,13 @@ MEASURES: dict[str, Callable[[Path], dict[str, float]]] = {
 }
 
 
+RIVALS = {
+    "DuckDB, energy from the footers": "duckdb_footers",
+    "DuckDB, a sum over the samples": "duckdb_samples",
+    "polars, a sum over the samples": "polars_samples",
+}
+
+
 def taken(measure: str, store: Path) -> Any:
     """What a measure gives in a process of its own."""
     command = [sys.executable, "-m", "tests.benchmarks.fold", "--measure", measure, "--store", str(store)]
@@ -168,30 +179,39 @@ def linked(store: Path, copy: Path) -> Path:
 
 def table(store: Path, work: Path) -> list[str]:
     """The table of a filled store, as lines of Markdown; `work` is a directory on the same disk."""
-    loop = taken("bare", store)
-    rivals = {
-        "DuckDB, energy from the footers": taken("duckdb_footers", store),
-        "DuckDB, a sum over the samples": taken("duckdb_samples", store),
-        "polars, a sum over the samples": taken("polars_samples", store),
-    }
-    ours = taken("aggregate", linked(store, work / "copy"))
-    shards = int(ours["shards"])
+    rounds = [
+        {
+            "loop": taken("bare", store),
+            **{name: taken(measure, store) for name, measure in RIVALS.items()},
+            "ours": taken("aggregate", linked(store, work / f"copy-{number}")),
+        }
+        for number in range(ROUNDS)
+    ]
+    ours = [each["ours"] for each in rounds]
+    shards = int(ours[0]["shards"])
     lines = {
-        "bare loop of pyarrow over the footers": loop["wall"],
-        "`aggregate`, to the committed tables of energy": ours["energy"],
-        "`aggregate`, the samples after that": ours["samples"],
-        "`aggregate`, emptying the inbox": ours["inbox"],
-        **{name: took["wall"] for name, took in rivals.items()},
+        "bare loop of pyarrow over the footers": [each["loop"]["wall"] for each in rounds],
+        "`aggregate`, to the committed tables of energy": [took["energy"] for took in ours],
+        "`aggregate`, the samples after that": [took["samples"] for took in ours],
+        "`aggregate`, emptying the inbox": [took["inbox"] for took in ours],
+        **{name: [each[name]["wall"] for each in rounds] for name in RIVALS},
     }
+    ratios = {
+        name: [took / each["loop"]["wall"] for took, each in zip(seconds, rounds, strict=True)]
+        for name, seconds in lines.items()
+    }
+    cpu, files = (median(took[name] for took in ours) for name in ("cpu", "files"))
     return [
-        f"| {shards:,} shards | wall s | µs a shard | ÷ bare loop |",
-        "|---|---:|---:|---:|",
+        f"| {shards:,} shards | wall s | µs a shard | ÷ bare loop | in the rounds |",
+        "|---|---:|---:|---:|---:|",
         *(
-            f"| {name} | {seconds:.2f} | {seconds / shards * 1e6:.0f} | {seconds / loop['wall']:.1f} |"
+            f"| {name} | {median(seconds):.2f} | {median(seconds) / shards * 1e6:.0f} "
+            f"| {median(ratios[name]):.1f} | {min(ratios[name]):.1f} to {max(ratios[name]):.1f} |"
             for name, seconds in lines.items()
         ),
         "",
-        f"`aggregate`: {ours['cpu']:.1f} s of CPU, {ours['megabytes']:.0f} MB, {ours['files']:.0f} files.",
+        f"Medians of {ROUNDS} rounds, in each of which all lines are taken in turn. `aggregate`: {cpu:.1f} s "
+        f"of CPU, at most {max(took['megabytes'] for took in ours):.0f} MB, {files:.0f} files.",
     ]
 
 
