@@ -201,6 +201,7 @@ def table(store: Path, work: Path) -> list[str]:
         for name, seconds in lines.items()
     }
     cpu, files = (median(took[name] for took in ours) for name in ("cpu", "files"))
+    megabytes = max(took["megabytes"] for took in ours)
     return [
         f"| {shards:,} shards | wall s | µs a shard | ÷ bare loop | in the rounds |",
         "|---|---:|---:|---:|---:|",
@@ -210,8 +211,8 @@ def table(store: Path, work: Path) -> list[str]:
             for name, seconds in lines.items()
         ),
         "",
-        f"Medians of {ROUNDS} rounds, in each of which all lines are taken in turn. `aggregate`: {cpu:.1f} s "
-        f"of CPU, at most {max(took['megabytes'] for took in ours):.0f} MB, {files:.0f} files.",
+        f"Medians of {ROUNDS} rounds, in each of which all lines are taken in turn.",
+        f"`aggregate`: {cpu:.1f} s of CPU, at most {megabytes:.0f} MB, {files:.0f} files.",
     ]
 
 
