@@ -77,23 +77,26 @@ def look(paths: StorePaths) -> tuple[Arrivals, list[Rejected], list[str]]:
             rejected.append(Rejected(Path(node.path), node.name, reason))
             continue
         try:
-            entries = sorted(os.scandir(node.path), key=attrgetter("name"))
+            # Where the file system does not say what each is, it is looked at here.
+            entries = [
+                (entry.name, entry.is_file(follow_symlinks=False))
+                for entry in sorted(os.scandir(node.path), key=attrgetter("name"))
+                if not entry.name.startswith(".")
+            ]
         except OSError as error:
             unread.append(f"{node.path}: {error.strerror}")
             continue
         found = {}
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            parsed = parse_shard_name(entry.name)
-            if not entry.is_file(follow_symlinks=False):
+        for name, is_file in entries:
+            parsed = parse_shard_name(name)
+            if not is_file:
                 reason = "not a regular file"
             elif parsed is None:
                 reason = "its name is not RUN-START.PART.parquet"
             else:
-                found[entry.name] = min(parsed[1], LAST_SECOND)
+                found[name] = min(parsed[1], LAST_SECOND)
                 continue
-            rejected.append(Rejected(Path(entry.path), f"{node.name}.{entry.name}", reason))
+            rejected.append(Rejected(Path(node.path, name), f"{node.name}.{name}", reason))
         names.append(pa.array(found, pa.string()))
         seconds.append(np.array(list(found.values()), np.int64))
         places.append(np.full(len(found), len(nodes)))

@@ -66,23 +66,26 @@ def reading_rows(shard: Shard, digest: str) -> list[Row]:
     boundaries = {key_of(boundary): boundary for boundary in shard.boundaries}.values()
     at = {(b.gpu_uuid, b.segment, b.uptime_microseconds): b.at_microseconds for b in boundaries}
     models = {gpu.uuid: gpu.name for gpu in shard.gpus}
+    slices = _slices(shard)
     held = len({gpu.uuid or gpu.requested for gpu in shard.gpus})
     return [
         {
             **_reading_row(shard, boundary, at, digest),
             "gpu_model": models.get(boundary.gpu_uuid),
-            "mig_slices": _slices(shard, boundary.gpu_uuid),
+            "mig_slices": slices.get(boundary.gpu_uuid),
             "gpus_held": held,
         }
         for boundary in boundaries
     ]
 
 
-def _slices(shard: Shard, uuid: str) -> int | None:
-    """The compute slices that a run holds of a GPU; None where it is not known of all it holds there."""
-    told = [gpu.mig_slices for gpu in shard.gpus if gpu.uuid == uuid]
-    known = [slices for slices in told if slices is not None]
-    return sum(known) if known and len(known) == len(told) else None
+def _slices(shard: Shard) -> dict[str | None, int | None]:
+    """The compute slices that a run holds of each GPU; None where it is not known of all it holds there."""
+    found: dict[str | None, int | None] = {}
+    for gpu in shard.gpus:
+        before = found.get(gpu.uuid, 0)
+        found[gpu.uuid] = None if before is None or gpu.mig_slices is None else before + gpu.mig_slices
+    return found
 
 
 def _reading_row(

@@ -20,9 +20,11 @@ import pyarrow.compute as pc
 from sam_cluster.core.model import Boundary, GpuHeld, Shard
 
 from .document import IN_COLUMNS
-from .footers import HINTS, without_none
-from .short import ENERGY, SINCE, TOGETHER
+from .footers import HINTS, LARGEST_TEXT, without_none
+from .short import ENERGY, LONGEST_ONCE, SINCE, TOGETHER
 
+#: So that no column comes to more than a footer may have as text. A day of sixteen GPUs has a fifth of it.
+MOST_PLAIN_ROWS = LARGEST_TEXT // LONGEST_ONCE
 #: One truth a row.
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Integers: TypeAlias = npt.NDArray[np.int64]
@@ -106,11 +108,26 @@ def _lengths(lists: dict[str, pa.ListArray]) -> npt.NDArray[np.int32]:
 
 
 def _is_even(columns: pa.StructArray) -> Mask:
-    """Which shards have as many values in each column that they do not leave out, or one for all."""
+    """Which shards have as many values in each column that they do not leave out, or a short one for all."""
     lists = struct_fields(columns)
     lengths = _lengths(lists)
+    counts = lengths.max(axis=0)
     there = np.stack([is_known(each) for each in lists.values()])
-    return all_of(list((lengths == lengths.max(axis=0)) | (lengths == 1) | ~there))
+    once = (lengths == 1) & (counts > 1)
+    even = all_of([counts <= MOST_PLAIN_ROWS, *((lengths == counts) | once | ~there)])
+    for column, is_once in zip(lists.values(), once, strict=True):
+        even[is_once] &= _bytes(column.filter(pa.array(is_once))) <= LONGEST_ONCE
+    return even
+
+
+def _bytes(column: pa.Array) -> Integers:
+    """Of each value the bytes of its texts, and one more for each text and list within."""
+    if pa.types.is_list(column.type):
+        within = _bytes(column.flatten()) + 1
+        return np.bincount(integers(pc.list_parent_indices(column)), within, len(column)).astype(np.int64)
+    if pa.types.is_string(column.type):
+        return integers(pc.binary_length(column)).astype(np.int64)
+    return np.zeros(len(column), np.int64)
 
 
 def _rows(columns: pa.StructArray) -> Rows:

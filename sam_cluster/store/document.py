@@ -27,6 +27,8 @@ from .soundness import INT64
 
 #: From these versions on GPUs and boundaries are columns, and say nothing twice.
 FIRST_IN_COLUMNS, FIRST_SHORT = 3, 4
+#: Sixteen GPUs come to it in half a year. Each is an object of a kilobyte, and two bytes may ask for one.
+MOST_ROWS = 2**16
 #: What is kept as columns.
 IN_COLUMNS: dict[str, type] = {"gpus": GpuHeld, "boundaries": Boundary}
 
@@ -55,6 +57,8 @@ def _objects(kind: type, columns: dict[str, list[Any] | None], version: int) -> 
     for name, column in told.items():
         if name not in types or type(column) is not list:
             raise TypeError(f"{name} is {column!r:.60}")
+    if max(map(len, told.values()), default=0) > MOST_ROWS:
+        raise ValueError(f"more than {MOST_ROWS} of {kind.__name__}")
     if version >= FIRST_SHORT:
         told = lengthened(told)
     nothing = {name: None for name, its_types in types.items() if NoneType in its_types}

@@ -18,8 +18,9 @@ from sam_cluster.core.model import Shard
 
 from .document import FIELD_TYPES, IN_COLUMNS
 
-#: A day of sixteen GPUs takes a tenth of it, and a thousand of them are within 31 bits.
-LARGEST_TEXT = 2**20
+#: A day of sixteen GPUs takes a quarter of it, and three columns of so many bytes in each of two thousand
+#: shards are within the 31 bits of Arrow's offsets.
+LARGEST_TEXT = 2**18
 
 
 def without_none(hint: Any) -> Any:

@@ -26,6 +26,7 @@ from .soundness import (
     LARGEST_COUNT,
     LARGEST_MILLIJOULES,
     LAST_INSTANT,
+    LONGEST_GPU_NAME,
     LONGEST_INTERVAL,
     MOST_SLICES,
     RUN_ID,
@@ -42,6 +43,7 @@ def are_plain(found: Footers, nodes: Sequence[str], names: Sequence[str]) -> Mas
     counts = (shards["part"], key["restart"], shards["nodes_expected"], shards["cpus"], host["cpus"])
     cost = struct_fields(shards["agent_cost"]).values()
     slices = integers(found.gpus.columns["mig_slices"], unknown=1)
+    gpu_name = integers(pc.binary_length(found.gpus.columns["name"]))
     boundaries = found.boundaries
     return all_of([
         _are(shards["node"], nodes),
@@ -53,7 +55,7 @@ def are_plain(found: Footers, nodes: Sequence[str], names: Sequence[str]) -> Mas
         _within(LARGEST_COUNT, *counts),
         _within(INT64, *cost),
         _domains_are_sound(host["domains"]),
-        found.gpus.per_shard((slices > 0) & (slices <= MOST_SLICES)),
+        found.gpus.per_shard((slices > 0) & (slices <= MOST_SLICES) & (gpu_name <= LONGEST_GPU_NAME)),
         boundaries.per_shard(_boundaries_are_sound(boundaries) & _has_all_instants(boundaries)),
         boundaries.per_shard(~_may_come_again(boundaries)),
         _adds_up(found, host["domains"]),

@@ -1,9 +1,9 @@
 """GPUs and boundaries of a footer as columns that say nothing twice: a footer is most of what is read of a
 shard whose energy is asked for.
 
-A column whose values are all alike has one. A column that is null throughout is left out, and so are those
-that follow from others: of a boundary what was read, where that is the energy, and the boundary before it,
-where that is the one that stands before it of its GPU.
+A column whose values are all alike has one, if that is short. A column that is null throughout is left out,
+and so are those that follow from others: of a boundary what was read, where that is the energy, and the
+boundary before it, where that is the one that stands before it of its GPU.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ SINCE = {
     "since_energy_millijoules": "energy_millijoules",
 }
 COUNTER, ENERGY = "counter_millijoules", "energy_millijoules"
+#: Characters, or flags: a value of more is never said once for many, lest a short footer come to more than
+#: fits. GPUs and segments have names of no more.
+LONGEST_ONCE = 128
 #: Columns that are left out together, or not at all.
 TOGETHER = (tuple(SINCE), (COUNTER,))
 
@@ -33,7 +36,10 @@ def shortened(columns: Columns) -> Columns:
         for name, values in columns.items()
         if name not in left_out and (name in follows or any(value is not None for value in values))
     }
-    found = {name: values[:1] if _are_alike(values) else values for name, values in told.items()}
+    found = {
+        name: values[:1] if _are_alike(values) and not _is_long(values[0]) else values
+        for name, values in told.items()
+    }
     for name in list(told)[:1]:  # how many there are has to be said by one
         if all(len(values) == 1 for values in found.values()):
             found[name] = told[name]
@@ -42,8 +48,10 @@ def shortened(columns: Columns) -> Columns:
 
 def lengthened(columns: Mapping[str, Sequence[Any]]) -> Columns:
     """The columns again, without those that are null throughout. Raises ValueError where they are not of one
-    length, TypeError where a GPU's name is none."""
+    length, or a long value is to be that of many, TypeError where a GPU's name is none."""
     count = max(map(len, columns.values()), default=0)
+    if any(len(values) == 1 < count and _is_long(values[0]) for values in columns.values()):
+        raise ValueError("a long value that is said once for many")
     found = {name: list(values) * (count if len(values) == 1 else 1) for name, values in columns.items()}
     if any(len(values) != count for values in found.values()):
         raise ValueError("columns of different lengths")
@@ -71,6 +79,10 @@ def _following(columns: Columns) -> Columns:
 
 def _same(names: Sequence[str], columns: Columns, others: Columns) -> bool:
     return all(columns[name] == others[name] for name in names)
+
+
+def _is_long(value: object) -> bool:
+    return isinstance(value, (str, list, tuple)) and len(value) > LONGEST_ONCE
 
 
 def _are_alike(values: Sequence[Any]) -> bool:

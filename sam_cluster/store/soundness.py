@@ -30,6 +30,8 @@ ADDED_UP = ("uncertainty_millijoules", "since_power_millijoules", "since_power_u
 LONGEST_INTERVAL = 366 * MICROSECONDS_PER_DAY
 #: A GPU has seven compute slices; more than this no weight is made of.
 MOST_SLICES = 1024
+#: A GPU's name has 96 bytes at most (NVML_DEVICE_NAME_V2_BUFFER_SIZE), and each of its boundaries has it.
+LONGEST_GPU_NAME = 128
 RUN_ID = re.compile(r"[A-Za-z0-9.]{1,128}")
 DEVICE = re.compile(r"[A-Za-z0-9./_-]{1,128}")
 #: What of a boundary is an instant, a time of the boot clock, and an energy.
@@ -79,6 +81,8 @@ def _complaints(shard: Shard, node: str, file_name: str) -> Iterator[str]:
         yield "what its agent cost is below zero"
     if any(gpu.mig_slices is not None and not 0 < gpu.mig_slices <= MOST_SLICES for gpu in shard.gpus):
         yield "it holds more slices of a GPU than there are, or none"
+    if any(gpu.name is not None and len(gpu.name) > LONGEST_GPU_NAME for gpu in shard.gpus):
+        yield "it holds a GPU with a name that is longer than any"
     seen: dict[tuple[object, ...], Boundary] = {}
     for boundary in shard.boundaries:
         yield from _boundary_complaints(boundary)

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from sam_cluster.aggregate.fold import Batch, Sealed, fold_one_by_one, fold_plain
 from sam_cluster.aggregate.inbox import InboxFile
 from sam_cluster.core.model import AgentCost, Flag, GpuHeld, HostDomain, HostEnergy, Reason, Rung, Shard
-from sam_cluster.store.footers import LARGEST_TEXT
+from sam_cluster.store.columns import MOST_PLAIN_ROWS, columns_of
+from sam_cluster.store.footers import LARGEST_TEXT, parsed
 from sam_cluster.store.paths import shard_name
 from sam_cluster.store.rows import to_rows
 from sam_cluster.store.shards import CURRENT, Footer, read_footer
-from sam_cluster.store.short import lengthened
-from sam_cluster.store.soundness import LARGEST_MILLIJOULES, LAST_INSTANT
+from sam_cluster.store.short import LONGEST_ONCE, lengthened
+from sam_cluster.store.soundness import LARGEST_MILLIJOULES, LAST_INSTANT, LONGEST_GPU_NAME
 from tests.simulated import Simulation, content_of
 from tests.strategies import EPOCH, histories
 
@@ -197,11 +198,13 @@ def test_many_at_once_give_what_one_by_one_gives(shards: list[Shard], data: st.D
 
 @given(enriched())
 @settings(max_examples=20, deadline=None)
-def test_what_nodes_write_is_plain_unless_an_instant_is_to_be_counted_back(shards: list[Shard]) -> None:
+def test_what_nodes_write_is_plain_unless_an_instant_is_to_be_counted_back_or_comes_again(
+    shards: list[Shard],
+) -> None:
     every = [sealed(shard, number) for number, shard in enumerate(shards)]
     together, alone, left = both_ways(every)
     assert together == alone
-    counted_back = [
+    expected = [
         one
         for one, shard in zip(every, shards, strict=True)
         if any(
@@ -209,8 +212,10 @@ def test_what_nodes_write_is_plain_unless_an_instant_is_to_be_counted_back(shard
             or (b.previous_uptime_microseconds is not None and b.previous_at_microseconds is None)
             for b in shard.boundaries
         )
+        # As where a segment ends and the next begins.
+        or len({(b.gpu_uuid, b.uptime_microseconds) for b in shard.boundaries}) < len(shard.boundaries)
     ]
-    assert left == counted_back
+    assert left == expected
 
 
 def test_a_shard_whose_energies_do_not_add_up_to_an_integer_is_left_to_be_refused() -> None:
@@ -231,6 +236,53 @@ def test_a_boundary_that_comes_again_is_left_to_be_refused() -> None:
     together, alone, left = both_ways([sealed(replace(SHARD, boundaries=(*SHARD.boundaries, again)), 0)])
     assert together == alone
     assert len(left) == len(together["rejected"]) == 1
+
+
+def with_boundaries(**columns: list[Any]) -> Sealed:
+    """The shard with other columns of boundaries, as the text has them."""
+    one = sealed(SHARD, 0)
+    document = json.loads(one.footer.text)
+    document["boundaries"].update(columns)
+    return replace(one, footer=Footer(CURRENT, json.dumps(document).encode()))
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"previous_segment": ["x" * (LONGEST_ONCE + 1)]},
+        {"flags": [["open"] * (LONGEST_ONCE + 1)]},
+        {"flags": [["x" * LONGEST_ONCE]]},
+    ],
+)
+def test_what_is_long_and_said_once_is_not_spread_over_many(columns: dict[str, list[Any]]) -> None:
+    """A short footer would come to more than memory holds."""
+    every = [with_boundaries(**columns)]
+    assert len(columns_of(parsed([every[0].footer.text])[0])[0]) == 0
+    together, alone, left = both_ways(every)
+    assert together == alone
+    assert left == every
+    assert len(together["rejected"]) == 1
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_shard_of_very_many_boundaries_is_left_to_the_exact_way(more: int) -> None:
+    start = replace(SHARD.boundaries[0], since_at_microseconds=None, since_uptime_microseconds=None)
+    many = tuple(replace(start, uptime_microseconds=number) for number in range(MOST_PLAIN_ROWS + more))
+    together, alone, left = both_ways([sealed(replace(SHARD, boundaries=many), 0)])
+    assert together == alone
+    assert len(together["readings"]) == MOST_PLAIN_ROWS + more
+    assert len(left) == more
+
+
+@pytest.mark.parametrize("letter", ["n", "\u00e9"])
+def test_a_gpu_with_a_very_long_name_is_refused(letter: str) -> None:
+    named = [
+        sealed(replace(SHARD, gpus=tuple(replace(gpu, name=letter * length) for gpu in SHARD.gpus)), number)
+        for number, length in enumerate([LONGEST_GPU_NAME, LONGEST_GPU_NAME + 1])
+    ]
+    together, alone, _ = both_ways(named)
+    assert together == alone
+    assert len(together["shards"]) == len(together["rejected"]) == 1
 
 
 def test_of_a_gpu_that_the_run_was_not_given_nothing_is_known_but_its_readings() -> None:

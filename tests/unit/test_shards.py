@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from sam_cluster.core.errors import ShardError
 from sam_cluster.core.model import Kind
 from sam_cluster.store import shards
+from sam_cluster.store.document import MOST_ROWS
 from sam_cluster.store.footer_text import before_text, text_after
 from sam_cluster.store.paths import parse_shard_name, shard_name
 from sam_cluster.store.soundness import LARGEST_MILLIJOULES, complaint
@@ -152,6 +153,14 @@ def test_a_footer_that_holds_anything_but_a_shard_is_refused(change) -> None:
         shards.parse_summary(changed(change), "here")
 
 
+@pytest.mark.parametrize("version", [b"3", b"4"])
+def test_a_footer_of_more_boundaries_than_memory_holds_is_refused(version: bytes) -> None:
+    lags = b"0," * MOST_ROWS + b"0"
+    text = b'{"gpus":{},"boundaries":{"lag_microseconds":[' + lags + b"]}}"
+    with pytest.raises(ShardError, match="more than 65536 of Boundary"):
+        shards.parse_footer(shards.Footer(version, text), "here")
+
+
 def test_a_parquet_file_of_others_and_one_of_another_version_are_told_apart() -> None:
     sink = BytesIO()
     pq.write_table(pa.table({"a": [1]}), sink)
@@ -196,6 +205,7 @@ START, END = SHARD.boundaries[0], SHARD.boundaries[-1]
         (replace(SHARD, boundaries=(replace(END, uptime_microseconds=0),)), "gpu00", NAME, "comes before"),
         (replace(SHARD, boundaries=(replace(END, kind=Kind.START),)), "gpu00", NAME, "before it"),
         (replace(SHARD, boundaries=(START, replace(START, lag_microseconds=9))), "gpu00", NAME, "two things"),
+        (replace(SHARD, gpus=(replace(SHARD.gpus[0], name="n" * 129),)), "gpu00", NAME, "longer than any"),
         (replace(SHARD, part=2**31), "gpu00", shard_name("7.1", EPOCH + HOUR, 2**31), "its part is"),
         (replace(SHARD, nodes_expected=-1), "gpu00", NAME, "its number of nodes is"),
         (

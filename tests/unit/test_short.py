@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sam_cluster.store.short import COUNTER, ENERGY, SINCE, lengthened, shortened
+from sam_cluster.store.short import COUNTER, ENERGY, LONGEST_ONCE, SINCE, lengthened, shortened
 
-GPU_NAMES = st.sampled_from(["GPU-a", "GPU-b"])
+GPU_NAMES = st.sampled_from(["GPU-a", "GPU-b", "GPU-" + "c" * LONGEST_ONCE])
 FEW = st.none() | st.integers(0, 2)
 NAMES = (*SINCE, *SINCE.values(), COUNTER, ENERGY, "lag_microseconds")
 BOUNDARY = st.fixed_dictionaries({"gpu_uuid": GPU_NAMES, **dict.fromkeys(NAMES, FEW)})
@@ -69,6 +69,17 @@ def test_a_boundary_before_that_is_another_one_is_told_whole(name: str) -> None:
 def test_what_is_not_known_though_it_would_follow_is_told() -> None:
     columns = {**boundaries_of_one_run(["GPU-a"]), COUNTER: [None, None]}
     assert shortened(columns)[COUNTER] == [None]
+
+
+@pytest.mark.parametrize("value", ["x" * LONGEST_ONCE, ["open"] * LONGEST_ONCE])
+def test_only_what_is_short_is_said_once_for_many(value: str | list[str]) -> None:
+    more = value + value[:1]
+    columns = {"uuid": ["a", "b"], "of_all": [value, value], "of_each": [more, more]}
+    short = shortened(columns)
+    assert short == {**columns, "of_all": [value]}
+    assert lengthened(short) == columns
+    with pytest.raises(ValueError, match="said once for many"):
+        lengthened({**short, "of_each": [more]})
 
 
 def test_columns_of_different_lengths_are_refused() -> None:
