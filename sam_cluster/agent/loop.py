@@ -108,11 +108,11 @@ class Agent:
             self._taken = [name for name in self._taken if not events.remove(name)]
         sealed, broken = self._children.collect(uptime)
         for name in sealed:
-            self._node.sealed(name)
+            self._node.complete.sealed(name)
         for name in broken:
-            self._node.broken(name)
+            self._node.complete.broken(name)
         if is_on_disk:
-            self._children.seal(self._node.sealable(), uptime)
+            self._children.seal(self._node.complete.names, uptime)
         self._children.publish(uptime)
         self._write_status(uptime)
 
@@ -161,14 +161,14 @@ class Agent:
             return False
         if self._children.is_about_to_publish(self._clock.uptime_microseconds()):
             return False
-        return self._children.gave_up or not self._node.sealable()
+        return self._children.gave_up or not self._node.complete.names
 
     def _wait(self) -> None:
         poll = select.poll()
         for descriptor in (self._inotify.descriptor, self._readers.wake, self._wake_reading):
             poll.register(descriptor, select.POLLIN)
         wait = self._node.next_step_microseconds() - self._clock.uptime_microseconds()
-        is_pending = self._taken or self._node.sealable() or not self._node.open_runs
+        is_pending = self._taken or self._node.complete.names or not self._node.open_runs
         if is_pending or self._events is None:
             wait = min(wait, RETRY_MICROSECONDS)
         poll.poll(min(max(wait // 1000 + 1, 1), LONGEST_WAIT_MILLISECONDS))
@@ -186,7 +186,7 @@ class Agent:
     def _write_status(self, uptime: int) -> None:
         """For `sam-agent status` and `release`; written when it changes, and now and then what it costs."""
         runs = [run.name for run in self._node.open_runs]
-        state = (runs, self._node.sealable(), self._problems, self._node.release_state)
+        state = (runs, self._node.complete.names, self._problems, self._node.release_state)
         if state == self._reported and uptime - self._reported_at < STATUS_MICROSECONDS:
             return
         self._reported, self._reported_at = state, uptime

@@ -10,10 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 from sam_cluster.core.config import Config
-from sam_cluster.core.model import NO_JOB, AgentCost, Flag, GpuHeld, Kind, Reason, Rung, RunKey
+from sam_cluster.core.model import NO_JOB, AgentCost, Flag, GpuHeld, Kind, Reason, Rung
 from sam_cluster.core.units import MICROSECONDS_PER_DAY, MICROSECONDS_PER_HOUR, MICROSECONDS_PER_SECOND
 
 from .beside import Beside
+from .complete import CompleteParts
 from .cost import CostMeter, ProcessCost
 from .events import Event
 from .facts import RunFacts, run_facts
@@ -22,14 +23,13 @@ from .host import HostMeter
 from .idle import IdleReadings
 from .journal import Journal, JournalPart
 from .liveness import MissingEnds
+from .matching import is_its_prolog, run_of_end
 from .memory import ClosedRuns
 from .ports import Clock, Read, Readers
 from .resume import left_behind
 from .run import Instant, OpenRun, Waiting
 from .settle import end_unread, follow_segment, settle_all
-
-#: How long the last reading of a run is waited for when NVML does not answer.
-PATIENCE_MICROSECONDS = 120_000_000
+from .unread import is_hopeless, reasons_of
 
 
 class NodeMeter:
@@ -59,7 +59,7 @@ class NodeMeter:
         self._beside = Beside(CostMeter(readers, process), host)
         self._missing_ends = MissingEnds(clock, live_jobs)
         self._runs: list[OpenRun] = []
-        self._complete: list[JournalPart] = []  # parts that wait to be on disk, then to be sealed
+        self.complete = CompleteParts(journal)
         self._hour = clock.now_microseconds() // MICROSECONDS_PER_HOUR
 
     # what happens
@@ -68,14 +68,14 @@ class NodeMeter:
         """Take up what an earlier agent left: complete parts to seal, runs to go on with or to close.
         Returns the names of journals that hold no run, and were set aside."""
         left = left_behind(self._journal, self._closed_runs.has)
-        self._complete += left.complete
+        self.complete.add(*left.complete)
         for run, closed in left.closed:
             if run.facts.key.job_id == NO_JOB:
                 continue
             self._closed_runs.remember(run, closed)
         for run in left.open:
             if run.facts.key.job_id == NO_JOB:
-                self._complete += self._idle.close()
+                self.complete.add(*self._idle.close())
                 self._idle.take_up(run)
                 continue
             self._runs.append(run)
@@ -122,7 +122,7 @@ class NodeMeter:
             settle_all(self._runs, self._gpus.meters)
         self._resolve_gpus()
         self._hour_marks()
-        self._complete += self._idle.step(self._gpus, self._runs, self._now())
+        self.complete.add(*self._idle.step(self._gpus, self._runs, self._now()))
         for run, ended in self._missing_ends.find(self._runs):
             if ended is None:
                 self._close(run, Flag.NO_END)
@@ -144,29 +144,13 @@ class NodeMeter:
         was closed comes last: an event that is in no journal must not be taken for one that is. A part
         that is complete comes before the next of its run.
         """
-        whole = self._idle.flush() and self._gpus.save()
-        for part in self._complete:
-            whole = whole and part.flush()
-            part.close()
+        whole = self._idle.flush() and self._gpus.save() and self.complete.flush()
+        self.complete.close()
         return whole and all(run.log.flush() for run in self._runs) and self._closed_runs.save()
 
     def journal_parts(self) -> list[JournalPart]:
         """The journals of all runs that are not sealed."""
-        return [*self._complete, *self._idle.part, *(run.log for run in self._runs)]
-
-    def sealable(self) -> list[str]:
-        """The complete parts, by name; what they hold is on disk after a `flush` that returns True."""
-        return [part.name for part in self._complete]
-
-    def sealed(self, name: str) -> None:
-        """A shard was made of a complete part."""
-        self._complete = [part for part in self._complete if part.name != name]
-        self._journal.remove(name)
-
-    def broken(self, name: str) -> None:
-        """A complete part holds nothing that can be sealed: it is kept, and not looked at again."""
-        self._complete = [part for part in self._complete if part.name != name]
-        self._journal.set_aside(name)
+        return [*self.complete.parts, *self._idle.part, *(run.log for run in self._runs)]
 
     @property
     def open_runs(self) -> list[OpenRun]:
@@ -216,8 +200,8 @@ class NodeMeter:
         if self._closed_runs.has(key, instant):
             return  # its event could not be removed
         for run in [run for run in self._runs if run.facts.key.job_id == key.job_id]:
-            if run.facts.key == key and (not run.ended or run.started == instant):
-                return  # the same prolog again
+            if is_its_prolog(run, key, instant):
+                return  # once more
             if not run.ended:
                 self._close(run, Flag.NO_END)
         run = self._begin(facts, instant, boot_id)
@@ -229,11 +213,11 @@ class NodeMeter:
 
     def _end(self, facts: RunFacts, instant: Instant, boot_id: str) -> None:
         key = facts.key
-        run = self._run_of(key, instant, boot_id)
+        run = run_of_end(self._runs, key, instant, boot_id)
         if run is None and self._closed_runs.confirms(key.job_id, key.restart, instant.at_microseconds):
             return
         # A job that is resized gets another SLUID while it runs: what is open of it here ends all the same.
-        run = run or self._run_of(replace(key, sluid=None), instant, boot_id)
+        run = run or run_of_end(self._runs, replace(key, sluid=None), instant, boot_id)
         if run is not None:
             if not run.ended:
                 self._ended(run, instant, key.restart)
@@ -243,17 +227,6 @@ class NodeMeter:
         unknown = GpuHeld(uuid=None, requested="", rung=Rung.UNRESOLVED, reason=Reason.NO_PROLOG)
         run.hold(tuple(replace(unknown, requested=word) for word in facts.devices), None)
         self._close(run, Flag.NO_START, reason=Reason.NO_PROLOG)
-
-    def _run_of(self, key: RunKey, instant: Instant, boot_id: str) -> OpenRun | None:
-        """The run here that an epilog is of, the latest first. The prolog's restart count may be one less."""
-        for run in reversed(self._runs):
-            mine = run.facts.key
-            is_its = mine.job_id == key.job_id and (key.sluid is None or mine.sluid in (key.sluid, None))
-            # No end is before its start: after a kill the epilog of the run before may be taken again.
-            has_begun = run.started.uptime_microseconds <= instant.uptime_microseconds
-            if is_its and mine.restart <= key.restart and run.boot_id == boot_id and has_begun:
-                return run
-        return None
 
     def _ended(self, run: OpenRun, ended: Instant, restart: int | None) -> None:
         run.end(ended, restart)
@@ -334,26 +307,15 @@ class NodeMeter:
     def _complete_parts(self) -> None:
         uptime = self._now().uptime_microseconds
         for run in list(self._runs):
-            run.waiting = [item for item in run.waiting if not self._is_hopeless(run, item, uptime)]
+            run.waiting = [item for item in run.waiting if not is_hopeless(run, item, self._gpus, uptime)]
             at = run.rotate_at
             if at and not any(item.instant <= at for item in run.waiting):
                 self._close_part(run, final=False, at=at, reasons={}, reason=None)
-                self._complete += [run.next_part(), *self._idle.close()]
+                self.complete.add(run.next_part(), *self._idle.close())
                 self._begin_part(run, at)
-            is_settled = run.gpus is not None or self._is_hopeless(run, None, uptime)
+            is_settled = run.gpus is not None or is_hopeless(run, None, self._gpus, uptime)
             if run.ended and not run.waiting and is_settled:
                 self._close(run)
-
-    def _is_hopeless(self, run: OpenRun, item: Waiting | None, uptime: int) -> bool:
-        """No reading will come for a boundary (None: nor will it be known of which GPUs): patience is over,
-        or NVML said so at the run's end."""
-        since = run.ending_since
-        if since is None and item and item.kind is Kind.HOUR:
-            since = item.instant.uptime_microseconds
-        uuid = item.gpu_uuid if item else None
-        if since is None:
-            return False
-        return uptime - since > PATIENCE_MICROSECONDS or self._gpus.refuses(uuid, ever_read=uuid in run.since)
 
     def _close(self, run: OpenRun, *flags: Flag, reason: Reason | None = None) -> None:
         """The run is over: what has no end yet ends at its last reading."""
@@ -361,16 +323,8 @@ class NodeMeter:
         last, unread = end_unread(run, self._gpus.meters)
         if run.boot_id == self._boot_id:
             self._gpus.not_followed(unread, (run.ended or self._now()).uptime_microseconds)
-        reasons = {
-            gpu.requested: gpu.reason or self._gpus.trouble_of(gpu.uuid)
-            for gpu in run.gpus or ()
-            if gpu.uuid not in run.since
-        }
-        if run.gpus is None:
-            reasons = {word: self._gpus.trouble_of(None) for word in run.facts.devices}
-        if not run.since and reason is None:
-            reason = next(iter(reasons.values()), self._gpus.trouble_of(None))
-        self._close_part(run, final=True, at=last, reasons=reasons, reason=reason)
+        reasons, whole = reasons_of(run, self._gpus)
+        self._close_part(run, final=True, at=last, reasons=reasons, reason=reason or whole)
         self._runs.remove(run)
-        self._complete += [run.log, *self._idle.close()]
+        self.complete.add(run.log, *self._idle.close())
         self._closed_runs.remember(run, last)

@@ -14,10 +14,11 @@ from sam_cluster.core.model import NO_JOB, Shard
 
 from .events import Event
 from .journal import Journal
-from .node import PATIENCE_MICROSECONDS, NodeMeter
+from .node import NodeMeter
 from .nvml import Nvml
 from .ports import Clock, DriverError, SystemClock
 from .records import shard_from_records
+from .unread import PATIENCE_MICROSECONDS
 from .workers import ThreadedReaders
 
 #: How long the first reading is waited for before the command starts.
@@ -67,7 +68,7 @@ class MeteredCommand:
             signal.signal(signal.SIGINT, before)
         self._hook("epilog", job)
         self._wait(lambda: not self._meter.open_runs, 2 * PATIENCE_MICROSECONDS)
-        sealable = [shard_from_records(self._journal.read(name)) for name in self._meter.sealable()]
+        sealable = [shard_from_records(self._journal.read(name)) for name in self._meter.complete.names]
         shards = [shard for shard in sealable if shard.key.job_id != NO_JOB]
         self._meter.close()
         code = child.returncode

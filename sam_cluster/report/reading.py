@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
@@ -10,7 +11,6 @@ from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,7 +18,6 @@ from ..core.config import Config
 from ..core.errors import ConfigError
 from ..core.model import Quality
 from ..core.times import utc_microseconds
-from ..store.rows import EPOCH_ORDINAL
 from .records import EARLIEST, Job, Names, Run, Selection, TableReader, overlaps
 
 Runs = dict[tuple[str, str], list[Run]]
@@ -35,9 +34,6 @@ JOB_COLUMNS = (
 )  # fmt: skip
 #: By which a selection chooses jobs, and what says whose lab a job was.
 NAME_COLUMNS = ("user", "account", "started_at", "ended_at")
-
-#: Before the first day of Python's calendar, in days from 1970.
-_NO_DAY = -(1 << 30)
 
 
 def read_jobs(tables: TableReader, config: Config, selection: Selection) -> list[Job]:
@@ -88,9 +84,10 @@ def groups_of(rows: pa.Table, config: Config) -> pa.Array:
 
 def _last_before(days: pa.Array, ordered: Sequence[date | None]) -> pa.Array:
     """The place of the last of these rising days that is not after each; of null 0, where None stands."""
-    ordinals = np.array([day.toordinal() - EPOCH_ORDINAL for day in ordered[1:] if day is not None])
-    places = np.searchsorted(ordinals, pc.fill_null(days.cast(pa.int32()), _NO_DAY), side="right")
-    return pa.array(places, pa.int64())
+    rising = [day for day in ordered if day is not None]
+    coded = days.dictionary_encode()
+    places = [bisect_right(rising, day) for day in coded.dictionary.to_pylist()]
+    return pc.fill_null(pa.array(places, pa.int64()).take(coded.indices), 0)
 
 
 def local_days(instants: pa.ChunkedArray, zone: ZoneInfo) -> pa.ChunkedArray:

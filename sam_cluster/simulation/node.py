@@ -93,13 +93,13 @@ class SimulatedNode:
 
     def _seal(self) -> None:
         """Write the shards of complete runs, marked as simulated; those of one job are lost."""
-        for name in self._agent.sealable():
+        for name in self._agent.complete.names:
             shard = shard_from_records(self._journal.read(name))
             if shard.key.job_id != self._lost_job:
                 flags = tuple(sorted({*shard.flags, Flag.SIMULATED}))
                 write_file(replace(shard, flags=flags), str(self._inbox / f"{name}.parquet"))
                 self.sealed += 1
-            self._agent.sealed(name)
+            self._agent.complete.sealed(name)
 
     def _step(self) -> None:
         self._agent.step()  # asks for a reading

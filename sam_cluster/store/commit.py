@@ -14,14 +14,12 @@ from datetime import date
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sam_cluster.core.cores import cores
 from sam_cluster.core.errors import StoreError
-from sam_cluster.core.model import NO_JOB
 from sam_cluster.core.units import MICROSECONDS_PER_DAY
 
-from .encoding import to_parquet
+from .encoding import encoded
 from .index import (
     COMMITS,
     INDEX,
@@ -34,11 +32,10 @@ from .index import (
     month_of,
     write_content,
 )
-from .named import least_and_greatest
 from .paths import StorePaths
 from .place import Step, answers, no_step, numbered
 from .posix import make_directories
-from .rows import by_day, day_start, extents, in_order, in_order_by_day, without
+from .rows import by_day, day_start, in_order, in_order_by_day, without
 from .schemas import TABLES
 from .sweep import sweep
 from .tables import Snapshot, Where, place_of
@@ -105,7 +102,7 @@ class Transaction:
         schema = TABLES[table]
         typed = rows.select(schema.names).cast(schema)
         self._staged.setdefault(table, {})[day] = typed
-        self._encoded.setdefault(table, {})[day] = self._encoders.submit(_encoded, table, [typed])
+        self._encoded.setdefault(table, {})[day] = self._encoders.submit(encoded, table, [typed])
 
     def days(self, table: str, *, before: date | None = None, after: date | None = None) -> Iterator[date]:
         """The days with rows before one, the latest first; or after one, the earliest first."""
@@ -185,7 +182,7 @@ class Transaction:
         for table, merges in self._merged.items():
             for merged, merge in merges.items():
                 parts = merge(self.base.parts_of_day(table, merged))
-                self._encoded.setdefault(table, {})[merged] = self._encoders.submit(_encoded, table, parts)
+                self._encoded.setdefault(table, {})[merged] = self._encoders.submit(encoded, table, parts)
         changed = sorted(self._encoded)
         written = answers(
             self.base.place,
@@ -223,13 +220,13 @@ class Transaction:
         """The name of the table's new index; None where no file of it changed."""
         months = dict(self.base.months(table))
         lists: dict[str, dict[date | None, FileEntry]] = {}
-        for day, encoded in days.items():
+        for day, future in days.items():
             name = month_of(day)
             if name not in lists:
                 known = self.base.files_of(months[name]) if name in months else []
                 lists[name] = {file.day: file for file in known}
             old = lists[name].get(day)
-            content, span = encoded.result()
+            content, span = future.result()
             new = self._write_file(table, day, content, span, old, number) if span.rows else None
             if new != old:
                 if old:
@@ -289,41 +286,3 @@ class Transaction:
                 "run sam-cluster aggregate again"
             )
         self._step("committed")
-
-
-def _encoded(table: str, parts: Iterable[pa.Table]) -> tuple[bytes, Span]:
-    """The content of a file, and what it holds."""
-    spans: list[Span] = []
-
-    def heard() -> Iterator[pa.Table]:
-        for part in parts:
-            if len(part):
-                spans.append(_span(table, part))
-                yield part
-
-    content = to_parquet(heard(), TABLES[table])
-    return content, Span.over(spans)
-
-
-def _span(table: str, rows: pa.Table) -> Span:
-    first, last = extents(table, rows)
-    ids: dict[str, int | None] = {"min": None, "max": None}
-    is_jobless = False
-    if "raw_job_id" in rows.column_names:
-        # Each day has readings of GPUs that no job held: as a job they would be in every file's range.
-        is_job = pc.not_equal(rows["raw_job_id"], NO_JOB)
-        ids = pc.min_max(rows["raw_job_id"].filter(is_job)).as_py()
-        is_jobless = not pc.all(is_job).as_py()
-    names: tuple[int | None, int | None] = (None, None)
-    if "job_id" in rows.column_names:
-        names = least_and_greatest(rows["job_id"])
-    return Span(
-        rows=len(rows),
-        start_microseconds=pc.min(first).as_py(),
-        end_microseconds=pc.max(last).as_py(),
-        raw_job_id_min=ids["min"],
-        raw_job_id_max=ids["max"],
-        is_jobless=is_jobless,
-        named_min=names[0],
-        named_max=names[1],
-    )

@@ -1,4 +1,5 @@
-"""The rows of a day as the bytes of their file: Parquet, the same bytes for the same rows in the same order.
+"""The rows of a day as the bytes of their file, and what an index knows of it: Parquet, the same bytes for
+the same rows in the same order.
 
 Sorted rows repeat much of the row before them, which zstd finds without Parquet's dictionaries: of numbers
 these cost half the time of writing, and the files are a third larger with them.
@@ -9,7 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
+from sam_cluster.core.model import NO_JOB
+
+from .index import Span
+from .named import least_and_greatest
+from .rows import extents
+from .schemas import TABLES
 
 #: Rows in a group: small enough that a lookup by the table's first keys skips most of a day.
 ROW_GROUP_ROWS = 65_536
@@ -21,8 +30,45 @@ FEW_VALUES = frozenset({
 })  # fmt: skip
 
 
-def to_parquet(parts: Iterable[pa.Table], schema: pa.Schema) -> bytes:
-    """A file's content, from rows that come in parts of any length."""
+def encoded(table: str, parts: Iterable[pa.Table]) -> tuple[bytes, Span]:
+    """The content of a file of a table, and what it holds, from rows that come in parts of any length."""
+    spans: list[Span] = []
+
+    def heard() -> Iterator[pa.Table]:
+        for part in parts:
+            if len(part):
+                spans.append(_span(table, part))
+                yield part
+
+    content = _to_parquet(heard(), TABLES[table])
+    return content, Span.over(spans)
+
+
+def _span(table: str, rows: pa.Table) -> Span:
+    first, last = extents(table, rows)
+    ids: dict[str, int | None] = {"min": None, "max": None}
+    is_jobless = False
+    if "raw_job_id" in rows.column_names:
+        # Each day has readings of GPUs that no job held: as a job they would be in every file's range.
+        is_job = pc.not_equal(rows["raw_job_id"], NO_JOB)
+        ids = pc.min_max(rows["raw_job_id"].filter(is_job)).as_py()
+        is_jobless = not pc.all(is_job).as_py()
+    names: tuple[int | None, int | None] = (None, None)
+    if "job_id" in rows.column_names:
+        names = least_and_greatest(rows["job_id"])
+    return Span(
+        rows=len(rows),
+        start_microseconds=pc.min(first).as_py(),
+        end_microseconds=pc.max(last).as_py(),
+        raw_job_id_min=ids["min"],
+        raw_job_id_max=ids["max"],
+        is_jobless=is_jobless,
+        named_min=names[0],
+        named_max=names[1],
+    )
+
+
+def _to_parquet(parts: Iterable[pa.Table], schema: pa.Schema) -> bytes:
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(
         sink,

@@ -1,8 +1,8 @@
 """From an inbox to tables: `python -m tests.benchmarks.fold [--shards N] [--store DIR] [--alone]`.
 
 Each line is taken in a process of its own, in rounds, imports excluded, file cache warm. The bare loop has
-pyarrow read one footer after another. DuckDB and polars sum the samples of all shards, and DuckDB the energy that stands
-in their footers; none of them asks whether a shard is sound, who held a GPU, or writes anything.
+pyarrow read one footer after another. DuckDB and polars sum the samples of all shards, and DuckDB the energy
+that stands in their footers; none of them asks whether a shard is sound, who held a GPU, or writes anything.
 
 With `--alone` the others are left away, and what a shard costs is compared with what it costs among 20,000.
 

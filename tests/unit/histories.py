@@ -187,9 +187,9 @@ class HistoryNode(SimulatedNode):
         """What the sealing child does, with what is on disk."""
         self.look()
         if self.alive and self.is_on_disk:
-            for name, shard in zip(self.meter.sealable(), self.sealable(), strict=True):
+            for name, shard in zip(self.meter.complete.names, self.sealable(), strict=True):
                 (self.idle if shard.key.job_id == NO_JOB else self.sealed).append(shard)
-                self.meter.sealed(name)
+                self.meter.complete.sealed(name)
 
 
 def check(node: HistoryNode, first: dict[int, int], last: dict[int, int]) -> None:

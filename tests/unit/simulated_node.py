@@ -125,7 +125,7 @@ class SimulatedNode:
     def sealable(self) -> list[Shard]:
         """All that would be sealed, also readings of GPUs that no run held."""
         journal = Journal(str(self.directory / "journal"))
-        return [shard_from_records(journal.read(name)) for name in self.meter.sealable()]
+        return [shard_from_records(journal.read(name)) for name in self.meter.complete.names]
 
 
 def energy_of(shard: Shard) -> int:

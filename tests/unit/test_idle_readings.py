@@ -48,9 +48,9 @@ class Node(SimulatedNode):
         self.step()
 
     def seal(self) -> None:
-        for name, shard in zip(self.meter.sealable(), self.sealable(), strict=True):
+        for name, shard in zip(self.meter.complete.names, self.sealable(), strict=True):
             self.sealed.append(shard)
-            self.meter.sealed(name)
+            self.meter.complete.sealed(name)
 
     @property
     def idle(self) -> list[Shard]:
