@@ -16,6 +16,7 @@ from sam_cluster.core.model import SLUID, Kind
 from sam_cluster.core.units import MICROSECONDS_PER_SECOND
 
 from .columns import Footers, Integers, Mask, Rows, all_of, integers, is_known, mask, none_of, struct_fields
+from .numbers import total
 from .paths import SAFE_NAME
 from .soundness import (
     ADDED_UP,
@@ -28,6 +29,7 @@ from .soundness import (
     LAST_INSTANT,
     LONGEST_GPU_NAME,
     LONGEST_INTERVAL,
+    LONGEST_TOGETHER,
     MOST_SLICES,
     RUN_ID,
     UPTIMES,
@@ -126,14 +128,18 @@ def _may_come_again(rows: Rows) -> Mask:
 
 
 def _adds_up(found: Footers, domains: pa.ListArray) -> Mask:
-    """Whether the energies of a shard add up to what may be: to no more than as many times the greatest."""
+    """Whether the times and energies of a shard add up to what may be; the energies to no more than as many
+    times the greatest."""
     rows = found.boundaries
+    uptime, since = rows.columns["uptime_microseconds"], rows.columns["since_uptime_microseconds"]
+    span = np.where(is_known(since), integers(uptime) - integers(since), 0)
     energy, before = rows.columns["energy_millijoules"], rows.columns["since_energy_millijoules"]
     spent = np.where(is_known(before), integers(energy) - integers(before), 0)
     greatest = np.maximum.reduce([spent, *(integers(rows.columns[name]) for name in ADDED_UP)])
     drawn = integers(struct_fields(domains.flatten())["energy_millijoules"])
     of_domain = integers(pc.list_parent_indices(domains))
     return all_of([
+        total(span, rows.parents, len(found)) <= LONGEST_TOGETHER,
         _times_greatest_fits(greatest, rows.parents, len(found)),
         _times_greatest_fits(drawn, of_domain, len(found)),
     ])  # fmt: skip

@@ -28,6 +28,8 @@ ADDED_UP = ("uncertainty_millijoules", "since_power_millijoules", "since_power_u
             "since_idle_millijoules", "bridged_millijoules")  # fmt: skip
 #: No run goes on for so long between two of its boundaries, and each hour of one is a row.
 LONGEST_INTERVAL = 366 * MICROSECONDS_PER_DAY
+#: What all GPUs of a node have come to in such an interval, at 64 of them.
+LONGEST_TOGETHER = 64 * LONGEST_INTERVAL
 #: A GPU has seven compute slices; more than this no weight is made of.
 MOST_SLICES = 1024
 #: A GPU's name has 96 bytes at most (NVML_DEVICE_NAME_V2_BUFFER_SIZE), and each of its boundaries has it.
@@ -88,8 +90,19 @@ def _complaints(shard: Shard, node: str, file_name: str) -> Iterator[str]:
         yield from _boundary_complaints(boundary)
         if seen.setdefault(key_of(boundary), boundary) != boundary:
             yield f"it says two things of its {boundary.kind} at uptime {boundary.uptime_microseconds}"
+    if _spanned(shard) > LONGEST_TOGETHER:
+        yield "its boundaries span more time than all GPUs of a node have in a year"
     if _largest_sum(shard) > LARGEST_MILLIJOULES:
         yield "its energies add up to more than any node draws"
+
+
+def _spanned(shard: Shard) -> int:
+    """The time between each boundary and the one before it, in all, in microseconds."""
+    return sum(
+        each.uptime_microseconds - each.since_uptime_microseconds
+        for each in shard.boundaries
+        if each.since_uptime_microseconds is not None
+    )
 
 
 def _largest_sum(shard: Shard) -> int:

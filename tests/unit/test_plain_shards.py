@@ -21,7 +21,7 @@ from sam_cluster.store.paths import shard_name
 from sam_cluster.store.rows import to_rows
 from sam_cluster.store.shards import CURRENT, Footer, read_footer
 from sam_cluster.store.short import LONGEST_ONCE, lengthened
-from sam_cluster.store.soundness import LARGEST_MILLIJOULES, LAST_INSTANT, LONGEST_GPU_NAME
+from sam_cluster.store.soundness import LARGEST_MILLIJOULES, LAST_INSTANT, LONGEST_GPU_NAME, LONGEST_INTERVAL
 from tests.simulated import Simulation, content_of
 from tests.strategies import EPOCH, histories
 
@@ -272,6 +272,19 @@ def test_a_shard_of_very_many_boundaries_is_left_to_the_exact_way(more: int) -> 
     assert together == alone
     assert len(together["readings"]) == MOST_PLAIN_ROWS + more
     assert len(left) == more
+
+
+@pytest.mark.parametrize("number", [64, 65])
+def test_a_shard_that_spans_more_time_than_gpus_have_is_refused(number: int) -> None:
+    """Each hour of each would be looked at."""
+    spans = tuple(
+        replace(SHARD.boundaries[-1], uptime_microseconds=LONGEST_INTERVAL + each,
+                since_uptime_microseconds=each, since_at_microseconds=0)
+        for each in range(number)
+    )  # fmt: skip
+    together, alone, left = both_ways([sealed(replace(SHARD, boundaries=spans), 0)])
+    assert together == alone
+    assert len(left) == len(together["rejected"]) == number - 64
 
 
 @pytest.mark.parametrize("letter", ["n", "\u00e9"])
