@@ -30,6 +30,8 @@ VERSION_KEY = b"sam_cluster.shard_version"
 SHARD_VERSION = 4
 #: Of these the footer is read. Version 1 has no second meter: what it does not say is not known.
 READABLE_VERSIONS = (b"1", b"2", b"3", b"4")
+#: More than MOST_ROWS boundaries with all that they can say; as Python objects it is twenty times as much.
+LARGEST_FOOTER_BYTES = 2**25
 CURRENT = str(SHARD_VERSION).encode()
 BEFORE_CURRENT_TEXT = before_text({VERSION_KEY: CURRENT}, FOOTER_KEY)
 
@@ -108,6 +110,8 @@ def is_current(footer: Footer) -> bool:
 
 def parse_footer(footer: Footer, where: str) -> Shard:
     """The shard without its samples. Raises ShardError, naming `where`."""
+    if len(footer.text) > LARGEST_FOOTER_BYTES:
+        raise ShardError(f"{where}: its footer has {len(footer.text)} bytes, and no shard's is so large")
     try:
         return from_json(footer.text, int(footer.version))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -47,7 +47,7 @@ def shortened(columns: Columns) -> Columns:
 
 
 def lengthened(columns: Mapping[str, Sequence[Any]]) -> Columns:
-    """The columns again, without those that are null throughout. Raises ValueError where they are not of one
+    """The columns again, but for some that were null throughout. Raises ValueError where they are not of one
     length, or a long value is to be that of many, TypeError where a GPU's name is none."""
     count = max(map(len, columns.values()), default=0)
     if any(len(values) == 1 < count and _is_long(values[0]) for values in columns.values()):

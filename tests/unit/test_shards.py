@@ -161,6 +161,12 @@ def test_a_footer_of_more_boundaries_than_memory_holds_is_refused(version: bytes
         shards.parse_footer(shards.Footer(version, text), "here")
 
 
+def test_a_footer_that_is_larger_than_any_is_not_parsed() -> None:
+    text = b"[" + b" " * shards.LARGEST_FOOTER_BYTES
+    with pytest.raises(ShardError, match="no shard's is so large"):
+        shards.parse_footer(shards.Footer(shards.CURRENT, text), "here")
+
+
 def test_a_parquet_file_of_others_and_one_of_another_version_are_told_apart() -> None:
     sink = BytesIO()
     pq.write_table(pa.table({"a": [1]}), sink)
