@@ -35,7 +35,8 @@ SHARDS_IN_A_TASK = 2_000
 FIRST_BATCHES = (8, LEAST_IN_A_TASK)
 #: So that the last to end does not leave the others idle for long.
 TASKS_A_THREAD = 2
-#: What is done by one thread at a time keeps the others waiting until the first has done its own.
+#: Files are opened by one thread at a time: the second has its turn when the first has opened its batch, so
+#: that one is short.
 FIRST_IS_SHORTER = 4
 
 
