@@ -12,7 +12,7 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import groupby
+from itertools import groupby, pairwise
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -112,30 +112,48 @@ def fold_samples(
     began more than `keep_days` before today (None: none)."""
     _keep_days(transaction, now_microseconds, keep_days)
     kept_from = transaction.properties.get(SAMPLES_KEPT_FROM, 0)
-    days, nodes = _days(rows["at"], kept_from), _numbers_of_nodes(rows)
-    for day in np.unique(days[days >= 0]).tolist():
-        of_day = np.flatnonzero(days == day)
-        order = of_day[np.argsort(nodes[of_day], kind="stable")]
-        merge = partial(_merged, fresh=rows, order=order, nodes=nodes)
+    runs = _runs(_days(rows["at"], kept_from), _numbers_of_nodes(rows))
+    for day in np.unique(runs.day[runs.day >= 0]).tolist():
+        merge = partial(_merged, fresh=rows, came=runs.of_day(day))
         transaction.merge_day("samples", day_of(day * MICROSECONDS_PER_DAY), merge)
 
 
-def _merged(
-    stored: Iterator[pa.Table], *, fresh: pa.Table, order: Integers, nodes: Numbers
-) -> Iterator[pa.Table]:
-    """What is stored of a day and what came to it, a node after the other; `order` has the rows that came by
-    their nodes' numbers."""
-    came = (_rows_at(fresh, places) for places in np.split(order, _borders(nodes[order])))
-    both = heapq.merge(_by_node(stored), ((_node(rows), rows) for rows in came), key=itemgetter(0))
-    for _, parts in groupby(both, itemgetter(0)):
-        yield _once(pa.concat_tables([rows for _, rows in parts]))
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """Rows that follow on one another and are of one node and day: of millions of rows no more than there are
+    shards and midnights in them."""
+
+    begin: Integers
+    end: Integers
+    node: Numbers  # ordered as the nodes are
+    day: Numbers
+
+    def of_day(self, day: int) -> _Runs:
+        """Those of a day, by node."""
+        which = np.flatnonzero(self.day == day)
+        which = which[np.argsort(self.node[which], kind="stable")]
+        return _Runs(self.begin[which], self.end[which], self.node[which], self.day[which])
+
+    def by_node(self, rows: pa.Table) -> Iterator[pa.Table]:
+        """The rows of each node without a copy, where the runs are in the order of their nodes."""
+        edges = [0, *_borders(self.node).tolist(), len(self.node)]
+        for first, last in pairwise(edges):
+            spans = zip(self.begin[first:last].tolist(), self.end[first:last].tolist(), strict=True)
+            yield pa.concat_tables([rows.slice(begin, end - begin) for begin, end in spans])
 
 
-def _rows_at(rows: pa.Table, places: Integers) -> pa.Table:
-    """The rows at some places, ascending, without a copy: most follow on one another, and of rows in several
-    chunks each copy takes time for all of them."""
-    runs = np.split(places, np.flatnonzero(np.diff(places) != 1) + 1)
-    return pa.concat_tables([rows.slice(int(run[0]), len(run)) for run in runs])
+def _runs(days: Numbers, nodes: Numbers) -> _Runs:
+    edges = np.flatnonzero((days[1:] != days[:-1]) | (nodes[1:] != nodes[:-1])) + 1
+    begin, end = np.append(0, edges)[: len(days)], np.append(edges, len(days))[: len(days)]
+    return _Runs(begin, end, nodes[begin], days[begin])
+
+
+def _merged(stored: Iterator[pa.Table], *, fresh: pa.Table, came: _Runs) -> Iterator[pa.Table]:
+    """What is stored of a day and what came to it, a node after the other."""
+    parts = ((_node(rows), rows) for rows in came.by_node(fresh))
+    both = heapq.merge(_by_node(stored), parts, key=itemgetter(0))
+    for _, some in groupby(both, itemgetter(0)):
+        yield _once(pa.concat_tables([rows for _, rows in some]))
 
 
 def _node_of_shard(shard: tuple[InboxFile, Row]) -> tuple[str, str]:

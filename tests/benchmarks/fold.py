@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from operator import itemgetter
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -28,6 +29,7 @@ from .generate import Size, generate
 
 #: The pace of a machine that others share differs from one to the next.
 ROUNDS = 7
+ROUNDS_OF_FEW = 3  # before the many, and again after them
 ROOT = Path(__file__).parents[2]
 SHARDS, SAMPLES, GPUS = 20_000, 90, 4
 MANY_SHARDS = 1_000_000
@@ -224,17 +226,21 @@ def growth(store: Path, work: Path) -> list[str]:
         "| shards | energy, s | µs a shard | samples, s | µs a shard | CPU s | MB | files |",
         "|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
-    each: list[float] = []
-    for name, filled in {"few-copy": few, "many-copy": store}.items():
-        took = taken("aggregate", linked(filled, work / name))
+    few_each = [taken("aggregate", linked(few, work / f"few-{number}")) for number in range(ROUNDS_OF_FEW)]
+    many = taken("aggregate", linked(store, work / "many"))
+    few_each += [taken("aggregate", linked(few, work / f"again-{number}")) for number in range(ROUNDS_OF_FEW)]
+    few_each.sort(key=itemgetter("energy"))
+    for took in (few_each[len(few_each) // 2], many):
         shards, energy, samples = took["shards"], took["energy"], took["samples"]
-        each.append(energy / shards)
         a_shard = [seconds / shards * 1e6 for seconds in (energy, samples)]
         lines.append(
             f"| {shards:,} | {energy:.1f} | {a_shard[0]:.0f} | {samples:.0f} | {a_shard[1]:.0f} | "
             f"{took['cpu']:.0f} | {took['megabytes']:.0f} | {took['files']:,} |"
         )
-    return [*lines, "", f"A shard of the many takes {each[1] / each[0]:.2f} times as long to its energy."]
+    ratios = [many["energy"] / many["shards"] / (took["energy"] / took["shards"]) for took in few_each]
+    ratio = f"{median(ratios):.2f} times as long to its energy ({min(ratios):.2f} to {max(ratios):.2f})"
+    times = f"the few were folded {len(few_each)} times, half of them after the many"
+    return [*lines, "", f"A shard of the many takes {ratio}: {times}."]
 
 
 def measured(shards: int = SHARDS, store: Path | None = None, *, alone: bool = False) -> list[str]:
