@@ -19,15 +19,22 @@ from sam_cluster.agent.liveness import live_jobs
 def called_slurmstepd(job: int, directory: Path, user: str | None = None) -> Iterator[None]:
     """A process with the name and the title of a job's step daemon, which anybody can give their own."""
     executable = directory / "slurmstepd"
-    shutil.copy(shutil.which("sleep") or "/usr/bin/sleep", executable)
+    shutil.copy(shutil.which("cat") or "/usr/bin/cat", executable)
     executable.chmod(0o755)
-    argv = [f"slurmstepd: [{job}.extern]", "60"]
-    child = subprocess.Popen(argv, executable=executable, user=user, cwd="/")
+    argv = [f"slurmstepd: [{job}.extern]"]
+    child = subprocess.Popen(
+        argv, executable=executable, user=user, cwd="/", stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+    )
+    assert child.stdin and child.stdout
+    # The kernel closes the pipe that Popen waits for before it sets the name and the title of what it
+    # executes: only a program that answers has both.
+    child.stdin.write(b"\n")
+    assert child.stdout.read(1) == b"\n"
     try:
         yield
     finally:
         child.kill()
-        child.wait()
+        child.communicate()
 
 
 @pytest.fixture
