@@ -14,7 +14,6 @@ import pytest
 
 from sam_cluster.agent.liveness import live_jobs
 
-
 #: A job of this run of the tests, which another beside it does not have.
 JOB = os.getpid()
 
