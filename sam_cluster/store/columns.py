@@ -21,13 +21,28 @@ from sam_cluster.core.model import Boundary, GpuHeld, Shard
 
 from .document import IN_COLUMNS
 from .footers import HINTS, LARGEST_TEXT, without_none
-from .short import ENERGY, LONGEST_ONCE, SINCE, TOGETHER
+from .short import (
+    COUNTER,
+    COVERED,
+    ENERGY,
+    LONGEST_ONCE,
+    PLACE,
+    PREVIOUS_UPTIME,
+    SEGMENT,
+    SINCE,
+    SINCE_UPTIME,
+    TOGETHER,
+    UPTIME,
+    UUID,
+)
 
 #: So that no column comes to more than a footer may have as text. A day of sixteen GPUs has a fifth of it.
 MOST_PLAIN_ROWS = LARGEST_TEXT // LONGEST_ONCE
 #: One truth a row.
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Integers: TypeAlias = npt.NDArray[np.int64]
+
+NO_GPU = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +51,8 @@ class Rows:
 
     columns: dict[str, pa.Array]
     counts: Integers  # of each shard
+    parents: Integers  # the number of the shard that each is of
     told: dict[str, Mask]  # of each column: the shards that do not leave it out
-
-    @property
-    def parents(self) -> Integers:
-        """The number of the shard that each is of."""
-        return np.repeat(np.arange(len(self.counts)), self.counts)
 
     def per_shard(self, rows: Mask) -> Mask:
         """Which shards have only rows that are true."""
@@ -55,19 +66,71 @@ class Footers:
     shards: dict[str, pa.Array]
     gpus: Rows
     boundaries: Rows
+    #: A number for each GPU's name, the same wherever that stands; NO_GPU where there is none.
+    gpu_of_gpu: Integers
+    gpu_of_boundary: Integers
 
     def __len__(self) -> int:
         return len(self.gpus.counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """The GPUs or boundaries of some shards as they are told: of each column a list a shard."""
+
+    lists: dict[str, pa.ListArray]
+    lengths: npt.NDArray[np.int32]  # of each shard in each column, a row a column; 0 where it is left out
+    counts: Integers  # of each shard: the longest
+
+    @classmethod
+    def of(cls, columns: pa.StructArray) -> Lists:
+        """Of objects of lists."""
+        lists = struct_fields(columns)
+        lengths = np.stack([_differences(each.offsets.to_numpy()) for each in lists.values()])
+        return cls(lists, lengths, lengths.max(axis=0).astype(np.int64))
+
+    def are_even(self) -> Mask:
+        """Which shards have as many values in each column that they do not leave out, or a short one for
+        all."""
+        there = np.stack([is_known(each) for each in self.lists.values()])
+        once = (self.lengths == 1) & (self.counts > 1)
+        even: Mask = ((self.lengths == self.counts) | once | ~there).all(axis=0)
+        even &= self.counts <= MOST_PLAIN_ROWS
+        for column, length, is_once in zip(self.lists.values(), self.lengths, once, strict=True):
+            if _may_be_long(column.type.value_type) and is_once.any():
+                values = column.flatten().take(pa.array((np.cumsum(length) - 1)[is_once]))
+                even[is_once] &= _bytes(values) <= LONGEST_ONCE
+        return even
+
+    def rows(self) -> Rows:
+        """Where they are even: one shard's values after the other's, null where a shard leaves one out."""
+        counts = self.counts
+        parents = np.repeat(np.arange(len(counts)), counts)
+        nth = np.arange(len(parents)) - np.repeat(np.cumsum(counts) - counts, counts)
+        found, told = {}, {}
+        for (name, column), length in zip(self.lists.items(), self.lengths, strict=True):
+            values, told[name] = column.flatten(), is_known(column)
+            if not len(values):
+                values = pa.nulls(len(parents), values.type)
+            elif (length != counts).any():
+                first = np.cumsum(length) - length
+                at = first[parents] + np.where(length[parents] == 1, 0, nth)
+                values = values.take(pa.array(at, mask=None if told[name].all() else ~told[name][parents]))
+            found[name] = values
+        return Rows(found, counts, parents, told)
 
 
 def columns_of(table: pa.Table) -> tuple[Footers, Integers]:
     """Of what was parsed the shards whose values have their types and are as many in each column; and which
     of the rows these are."""
     shards = _columns(table)
-    even = all_of([_is_even(shards[name]) for name in IN_COLUMNS])
+    lists = {name: Lists.of(shards[name]) for name in IN_COLUMNS}
+    even = all_of([each.are_even() for each in lists.values()])
     if not even.all():
         shards = _columns(table.filter(pa.array(even)))
-    found = Footers(shards, _rows(shards["gpus"]), _with_what_follows(_rows(shards["boundaries"])))
+        lists = {name: Lists.of(shards[name]) for name in IN_COLUMNS}
+    found = _named(shards, lists["gpus"].rows(), lists["boundaries"].rows())
+    found = replace(found, boundaries=_with_what_follows(found))
     typed = all_of([
         *(_has_type(shards[name], hint) for name, hint in HINTS[Shard].items() if name not in IN_COLUMNS),
         *(is_known(shards[name]) for name in IN_COLUMNS),
@@ -81,15 +144,21 @@ def kept(found: Footers, which: Mask) -> Footers:
     """Some of the shards."""
     if which.all():
         return found
-    chosen = pa.array(which)
+    gpus, boundaries = which[found.gpus.parents], which[found.boundaries.parents]
 
-    def of(rows: Rows) -> Rows:
-        its = pa.array(which[rows.parents])
-        columns = {name: column.filter(its) for name, column in rows.columns.items()}
-        return Rows(columns, rows.counts[which], {name: told[which] for name, told in rows.told.items()})
+    def of(rows: Rows, its: Mask) -> Rows:
+        chosen = pa.array(its)
+        columns = {name: column.filter(chosen) for name, column in rows.columns.items()}
+        told = {name: told[which] for name, told in rows.told.items()}
+        return Rows(columns, rows.counts[which], (np.cumsum(which) - 1)[rows.parents[its]], told)
 
-    shards = {name: column.filter(chosen) for name, column in found.shards.items()}
-    return Footers(shards, of(found.gpus), of(found.boundaries))
+    return Footers(
+        {name: column.filter(pa.array(which)) for name, column in found.shards.items()},
+        of(found.gpus, gpus),
+        of(found.boundaries, boundaries),
+        found.gpu_of_gpu[gpus],
+        found.gpu_of_boundary[boundaries],
+    )
 
 
 def struct_fields(column: pa.StructArray) -> dict[str, pa.Array]:
@@ -102,56 +171,50 @@ def _columns(table: pa.Table) -> dict[str, pa.Array]:
             for name, column in zip(table.column_names, table.columns, strict=True)}  # fmt: skip
 
 
-def _lengths(lists: dict[str, pa.ListArray]) -> npt.NDArray[np.int32]:
-    """How many values each shard has in each column, a row a column; 0 where it was left out."""
-    return np.stack([np.diff(each.offsets.to_numpy()) for each in lists.values()])
+def _differences(values: Integers) -> Integers:
+    found: Integers = values[1:] - values[:-1]
+    return found
 
 
-def _is_even(columns: pa.StructArray) -> Mask:
-    """Which shards have as many values in each column that they do not leave out, or a short one for all."""
-    lists = struct_fields(columns)
-    lengths = _lengths(lists)
-    counts = lengths.max(axis=0)
-    there = np.stack([is_known(each) for each in lists.values()])
-    once = (lengths == 1) & (counts > 1)
-    even = all_of([counts <= MOST_PLAIN_ROWS, *((lengths == counts) | once | ~there)])
-    for column, is_once in zip(lists.values(), once, strict=True):
-        even[is_once] &= _bytes(column.filter(pa.array(is_once))) <= LONGEST_ONCE
-    return even
+def _may_be_long(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_list(kind)
 
 
 def _bytes(column: pa.Array) -> Integers:
-    """Of each value the bytes of its texts, and one more for each text and list within."""
+    """Of each text its bytes; of each list of texts theirs, and one more for each."""
     if pa.types.is_list(column.type):
         within = _bytes(column.flatten()) + 1
         return np.bincount(integers(pc.list_parent_indices(column)), within, len(column)).astype(np.int64)
-    if pa.types.is_string(column.type):
-        return integers(pc.binary_length(column)).astype(np.int64)
-    return np.zeros(len(column), np.int64)
+    return integers(pc.binary_length(column)).astype(np.int64)
 
 
-def _rows(columns: pa.StructArray) -> Rows:
-    """Columns of even length, one shard's values after the other's, null where a shard leaves one out."""
-    lists = struct_fields(columns)
-    lengths = _lengths(lists)
-    counts = lengths.max(axis=0).astype(np.int64)
-    parents = np.repeat(np.arange(len(counts)), counts)
-    nth = np.arange(len(parents)) - np.repeat(np.cumsum(counts) - counts, counts)
-    found, told = {}, {}
-    for (name, column), length in zip(lists.items(), lengths, strict=True):
-        values, told[name] = column.flatten(), is_known(column)
-        if not len(values):
-            values = pa.nulls(len(parents), values.type)
-        elif (length != counts).any():
-            first = np.cumsum(length) - length
-            at = first[parents] + np.where(length[parents] == 1, 0, nth)
-            values = values.take(pa.array(at, mask=None if told[name].all() else ~told[name][parents]))
-        found[name] = values
-    return Rows(found, counts, told)
+def _named(shards: dict[str, pa.Array], gpus: Rows, boundaries: Rows) -> Footers:
+    """With the names of the GPUs that boundaries tell by their places; null where there is no such GPU."""
+    uuids, of_shard = gpus.columns["uuid"], boundaries.parents
+    columns = dict(boundaries.columns)
+    place = integers(columns.pop(PLACE), unknown=-1)
+    at = (np.cumsum(gpus.counts) - gpus.counts)[of_shard] + place
+    is_there = (place >= 0) & (place < gpus.counts[of_shard])
+    # A name of any length would be spread over many boundaries.
+    is_short = np.append(_bytes(uuids) <= LONGEST_ONCE, False)
+    at = np.where(is_there, at, len(uuids))
+    is_there = is_short[at]
+    named = uuids.take(pa.array(at, mask=~is_there))
+    by_place = boundaries.told[PLACE]
+    if by_place.all():
+        numbers = integers(uuids.dictionary_encode().indices, unknown=NO_GPU)
+        of_gpu, of_boundary = numbers, np.where(is_there, np.append(numbers, NO_GPU)[at], NO_GPU)
+    else:
+        named = pc.if_else(pa.array(by_place[of_shard]), named, columns[UUID])
+        both = pa.concat_arrays([uuids, named]).dictionary_encode().indices
+        of_gpu, of_boundary = np.split(integers(both, unknown=NO_GPU), [len(uuids)])
+    columns[UUID] = named
+    return Footers(shards, gpus, replace(boundaries, columns=columns), of_gpu, of_boundary)
 
 
-def _with_what_follows(rows: Rows) -> Rows:
+def _with_what_follows(found: Footers) -> Rows:
     """Boundaries with the columns that are left out because others say them, as `short.py` has it."""
+    rows = found.boundaries
     columns = dict(rows.columns)
     before: pa.Array | None = None
     for names in TOGETHER:
@@ -159,20 +222,28 @@ def _with_what_follows(rows: Rows) -> Rows:
         if not left_out.any():
             continue
         which = None if left_out.all() else pa.array(left_out[rows.parents])
+        if names[0] in SINCE:
+            before = _places_before(found)
         for name in names:
-            if name in SINCE:
-                before = _places_before(rows) if before is None else before
-                follows = rows.columns[SINCE[name]].take(before)
-            else:
-                follows = rows.columns[ENERGY]
+            follows = _following(name, columns, before)
             columns[name] = follows if which is None else pc.if_else(which, follows, columns[name])
     return replace(rows, columns=columns)
 
 
-def _places_before(rows: Rows) -> pa.Array:
+def _following(name: str, columns: dict[str, pa.Array], before: pa.Array | None) -> pa.Array:
+    if name in SINCE:
+        return columns[SINCE[name]].take(before)
+    if name == COUNTER:
+        return columns[ENERGY]
+    if name == COVERED:
+        return pc.subtract(columns[UPTIME], columns[SINCE_UPTIME])
+    return pc.if_else(columns[PREVIOUS_UPTIME].is_valid(), columns[SEGMENT], None)
+
+
+def _places_before(found: Footers) -> pa.Array:
     """Where the boundary before each of its shard's is, of the same GPU; null of the first."""
-    gpus = integers(rows.columns["gpu_uuid"].dictionary_encode().indices, unknown=-1)
-    gpu_of_shard = rows.parents * (gpus.max(initial=-1) + 2) + gpus + 1
+    rows, gpus = found.boundaries, found.gpu_of_boundary
+    gpu_of_shard = rows.parents * (gpus.max(initial=NO_GPU) + 2) + gpus + 1
     order = np.argsort(gpu_of_shard, kind="stable")
     is_same = gpu_of_shard[order[1:]] == gpu_of_shard[order[:-1]]
     before = np.full(len(order), -1)

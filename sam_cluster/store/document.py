@@ -41,26 +41,33 @@ def to_json(shard: Shard) -> bytes:
     document = asdict(replace(shard, samples=(), gpus=(), boundaries=()))
     del document["samples"]
     document["gpus"] = _columns(shard.gpus)
-    document["boundaries"] = _columns(shard.boundaries)
+    document["boundaries"] = _columns(shard.boundaries, [gpu.uuid for gpu in shard.gpus])
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")
 
 
-def _columns(values: Sequence[GpuHeld] | Sequence[Boundary]) -> dict[str, list[Any]]:
+def _columns(
+    values: Sequence[GpuHeld] | Sequence[Boundary], uuids: Sequence[str | None] = ()
+) -> dict[str, list[Any]]:
     names = [each.name for each in fields(values[0])] if values else []
-    return shortened({name: [getattr(value, name) for value in values] for name in names})
+    return shortened({name: [getattr(value, name) for value in values] for name in names}, uuids)
 
 
-def _objects(kind: type, columns: dict[str, list[Any] | None], version: int) -> list[dict[str, Any]]:
+def _objects(
+    kind: type, columns: dict[str, list[Any] | None], version: int, uuids: Sequence[str | None] = ()
+) -> list[dict[str, Any]]:
     """Columns as an object a value, in which what may be null is null where its column was left out."""
     types = FIELD_TYPES[kind]
     told = {name: column for name, column in columns.items() if column is not None}
     for name, column in told.items():
-        if name not in types or type(column) is not list:
+        if type(column) is not list:
             raise TypeError(f"{name} is {column!r:.60}")
     if max(map(len, told.values()), default=0) > MOST_ROWS:
         raise ValueError(f"more than {MOST_ROWS} of {kind.__name__}")
     if version >= FIRST_SHORT:
-        told = lengthened(told)
+        told = lengthened(told, uuids)
+    for name in told:
+        if name not in types:
+            raise TypeError(f"{name} is nothing of a {kind.__name__}")
     nothing = {name: None for name, its_types in types.items() if NoneType in its_types}
     rows = zip(*told.values(), strict=True)
     return [{**nothing, **dict(zip(told, row, strict=True))} for row in rows]
@@ -73,8 +80,10 @@ def from_json(text: bytes, version: int) -> Shard:
     """
     document = json.loads(text)
     if version >= FIRST_IN_COLUMNS:
-        objects = {name: _objects(kind, document[name], version) for name, kind in IN_COLUMNS.items()}
-        document = {**document, **objects}
+        gpus = _objects(GpuHeld, document["gpus"], version)
+        uuids = [gpu.get("uuid") for gpu in gpus]
+        boundaries = _objects(Boundary, document["boundaries"], version, uuids)
+        document = {**document, "gpus": gpus, "boundaries": boundaries}
     return _from_document(document)
 
 

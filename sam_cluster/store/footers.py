@@ -14,9 +14,10 @@ from typing import Any, get_args, get_origin, get_type_hints
 import pyarrow as pa
 import pyarrow.json as pj
 
-from sam_cluster.core.model import Shard
+from sam_cluster.core.model import Boundary, Shard
 
 from .document import FIELD_TYPES, IN_COLUMNS
+from .short import PLACE
 
 #: A day of sixteen GPUs takes a quarter of it, and three columns of so many bytes in each of two thousand
 #: shards are within the 31 bits of Arrow's offsets.
@@ -48,7 +49,8 @@ HINTS: dict[Any, dict[str, Any]] = {kind: _hints(kind) for kind in FIELD_TYPES}
 
 
 def _in_columns(kind: type) -> pa.DataType:
-    return pa.struct([(name, pa.list_(_arrow_type(hint))) for name, hint in HINTS[kind].items()])
+    hints = {**HINTS[kind], PLACE: int} if kind is Boundary else HINTS[kind]
+    return pa.struct([(name, pa.list_(_arrow_type(hint))) for name, hint in hints.items()])
 
 
 FOOTER = pa.schema([

@@ -59,7 +59,7 @@ def are_plain(found: Footers, nodes: Sequence[str], names: Sequence[str]) -> Mas
         _domains_are_sound(host["domains"]),
         found.gpus.per_shard((slices > 0) & (slices <= MOST_SLICES) & (gpu_name <= LONGEST_GPU_NAME)),
         boundaries.per_shard(_boundaries_are_sound(boundaries) & _has_all_instants(boundaries)),
-        boundaries.per_shard(~_may_come_again(boundaries)),
+        boundaries.per_shard(~_may_come_again(found)),
         _adds_up(found, host["domains"]),
     ])  # fmt: skip
 
@@ -115,11 +115,11 @@ def _has_all_instants(rows: Rows) -> Mask:
     return since_is_told & previous_is_told
 
 
-def _may_come_again(rows: Rows) -> Mask:
+def _may_come_again(found: Footers) -> Mask:
     """Which boundaries are of the same GPU and instant as another of their shard, as all are whose
     BOUNDARY_KEY is the same."""
-    gpus = integers(rows.columns["gpu_uuid"].dictionary_encode().indices, unknown=-1)
-    gpu = rows.parents * (len(gpus) + 1) + gpus
+    rows, gpus = found.boundaries, found.gpu_of_boundary
+    gpu = rows.parents * (gpus.max(initial=0) + 1) + gpus
     uptime = integers(rows.columns["uptime_microseconds"])
     order = np.lexsort([uptime, gpu])
     again = np.zeros(len(order), np.bool_)

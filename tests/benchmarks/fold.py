@@ -50,7 +50,7 @@ ENERGY_IN_FOOTERS = r"""
         FROM parquet_kv_metadata('{inbox}/*/*.parquet') WHERE decode(key) = 'sam_cluster.shard'),
     boundaries AS (
         SELECT run, CAST(json_extract(columns, '$.energy_millijoules') AS BIGINT[]) AS energies,
-               CAST(json_extract(columns, '$.gpu_uuid') AS VARCHAR[]) AS gpus
+               CAST(json_extract(columns, '$.gpu') AS BIGINT[]) AS gpus
         FROM footers),
     each AS (
         SELECT run, unnest(energies) AS energy,

@@ -142,7 +142,8 @@ def spoilt(draw: st.DrawFn, one: Sealed) -> Sealed:
         document = json.loads(text)
         within, key = draw(st.sampled_from(places(document)))
         if what == "twice":
-            document["boundaries"] = lengthened(document["boundaries"])
+            uuids = lengthened(document["gpus"]).get("uuid", ())
+            document["boundaries"] = lengthened(document["boundaries"], uuids)
             for column in document["boundaries"].values():
                 column.append(column[0])
             document["boundaries"]["lag_microseconds"][-1] += draw(st.integers(0, 1))
@@ -238,11 +239,13 @@ def test_a_boundary_that_comes_again_is_left_to_be_refused() -> None:
     assert len(left) == len(together["rejected"]) == 1
 
 
-def with_boundaries(**columns: list[Any]) -> Sealed:
-    """The shard with other columns of boundaries, as the text has them."""
+def with_boundaries(**columns: list[Any] | None) -> Sealed:
+    """The shard with other columns of boundaries, as the text has them; without those that are None."""
     one = sealed(SHARD, 0)
     document = json.loads(one.footer.text)
     document["boundaries"].update(columns)
+    for name in [name for name, column in columns.items() if column is None]:
+        del document["boundaries"][name]
     return replace(one, footer=Footer(CURRENT, json.dumps(document).encode()))
 
 
@@ -252,6 +255,7 @@ def with_boundaries(**columns: list[Any]) -> Sealed:
         {"previous_segment": ["x" * (LONGEST_ONCE + 1)]},
         {"flags": [["open"] * (LONGEST_ONCE + 1)]},
         {"flags": [["x" * LONGEST_ONCE]]},
+        {"gpu": None, "gpu_uuid": ["x" * (LONGEST_ONCE + 1)]},
     ],
 )
 def test_what_is_long_and_said_once_is_not_spread_over_many(columns: dict[str, list[Any]]) -> None:
@@ -262,6 +266,45 @@ def test_what_is_long_and_said_once_is_not_spread_over_many(columns: dict[str, l
     assert together == alone
     assert left == every
     assert len(together["rejected"]) == 1
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_long_name_of_a_gpu_is_not_spread_over_its_boundaries(more: int) -> None:
+    name = "GPU-" + "x" * (LONGEST_ONCE + more - 4)
+    named = replace(
+        SHARD,
+        gpus=tuple(replace(gpu, uuid=name) for gpu in SHARD.gpus[:1]),
+        boundaries=tuple(
+            replace(each, gpu_uuid=name) for each in SHARD.boundaries if each.gpu_uuid == SHARD.gpus[0].uuid
+        ),
+    )
+    every = [sealed(named, 0)]
+    assert json.loads(every[0].footer.text)["boundaries"]["gpu"] == [0]
+    assert len(columns_of(parsed([every[0].footer.text])[0])[0]) == 1 - more
+    together, alone, left = both_ways(every)
+    assert together == alone
+    assert len(left) == len(together["rejected"]) == more
+
+
+@pytest.mark.parametrize("place", [-1, len(SHARD.gpus), 2**62, None])
+def test_a_boundary_of_a_gpu_that_the_shard_does_not_have_is_refused(place: int | None) -> None:
+    every = [sealed(SHARD, 0), with_boundaries(gpu=[place])]
+    together, alone, left = both_ways(every)
+    assert together == alone
+    assert left == every[1:]
+    assert len(together["rejected"]) == 1
+
+
+def test_gpus_may_be_told_by_their_places_and_by_their_names_side_by_side() -> None:
+    names = [each.gpu_uuid for each in SHARD.boundaries]
+    by_name = with_boundaries(gpu=None, gpu_uuid=names)
+    by_name = replace(by_name, digest=f"{1:064}")
+    together, alone, left = both_ways([sealed(SHARD, 0), by_name])
+    assert together == alone
+    assert left == []
+    first, second = ([row | {"shard_digest": ""} for row in together["readings"] if row["shard_digest"] == one]
+                     for one in (f"{0:064}", f"{1:064}"))  # fmt: skip
+    assert first == second
 
 
 @pytest.mark.parametrize("more", [0, 1])

@@ -109,18 +109,19 @@ def _of_gpus(found: Footers) -> dict[str, pa.Array]:
     gpus, rows = found.gpus, found.boundaries
     uuid = gpus.columns["uuid"]
     is_named = pc.greater(pc.fill_null(pc.binary_length(uuid), 0), 0)
-    names = pc.if_else(is_named, uuid, gpus.columns["requested"])
-    numbers = pa.concat_arrays([names, uuid, rows.columns["gpu_uuid"]]).dictionary_encode().indices
+    names = found.gpu_of_gpu
+    if not pc.all(is_named).as_py():
+        asked_for = pc.if_else(is_named, uuid, gpus.columns["requested"])
+        names = integers(asked_for.dictionary_encode().indices)
     # A GPU of a shard as one number; -1 where it is not known which one it is.
-    at = integers(numbers.cast(pa.int64()), unknown=0)
-    many, length = len(numbers), len(uuid)
-    held = np.unique(gpus.parents * many + at[:length])
-    mine = np.where(is_known(uuid), gpus.parents * many + at[length : 2 * length], -1)
-    asked = rows.parents * many + at[2 * length :]
+    many = max(int(each.max(initial=0)) for each in (names, found.gpu_of_gpu, found.gpu_of_boundary)) + 1
+    held = np.unique(gpus.parents * many + names)
+    mine = np.where(is_known(uuid), gpus.parents * many + found.gpu_of_gpu, -1)
+    asked = rows.parents * many + found.gpu_of_boundary
     return {
         "gpu_model": gpus.columns["name"].take(_last(mine, asked)),
         "mig_slices": _sums(gpus.columns["mig_slices"], mine, asked),
-        "gpus_held": pa.array(np.bincount(held // max(many, 1), minlength=len(found))[rows.parents]),
+        "gpus_held": pa.array(np.bincount(held // many, minlength=len(found))[rows.parents]),
     }
 
 
