@@ -62,8 +62,8 @@ def read_batch(files: Sequence[InboxFile]) -> Batch:
             batch.missing.append(file.path)
         else:
             batch.unread.append(f"{file.location}: {found.strerror or found}")
-    left = fold_plain(batch, sealed)
-    fold_one_by_one(batch, left)
+    if left := fold_plain(batch, sealed):
+        fold_one_by_one(batch, left)
     return batch
 
 

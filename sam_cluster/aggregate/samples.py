@@ -24,8 +24,8 @@ import pyarrow.compute as pc
 
 from sam_cluster.core.errors import ShardError
 from sam_cluster.core.units import MICROSECONDS_PER_DAY
-from sam_cluster.store.columns import Integers, all_of, integers
 from sam_cluster.store.commit import Transaction
+from sam_cluster.store.lists import Integers, all_of, integers
 from sam_cluster.store.rows import day_of, day_start, empty, in_order
 from sam_cluster.store.schemas import KEYS, SAMPLES
 from sam_cluster.store.shards import SAMPLE_ROWS, sample_rows

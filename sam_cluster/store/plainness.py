@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from sam_cluster.core.model import SLUID, Kind
 from sam_cluster.core.units import MICROSECONDS_PER_SECOND
 
-from .columns import Footers, Integers, Mask, Rows, all_of, integers, is_known, mask, none_of, struct_fields
+from .columns import Footers
+from .lists import Integers, Mask, Rows, all_of, integers, is_known, mask, none_of, struct_fields
 from .numbers import total
 from .paths import SAFE_NAME
 from .soundness import (
@@ -49,7 +50,7 @@ def are_plain(found: Footers, nodes: Sequence[str], names: Sequence[str]) -> Mas
     boundaries = found.boundaries
     return all_of([
         _are(shards["node"], nodes),
-        _matches(SAFE_NAME, shards["node"]) & _matches(SAFE_NAME, key["cluster"]),
+        _are_named(SAFE_NAME, shards["node"], key["cluster"]),
         ~is_known(key["sluid"]) | _matches(SLUID, key["sluid"]),
         _matches(RUN_ID, run_ids(found)),
         _are(_file_names(found, start), names),
@@ -58,6 +59,7 @@ def are_plain(found: Footers, nodes: Sequence[str], names: Sequence[str]) -> Mas
         _within(INT64, *cost),
         _domains_are_sound(host["domains"]),
         found.gpus.per_shard((slices > 0) & (slices <= MOST_SLICES) & (gpu_name <= LONGEST_GPU_NAME)),
+        boundaries.per_shard(_gpus_are_named(found) & _are_named(DEVICE, boundaries.columns["segment"])),
         boundaries.per_shard(_boundaries_are_sound(boundaries) & _has_all_instants(boundaries)),
         boundaries.per_shard(~_may_come_again(found)),
         _adds_up(found, host["domains"]),
@@ -90,7 +92,6 @@ def _boundaries_are_sound(rows: Rows) -> Mask:
     span = integers(uptime) - integers(since)
     opens = _holds(pc.equal(kind, Kind.SEGMENT)) & ~is_known(since)
     return all_of([
-        _names_match(columns["gpu_uuid"]) & _names_match(columns["segment"]),
         _within(LAST_INSTANT, *(columns[name] for name in INSTANTS)),
         _within(LAST_INSTANT, *(columns[name] for name in UPTIMES)),
         (lag >= -LAST_INSTANT) & (lag <= LAST_INSTANT),
@@ -118,7 +119,7 @@ def _has_all_instants(rows: Rows) -> Mask:
 def _may_come_again(found: Footers) -> Mask:
     """Which boundaries are of the same GPU and instant as another of their shard, as all are whose
     BOUNDARY_KEY is the same."""
-    rows, gpus = found.boundaries, found.gpu_of_boundary
+    rows, gpus = found.boundaries, found.name_of_boundary
     gpu = rows.parents * (gpus.max(initial=0) + 1) + gpus
     uptime = integers(rows.columns["uptime_microseconds"])
     order = np.lexsort([uptime, gpu])
@@ -164,11 +165,16 @@ def _within(largest: int, *columns: pa.Array) -> Mask:
     return all_of(list((every >= 0) & (every <= largest)))
 
 
-def _names_match(column: pa.Array) -> Mask:
-    """Whether each is a device's or segment's name; there are few, and each comes often."""
-    names = column.dictionary_encode()
-    known = _matches(DEVICE, names.dictionary)
-    return known[integers(names.indices)] if len(known) else np.zeros(len(column), np.bool_)
+def _gpus_are_named(found: Footers) -> Mask:
+    """Whether the GPU of each boundary has a device's name."""
+    return np.append(_matches(DEVICE, found.names), False)[found.name_of_boundary]
+
+
+def _are_named(pattern: re.Pattern[str], *columns: pa.Array) -> Mask:
+    """Whether the texts in all columns match; there are few, and each comes often."""
+    texts = pa.concat_arrays(columns).dictionary_encode()
+    known = np.append(_matches(pattern, texts.dictionary), False)
+    return all_of(list(known[integers(texts.indices, unknown=-1)].reshape(len(columns), -1)))
 
 
 def _are(texts: pa.Array, names: Sequence[str]) -> Mask:
@@ -178,6 +184,8 @@ def _are(texts: pa.Array, names: Sequence[str]) -> Mask:
 
 
 def _matches(pattern: re.Pattern[str], column: pa.Array) -> Mask:
+    if column.null_count == len(column):
+        return np.zeros(len(column), np.bool_)
     # The whole of the text: Python's fullmatch in the words of RE2.
     return _holds(pc.match_substring_regex(column, rf"\A(?:{pattern.pattern})\z"))
 

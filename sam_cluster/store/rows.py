@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -54,6 +55,7 @@ def to_rows(rows: pa.Table) -> list[dict[str, Any]]:
     return list(plain.to_pylist())
 
 
+@cache
 def empty(table: str) -> pa.Table:
     """No rows."""
     return TABLES[table].empty_table()

@@ -37,7 +37,8 @@ TOGETHER = (tuple(SINCE), (COUNTER,), (COVERED,), (PREVIOUS_SEGMENT,))
 def shortened(columns: Columns, uuids: Sequence[str | None] = ()) -> Columns:
     """Columns of as many values each, without what the others say; those of boundaries with the names of
     the shard's GPUs."""
-    whole, left_out = dict(columns), set()
+    whole = dict(columns)
+    left_out: set[str] = set()
     for names in TOGETHER if UUID in columns else ():
         if all(columns[name] == follows for name, follows in _following(names, columns).items()):
             left_out.update(names)

@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 
 from sam_cluster.core.model import Flag, Kind
 from sam_cluster.energy.quality import BOUNDARY_FLAGS, OUTER_KINDS
-from sam_cluster.store.columns import Footers, Integers, Rows, integers, is_known, mask, struct_fields
+from sam_cluster.store.columns import Footers
+from sam_cluster.store.lists import Integers, Rows, integers, is_known, mask, struct_fields
 from sam_cluster.store.plainness import run_ids
 from sam_cluster.store.schemas import READINGS, SHARDS
 
@@ -109,15 +110,15 @@ def _of_gpus(found: Footers) -> dict[str, pa.Array]:
     gpus, rows = found.gpus, found.boundaries
     uuid = gpus.columns["uuid"]
     is_named = pc.greater(pc.fill_null(pc.binary_length(uuid), 0), 0)
-    names = found.gpu_of_gpu
+    names = found.name_of_gpu
     if not pc.all(is_named).as_py():
         asked_for = pc.if_else(is_named, uuid, gpus.columns["requested"])
         names = integers(asked_for.dictionary_encode().indices)
     # A GPU of a shard as one number; -1 where it is not known which one it is.
-    many = max(int(each.max(initial=0)) for each in (names, found.gpu_of_gpu, found.gpu_of_boundary)) + 1
+    many = max(int(each.max(initial=0)) for each in (names, found.name_of_gpu, found.name_of_boundary)) + 1
     held = np.unique(gpus.parents * many + names)
-    mine = np.where(is_known(uuid), gpus.parents * many + found.gpu_of_gpu, -1)
-    asked = rows.parents * many + found.gpu_of_boundary
+    mine = np.where(is_known(uuid), gpus.parents * many + found.name_of_gpu, -1)
+    asked = rows.parents * many + found.name_of_boundary
     return {
         "gpu_model": gpus.columns["name"].take(_last(mine, asked)),
         "mig_slices": _sums(gpus.columns["mig_slices"], mine, asked),
