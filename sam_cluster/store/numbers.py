@@ -46,9 +46,25 @@ def numbers_across(names: Sequence[str], *tables: pa.Table) -> list[Numbers]:
     return [found[begin:end] for begin, end in pairwise(ends)]
 
 
-def order_of(columns: Sequence[pa.ChunkedArray | Numbers]) -> Numbers:
+def order_of(columns: Sequence[pa.ChunkedArray | Numbers], first: int | None = None) -> Numbers:
     """The rows sorted by some columns, ascending, nulls last: as `pa.Table.sort_by` has them where no two are
-    alike, in a third of its time."""
+    alike, in a third of its time. Where few rows are alike in so many of the `first` columns, the others are
+    looked at for these rows only."""
+    ranks = _ranks(columns[:first])
+    order = np.argsort(ranks)
+    rest = [] if first is None else columns[first:]
+    ranks = ranks[order]
+    is_alike = ranks[1:] == ranks[:-1]
+    if not rest or not is_alike.any():
+        return order
+    among = np.flatnonzero(np.append(is_alike, False) | np.append(False, is_alike))
+    rows = order[among]
+    order[among] = rows[order_of([ranks[among], *(each.take(pa.array(rows)) for each in rest)])]
+    return order
+
+
+def _ranks(columns: Sequence[pa.ChunkedArray | Numbers]) -> Numbers:
+    """A number a row, in the order of the rows by some columns."""
     (found, values), *others = on_all_cores(_ranked, columns, len(columns[0]))
     for ranks, more in others:
         if len(found) and np.all(found[1:] > found[:-1]):
@@ -60,7 +76,7 @@ def order_of(columns: Sequence[pa.ChunkedArray | Numbers]) -> Numbers:
         if values * more >= PRODUCT_LIMIT:
             ranks, more = _dense(ranks)
         found, values = found * more + ranks, values * more
-    return np.argsort(found)
+    return found
 
 
 def count_of(*several: Numbers) -> int:

@@ -16,7 +16,7 @@ from sam_cluster.core.cores import on_all_cores
 from sam_cluster.core.units import MICROSECONDS_PER_DAY, MICROSECONDS_PER_HOUR
 
 from .numbers import Numbers, integers, mask, numbers_across, order_of
-from .schemas import DAY_COLUMN, KEYS, TABLES
+from .schemas import DAY_COLUMN, KEYS, TABLES, TELLING
 
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 #: Between the values of a text of `joined`.
@@ -63,8 +63,7 @@ def empty(table: str) -> pa.Table:
 
 def in_order(table: str, rows: pa.Table) -> pa.Table:
     """The rows by the table's keys, in one chunk, so that the same rows make the same bytes."""
-    keys = _keys(table, rows)
-    return _taken(rows, order_of(keys) if keys else np.arange(len(rows)))
+    return _taken(rows, _order(table, rows))
 
 
 def day_of(instant_microseconds: int) -> date:
@@ -93,7 +92,7 @@ def in_order_by_day(table: str, rows: pa.Table) -> dict[date | None, pa.Table]:
     if table not in DAY_COLUMN:
         return {None: in_order(table, rows)} if len(rows) else {}
     days = _days(table, rows)
-    order = order_of([days, *_keys(table, rows)])
+    order = _order(table, rows, days)
     ordered, days = _taken(rows, order), days[order]
     edges = [0, *(np.flatnonzero(np.diff(days)) + 1).tolist(), len(days)]
     return {_day(int(days[begin])): ordered[begin:end] for begin, end in pairwise(edges) if begin < end}
@@ -169,8 +168,13 @@ def once(table: str, rows: pa.Table) -> pa.Table:
     return rows if len(first) == len(rows) else rows.take(first)
 
 
-def _keys(table: str, rows: pa.Table) -> list[pa.ChunkedArray]:
-    return [rows[key] for key in KEYS[table] if key in rows.column_names]
+def _order(table: str, rows: pa.Table, *before: Numbers) -> Numbers:
+    """The rows by numbers, one a row, and the table's keys."""
+    keys = [key for key in KEYS[table] if key in rows.column_names]
+    columns = [*before, *(rows[key] for key in keys)]
+    telling = TELLING.get(table)
+    first = len(before) + keys.index(telling) + 1 if telling in keys else None
+    return order_of(columns, first) if columns else np.arange(len(rows))
 
 
 def _taken(rows: pa.Table, order: Numbers) -> pa.Table:

@@ -353,3 +353,6 @@ KEYS: dict[str, tuple[str, ...]] = {
     "results": ("submission_id", "digest"),
     "confirmations": ("submission_id", "digest"),
 }  # fmt: skip
+
+#: Of a table's keys the one up to which few of its rows are alike.
+TELLING: dict[str, str] = {"readings": "at", "gaps": "to_at"}

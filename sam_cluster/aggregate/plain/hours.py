@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sam_cluster.core.model import Flag
-from sam_cluster.core.uncertainty import combined_millijoules, gain_parts_per_million
+from sam_cluster.core.uncertainty import PARTS_PER_MILLION, combined_millijoules, gain_parts_per_million
 from sam_cluster.energy.plain.columns import BIT
 from sam_cluster.store.numbers import (
     Mask,
@@ -32,6 +32,8 @@ from .runs import Outlines, flag_bits
 LARGEST = 1 << 44
 #: The ratio of two integers below it is that of two floats.
 LARGEST_OF_RATIO = 1 << 53
+#: More than the relative error of a float after some operations.
+FLOAT_ERROR = 2.0**-48
 ALWAYS_KNOWN = ("held_microseconds", "energy_millijoules")
 FIGURES = (
     "held_microseconds", "energy_millijoules", "device_energy_millijoules", "uncertainty_millijoules",
@@ -111,12 +113,21 @@ def _meters_ratio(hours: pa.Table, runs: Outlines, count: int) -> tuple[pa.Array
 def _uncertainty(
     energy: Numbers, boundary: Numbers, models: pa.Array, calibration: Mapping[str, float]
 ) -> pa.Array:
-    """Gain and boundaries together, of integers that no column holds."""
     names = models.unique()
     gains = [gain_parts_per_million(name, calibration) for name in names.to_pylist()]
     gain = np.array(gains, np.int64)[integers(pc.index_in(models, names))]
-    parts = zip(np.abs(energy).tolist(), gain.tolist(), boundary.tolist(), strict=True)
-    return pa.array([combined_millijoules(each * gain, bound) for each, gain, bound in parts], pa.int64())
+    return pa.array(combined(energy, gain, boundary))
+
+
+def combined(energy: Numbers, gain: Numbers, boundary: Numbers) -> Numbers:
+    """As `combined_millijoules`, of many energies, gains (parts per million) and boundaries below LARGEST: by
+    floats, but for those of which these leave open how they are to be rounded up."""
+    together = np.hypot(energy * (gain / PARTS_PER_MILLION), boundary)
+    found = np.ceil(together).astype(np.int64)
+    is_open = np.abs(together - np.rint(together)) <= together * FLOAT_ERROR
+    for row in np.flatnonzero(is_open).tolist():
+        found[row] = combined_millijoules(abs(int(energy[row])) * int(gain[row]), int(boundary[row]))
+    return found
 
 
 def _by_model(models: pa.Array, energy: Numbers) -> pa.Array:
