@@ -19,6 +19,8 @@ from sam_cluster.store.numbers import alike, count_of, numbers_across, one_of_ea
 from sam_cluster.store.rows import empty
 from sam_cluster.store.schemas import ACCOUNTING
 
+from .job_keys import jobs_of
+
 #: What slurmdbd learns late is asked for again.
 ASK_AGAIN_MICROSECONDS = MICROSECONDS_PER_DAY
 #: sacct knows whole seconds.
@@ -47,7 +49,7 @@ class Asked:
     @property
     def jobs(self) -> set[tuple[str, int]]:
         """The jobs that were told of, by cluster and number."""
-        return _jobs(self.rows)
+        return set(zip(self.rows["cluster"].to_pylist(), self.rows["raw_job_id"].to_pylist(), strict=True))
 
 
 def ask(
@@ -93,7 +95,7 @@ def latest(stored: pa.Table, fresh: pa.Table) -> pa.Table:
     return rows.take(pa.array(np.sort(last)))
 
 
-def keep(transaction: Transaction, asked: Asked) -> set[tuple[str, int]]:
+def keep(transaction: Transaction, asked: Asked) -> pa.Table:
     """Bring the table up to date with an answer. Returns the jobs of which something new is known."""
     fresh = latest(empty("accounting"), asked.rows)
     ids = set(fresh["raw_job_id"].to_pylist())
@@ -112,11 +114,7 @@ def keep(transaction: Transaction, asked: Asked) -> set[tuple[str, int]]:
     for name, value in ((SINCE, asked.since), (UNTIL, asked.until)):
         if value is not None:
             transaction.properties[name] = value
-    return _jobs(changed)
-
-
-def _jobs(rows: pa.Table) -> set[tuple[str, int]]:
-    return set(zip(rows["cluster"].to_pylist(), rows["raw_job_id"].to_pylist(), strict=True))
+    return jobs_of(changed)
 
 
 def _table(records: Sequence[JobRecord], lacks: frozenset[str]) -> pa.Table:

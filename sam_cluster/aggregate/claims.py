@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import date
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from sam_cluster.energy.claims import Accounted
 from sam_cluster.store.commit import Transaction
-from sam_cluster.store.rows import among, day_of, to_rows
+from sam_cluster.store.rows import day_of, to_rows
 
 from .accounting import Asked
-from .evidence import Job, jobs_table, of_jobs, records_of
+from .evidence import of_jobs, records_of
+from .job_keys import Job, jobs_table
 from .jobs import by_job, matched
 from .join import RESIZING
 from .touched import GPU_COLUMNS, Gpu
@@ -48,16 +50,10 @@ def accounted_runs(transaction: Transaction, jobs: Collection[Job], asked: Asked
     return found
 
 
-def shared_days(transaction: Transaction, jobs: Collection[Job]) -> dict[Gpu, set[date]]:
+def shared_days(transaction: Transaction, jobs: pa.Table) -> dict[Gpu, set[date]]:
     """The GPUs, and the days, on which runs of these jobs held one together with others."""
-    if not jobs:
-        return {}
-    columns = (*GPU_COLUMNS, "raw_job_id", "hour", "holders")
-    rows = transaction.read("usage", raw_job_ids={number for _, number in jobs}, columns=columns)
+    rows = of_jobs(transaction, "usage", jobs, (*GPU_COLUMNS, "raw_job_id", "hour", "holders"))
     rows = rows.filter(pc.greater(rows["holders"], 1))
-    if not len(rows):
-        return {}
-    rows = rows.filter(among(rows, ["cluster", "raw_job_id"], jobs))
     days: dict[Gpu, set[date]] = {}
     for row in to_rows(rows):
         days.setdefault((row["cluster"], row["node"], row["gpu_uuid"]), set()).add(day_of(row["hour"]))

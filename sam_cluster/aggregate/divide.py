@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import date
 
 import numpy as np
@@ -14,16 +13,16 @@ from sam_cluster.store.rows import once
 from .accounting import Asked
 from .beside import beside
 from .claims import shared_days
-from .evidence import Job
 from .exact import divide_exactly
+from .job_keys import jobs_of, jobs_table
 from .plain.gpus import divide_plainly
 from .touched import Gpu, days_between, ends_elsewhere, read_touching, spans_set_back, touched_days
 from .units import Pairs, Units
 
 
 def redivide(
-    transaction: Transaction, removed: pa.Table, added: pa.Table, jobs: Collection[Job], asked: Asked
-) -> set[Job]:
+    transaction: Transaction, removed: pa.Table, added: pa.Table, jobs: pa.Table, asked: Asked
+) -> pa.Table:
     """Bring `usage` and `gaps` up to date with readings that came or went, and say which jobs have hours that
     may have changed. The readings themselves are in the transaction already.
 
@@ -33,7 +32,7 @@ def redivide(
     while True:
         days, inside = touched_days(transaction, (removed, added), again)
         if not days:
-            return set()
+            return jobs_table(())
         units = Units.of(days)
         old_gaps = read_touching(transaction, "gaps", units.windows)
         old_gaps = old_gaps.take(pa.array(np.unique(units.touched_by("gaps", old_gaps).row)))
@@ -48,7 +47,7 @@ def redivide(
     if len(units) > len(units.gpus):  # two of one GPU may have a gap in common
         gaps = once("gaps", gaps)
     transaction.exchange("gaps", removed=old_gaps, added=gaps)
-    return _jobs_of(old_usage, usage)
+    return jobs_of(old_usage, usage)
 
 
 def divided(
@@ -78,10 +77,3 @@ def _readings(
     for gpu, first, last in [*spans_set_back(old_gaps), *ends_elsewhere(outside, rows)]:
         tied.setdefault(gpu, set()).update(days_between(first, last))
     return rows, Pairs(row, np.append(pairs.unit, unit)), tied
-
-
-def _jobs_of(*tables: pa.Table) -> set[Job]:
-    """The jobs that some rows are of."""
-    rows = pa.concat_tables([table.select(["cluster", "raw_job_id"]) for table in tables])
-    unique = rows.group_by(["cluster", "raw_job_id"]).aggregate([])
-    return set(zip(unique["cluster"].to_pylist(), unique["raw_job_id"].to_pylist(), strict=True))

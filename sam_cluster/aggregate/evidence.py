@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +10,10 @@ import pyarrow as pa
 
 from sam_cluster.store.commit import Transaction
 from sam_cluster.store.numbers import Mask, Numbers, count_of, numbers_across, one_of_each
-from sam_cluster.store.schemas import CLUSTER, RAW_JOB_ID
 
 from .accounting import Asked, latest
+from .job_keys import JOB_KEY
 
-Job = tuple[str, int]  # cluster and Slurm's own number
-
-JOB_KEY = ("cluster", "raw_job_id")
 #: A run on one of its nodes, as `usage` has it.
 RUN_KEY = (*JOB_KEY, "run_id", "node", "started_at")
 SHARD_COLUMNS = (
@@ -74,12 +71,6 @@ class Evidence:
             shard_of_hour=shard[self.shard_of_hour[hours]],
             job_of_record=job[self.job_of_record[records]],
         )
-
-
-def jobs_table(jobs: Collection[Job]) -> pa.Table:
-    """Jobs as a table, each once."""
-    names, raw_job_ids = zip(*jobs, strict=True) if jobs else ((), ())
-    return pa.Table.from_arrays([names, raw_job_ids], schema=pa.schema([CLUSTER, RAW_JOB_ID]))
 
 
 def of_jobs(

@@ -34,6 +34,7 @@ from .arrivals import look
 from .divide import redivide
 from .fold import Batch, concat, read_batch
 from .inbox import InboxFile, Rejected
+from .job_keys import jobs_of, jobs_table
 from .jobs import resummarise, unlooked
 from .merge import Merge, merge
 from .notices import foreign_clusters, hidden_accounting
@@ -194,13 +195,14 @@ class _Work:
         inbox.keep_superseded(self.paths, merged.superseded, merged.readings_removed)
         merged.apply(transaction)
         transaction.folded(merged.new)
-        told = keep(transaction, asked) if is_last else set()
+        told = keep(transaction, asked) if is_last else jobs_table(())
         self.progress("dividing energy", 0, 0)
-        touched = merged.jobs | redivide(
-            transaction, merged.readings_removed, merged.readings_added, merged.jobs | told, asked
+        changed = jobs_of(merged.shards_added, merged.shards_removed)
+        divided = redivide(
+            transaction, merged.readings_removed, merged.readings_added, jobs_of(changed, told), asked
         )
-        if is_last:
-            touched |= unlooked(transaction, asked, told, self.now)
+        due = unlooked(transaction, asked, told, self.now) if is_last else told
+        touched = jobs_of(changed, divided, due)
         self.progress("runs and jobs", 0, 0)
         runs, jobs = resummarise(transaction, touched, asked, self.now, self.config.calibration)
         collected = Collected()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sam_cluster.core.model import NO_JOB
 from sam_cluster.store.commit import Transaction
@@ -13,7 +14,8 @@ from sam_cluster.store.numbers import integers
 from sam_cluster.store.rows import from_rows, to_rows
 
 from .accounting import Asked
-from .evidence import JOB_KEY, RUN_KEY, Evidence, Job, jobs_table, of_jobs
+from .evidence import RUN_KEY, Evidence, of_jobs
+from .job_keys import JOB_KEY, Job, jobs_of
 from .join import Attempt, attempts, group_jobs, group_shards
 from .plain.jobs import HAD_GPUS_COLUMNS, had_gpus, plain
 from .shard_rows import Row
@@ -28,7 +30,7 @@ LOOKED_UNTIL = "no_shard_until_microseconds"
 
 def resummarise(
     transaction: Transaction,
-    touched: Iterable[Job],
+    touched: pa.Table,
     asked: Asked,
     now_microseconds: int,
     calibration: Mapping[str, float],
@@ -36,7 +38,7 @@ def resummarise(
     """Bring `runs` and `jobs` up to date for these jobs, also with accounting that is not stored yet.
     `calibration`: the error of the gain of GPU models that the site has calibrated. Returns how many rows of
     each they have now."""
-    jobs = jobs_table({job for job in touched if job[1] != NO_JOB})
+    jobs = touched.filter(pc.not_equal(touched["raw_job_id"], NO_JOB))
     if not len(jobs):
         return 0, 0
     evidence = Evidence.read(transaction, jobs, asked)
@@ -89,7 +91,7 @@ def matched(shards: Iterable[Row], records: Sequence[Row]) -> tuple[list[Attempt
     return found, {id(each): group for each, group in zip(outlines, groups, strict=True)}
 
 
-def unlooked(transaction: Transaction, asked: Asked, changed: set[Job], now_microseconds: int) -> set[Job]:
+def unlooked(transaction: Transaction, asked: Asked, changed: pa.Table, now_microseconds: int) -> pa.Table:
     """Jobs that should have sent a shard by now, and of which that was not known the last time."""
     until = now_microseconds - SHARD_MARGIN_MICROSECONDS
     since = transaction.properties.get(LOOKED_UNTIL, asked.since)
@@ -106,7 +108,7 @@ def unlooked(transaction: Transaction, asked: Asked, changed: set[Job], now_micr
     due = rows.filter(pa.array(had_gpus(rows) & (since <= ended) & (ended <= until)))
     if len(due):
         transaction.properties[LOOKED_UNTIL] = max(until, since)
-    return changed | set(zip(due["cluster"].to_pylist(), due["raw_job_id"].to_pylist(), strict=True))
+    return jobs_of(changed, due)
 
 
 def by_job(rows: pa.Table) -> dict[Job, list[Row]]:

@@ -36,12 +36,6 @@ class Merge:
     beaten: dict[str, str] = field(default_factory=dict)  # digests not believed, and by whom they were beaten
     superseded: list[Row] = field(default_factory=list)  # rows of shards that they held and give up
 
-    @property
-    def jobs(self) -> set[tuple[str, int]]:
-        """The jobs, by cluster and number, whose shards change."""
-        changed = pa.concat_tables([self.shards_added, self.shards_removed])
-        return set(zip(changed["cluster"].to_pylist(), changed["raw_job_id"].to_pylist(), strict=True))
-
     def apply(self, transaction: Transaction) -> None:
         """Make the changes."""
         transaction.exchange("shards", removed=self.shards_removed, added=self.shards_added)

@@ -150,12 +150,6 @@ def joined(rows: pa.Table, columns: Sequence[str]) -> pa.ChunkedArray:
     return pc.binary_join_element_wise(*texts, SEPARATOR) if len(texts) > 1 else texts[0]
 
 
-def among(rows: pa.Table, columns: Sequence[str], wanted: Iterable[Sequence[object]]) -> pa.ChunkedArray:
-    """Which rows have one of the wanted combinations of values in these columns."""
-    keys = [SEPARATOR.join("" if value is None else str(value) for value in values) for values in wanted]
-    return pc.is_in(joined(rows, columns), pa.array(keys, pa.string()))
-
-
 def only(rows: pa.Table, kept: pa.ChunkedArray) -> pa.Table:
     """The rows that are kept; where that is all of them, as mostly, without a copy."""
     return rows if pc.all(kept, skip_nulls=False).as_py() else rows.filter(kept)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from sam_cluster.aggregate import summarise
 from sam_cluster.aggregate.accounting import Asked
-from sam_cluster.aggregate.evidence import RUN_KEY, Evidence, jobs_table
+from sam_cluster.aggregate.evidence import RUN_KEY, Evidence
+from sam_cluster.aggregate.job_keys import jobs_table
 from sam_cluster.aggregate.jobs import exact
 from sam_cluster.aggregate.plain.hours import combined
 from sam_cluster.aggregate.plain.jobs import HAD_GPUS_COLUMNS, had_gpus, plain

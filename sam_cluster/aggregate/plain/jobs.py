@@ -21,7 +21,8 @@ from sam_cluster.energy.quality import quality
 from sam_cluster.store.numbers import Mask, Numbers, integers, mask, one_of_each
 from sam_cluster.store.schemas import INSTANT, JOBS, RUNS, WORDS
 
-from ..evidence import JOB_KEY, Evidence
+from ..evidence import Evidence
+from ..job_keys import JOB_KEY
 from ..join import SLACK_MICROSECONDS
 from .host import host_figures
 from .hours import figures
