@@ -19,8 +19,8 @@ from sam_cluster.core.model import Boundary, Shard
 from .document import FIELD_TYPES, IN_COLUMNS
 from .short import PLACE
 
-#: A day of sixteen GPUs takes a quarter of it, and three columns of so many bytes in each of two thousand
-#: shards are within the 31 bits of Arrow's offsets.
+#: A day of sixteen GPUs takes a quarter of it, and three columns of so many bytes in each of 2,500 shards are
+#: within the 31 bits of Arrow's offsets.
 LARGEST_TEXT = 2**18
 
 

@@ -7,7 +7,6 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from math import ceil
 from pathlib import Path
 
 import pytest
@@ -39,7 +38,7 @@ def work(items):
     return [int(job), sum(items)]
 
 with open_executor(store=root, slurm=True) as executor:
-    print(json.dumps(executor.map(work, range(2500), lambda done: None)))
+    print(json.dumps(executor.map(work, range(int(sys.argv[2])), lambda done: None)))
 """
 
 
@@ -83,10 +82,11 @@ def test_workers_in_slurm_give_the_bytes_that_threads_give(slurm_cluster: SlurmC
 
 def test_what_a_cancelled_job_was_at_is_done_by_another(slurm_cluster: SlurmCluster, place: Path) -> None:
     command = ["env", "DASK_DISTRIBUTED__DEPLOY__LOST_WORKER_TIMEOUT=1s", sys.executable, "-c", CANCELLED]
-    done = slurm_cluster.run(*command, str(place), user="alice")
+    items = SHARDS_IN_A_TASK + 500
+    done = slurm_cluster.run(*command, str(place), str(items), user="alice")
     answers = json.loads(done.stdout)
-    assert sum(answer for _, answer in answers) == sum(range(2500))
-    assert len(answers) == ceil(2500 / SHARDS_IN_A_TASK)
+    assert sum(answer for _, answer in answers) == sum(range(items))
+    assert len(answers) == 2
     cancelled = int((place / "was here").read_text())
     assert slurm_cluster.wait(cancelled) == {str(cancelled): "CANCELLED"}
     assert answers[0][0] != cancelled

@@ -138,9 +138,9 @@ def test_shards_that_every_worker_dies_of_are_an_error_in_a_line(tmp_path, clust
     with open_executor(store=tmp_path, scheduler=cluster.scheduler_address) as executor:
         with pytest.raises(SchedulerError, match="workers died one after another"):
             executor.map(kill, [1], lambda _: None)
-        assert executor.map(sum, range(4_000), lambda _: None) == [
-            sum(range(at, at + SHARDS_IN_A_TASK)) for at in range(0, 4_000, SHARDS_IN_A_TASK)
-        ]
+        assert executor.map(sum, range(SHARDS_IN_A_TASK + 3), lambda _: None) == [
+            sum(range(SHARDS_IN_A_TASK)), sum(range(SHARDS_IN_A_TASK, SHARDS_IN_A_TASK + 3))
+        ]  # fmt: skip
 
 
 #: Of tasks on workers that are threads of this process.
@@ -273,7 +273,7 @@ def test_there_are_as_many_threads_as_wait_at_once_and_one_a_core_at_least(wall:
     assert CORES <= threads <= max(CORES, MOST_THREADS)
     assert threads_for(wall * 2, cpu) >= threads
     if threads < max(CORES, MOST_THREADS):
-        assert threads * cpu >= CORES * wall
+        assert (threads + 0.5) * cpu >= CORES * wall
 
 
 class Waiting:

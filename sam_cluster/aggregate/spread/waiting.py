@@ -28,11 +28,12 @@ ONE_AT_A_TIME = Lock()
 
 def threads_for(wall_seconds: float, cpu_seconds: float) -> int:
     """How many threads keep all cores busy where a single one took so long, and so much CPU time for it:
-    cores × wall ÷ CPU, at least one a core, at most MOST_THREADS."""
+    cores × wall ÷ CPU, at least one a core, at most MOST_THREADS. Rounded, for one more than there are cores
+    only takes from the others where nothing waits."""
     most = max(cores(), MOST_THREADS)
     if cpu_seconds * most <= wall_seconds * cores():
         return most
-    return max(cores(), ceil(cores() * wall_seconds / cpu_seconds))
+    return max(cores(), round(cores() * wall_seconds / cpu_seconds))
 
 
 def answers(function: Callable[[Item], Answer], items: Sequence[Item]) -> list[Answer]:

@@ -29,7 +29,7 @@ Progress = Callable[[str, int, int], None]
 
 #: A batch costs some milliseconds whatever it holds: as much as so many shards.
 LEAST_IN_A_TASK = 32
-SHARDS_IN_A_TASK = 2_000
+SHARDS_IN_A_TASK = 2_500
 #: One after another, before there are threads: the first pay for what is loaded and opened once, the next
 #: are timed.
 FIRST_BATCHES = (8, LEAST_IN_A_TASK)
