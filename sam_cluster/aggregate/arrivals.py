@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from sam_cluster.core.units import MICROSECONDS_PER_DAY, MICROSECONDS_PER_SECOND
 from sam_cluster.store.numbers import Numbers
-from sam_cluster.store.paths import StorePaths, parse_shard_name
+from sam_cluster.store.paths import StorePaths, second_of_shard
 
 from .inbox import InboxFile, Rejected
 
@@ -88,14 +88,11 @@ def look(paths: StorePaths) -> tuple[Arrivals, list[Rejected], list[str]]:
             continue
         found = {}
         for name, is_file in entries:
-            parsed = parse_shard_name(name)
-            if not is_file:
-                reason = "not a regular file"
-            elif parsed is None:
-                reason = "its name is not RUN-START.PART.parquet"
-            else:
-                found[name] = min(parsed[1], LAST_SECOND)
+            second = second_of_shard(name)
+            if is_file and second is not None:
+                found[name] = second if second < LAST_SECOND else LAST_SECOND
                 continue
+            reason = "its name is not RUN-START.PART.parquet" if is_file else "not a regular file"
             rejected.append(Rejected(Path(node.path, name), f"{node.name}.{name}", reason))
         names.append(pa.array(found, pa.string()))
         seconds.append(np.array(list(found.values()), np.int64))

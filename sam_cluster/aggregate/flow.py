@@ -145,7 +145,8 @@ class _Work:
         self.outcome.jobs += jobs
         self.outcome.problems += collected.problems
         self.outcome.shards += len(merged.new)
-        self.outcome.duplicates += sum(digest in merged.known for _, digest in batch.files)
+        if merged.known:
+            self.outcome.duplicates += sum(digest in merged.known for _, digest in batch.files)
         self.outcome.results += collected.received
         empty_box(self.paths, collected)
         beaten = merged.beaten
@@ -217,9 +218,11 @@ class _Work:
     def _fold_samples(self, batch: Batch) -> None:
         """The samples of all shards that came, also of those that were known: a step of its own, so that
         no figure waits for it."""
+        stage = "shards read for their samples"
+        self.progress(stage, self.begun, self.files)
         rows = {row["shard_digest"]: row for row in batch.shards.select(SHARD_COLUMNS).to_pylist()}
         shards = [(file, rows[digest]) for file, digest in batch.files]
-        read = together(self._map("shards read for their samples", read_samples, shards))
+        read = together(self._map(stage, read_samples, shards))
         self.progress("folding samples", 0, 0)
         self._commit(
             lambda transaction: fold_samples(transaction, read.rows, self.now, self.config.keep_samples_days)

@@ -6,7 +6,6 @@ the new one. Of two writers that started from the same state one wins, and the o
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,6 +22,7 @@ from .encoding import encoded
 from .index import (
     COMMITS,
     INDEX,
+    Content,
     FileEntry,
     Manifest,
     Month,
@@ -71,7 +71,7 @@ class Transaction:
         self._staged: dict[str, dict[date | None, pa.Table]] = {}
         # What is staged is encoded at once, while the next is made of it; their threads end with this.
         self._encoders = ThreadPoolExecutor(cores())
-        self._encoded: dict[str, dict[date | None, Future[tuple[bytes, Span]]]] = {}
+        self._encoded: dict[str, dict[date | None, Future[tuple[Content, Span]]]] = {}
         self._merged: dict[str, dict[date, Merge]] = {}
         self._folded: set[str] = set()
         self._superseded: list[str] = []
@@ -198,7 +198,7 @@ class Transaction:
         folded = None
         if self._folded:
             content = json.dumps({"shards": sorted(self._folded)}, separators=(",", ":")).encode("ascii")
-            folded, _ = write_content(self.base.place, INDEX, content, ".json", number, self._step)
+            folded = write_content(self.base.place, INDEX, Content.of(content), ".json", number, self._step)
         if self.base.manifest.folded:
             self._superseded.append(f"{INDEX}/{self.base.manifest.folded}")
         self._step("sweep")
@@ -215,7 +215,7 @@ class Transaction:
         return Snapshot(self.base.paths, manifest)
 
     def _write_table(
-        self, table: str, days: dict[date | None, Future[tuple[bytes, Span]]], number: int
+        self, table: str, days: dict[date | None, Future[tuple[Content, Span]]], number: int
     ) -> str | None:
         """The name of the table's new index; None where no file of it changed."""
         months = dict(self.base.months(table))
@@ -245,30 +245,29 @@ class Transaction:
                 self._superseded.append(f"{INDEX}/{before.name}")
                 del months[name]
             if files:
-                listed, _ = write_content(
-                    place, INDEX, files_to_json(files.values()), ".json", number, self._step
-                )
+                listing = Content.of(files_to_json(files.values()))
+                listed = write_content(place, INDEX, listing, ".json", number, self._step)
                 months[name] = Month(name=listed, span=Span.over(file.span for file in files.values()))
         if not changed:
             return None
         if table in self.base.manifest.tables:
             self._superseded.append(f"{INDEX}/{self.base.manifest.tables[table]}")
-        return write_content(place, INDEX, index_to_json(months), ".json", number, self._step)[0]
+        return write_content(place, INDEX, Content.of(index_to_json(months)), ".json", number, self._step)
 
     def _write_file(
         self,
         table: str,
         day: date | None,
-        content: bytes,
+        content: Content,
         span: Span,
         old: FileEntry | None,
         number: int,
     ) -> FileEntry:
-        if old and hashlib.sha256(content).hexdigest() == old.digest:
+        if old and content.digest == old.digest:
             return old
         below = f"{table}/day={day.isoformat()}" if day else table
-        name, digest = write_content(self.base.place, below, content, ".parquet", number, self._step)
-        return FileEntry(path=f"{below}/{name}", day=day, digest=digest, span=span)
+        name = write_content(self.base.place, below, content, ".parquet", number, self._step)
+        return FileEntry(path=f"{below}/{name}", day=day, digest=content.digest, span=span)
 
     def _directories(self) -> list[str]:
         """The directories below tables/ that hold files of what is staged."""

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from sam_cluster.core.model import NO_JOB
 
-from .index import Span
+from .index import Content, Span
 from .named import least_and_greatest
 from .rows import extents
 from .schemas import TABLES
@@ -30,7 +30,7 @@ FEW_VALUES = frozenset({
 })  # fmt: skip
 
 
-def encoded(table: str, parts: Iterable[pa.Table]) -> tuple[bytes, Span]:
+def encoded(table: str, parts: Iterable[pa.Table]) -> tuple[Content, Span]:
     """The content of a file of a table, and what it holds, from rows that come in parts of any length."""
     spans: list[Span] = []
 
@@ -40,7 +40,7 @@ def encoded(table: str, parts: Iterable[pa.Table]) -> tuple[bytes, Span]:
                 spans.append(_span(table, part))
                 yield part
 
-    content = _to_parquet(heard(), TABLES[table])
+    content = Content.of(_to_parquet(heard(), TABLES[table]))
     return content, Span.over(spans)
 
 

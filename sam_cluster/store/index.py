@@ -84,6 +84,19 @@ class Span:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The bytes of a file, and the SHA-256 of them."""
+
+    text: bytes
+    digest: str
+
+    @classmethod
+    def of(cls, content: bytes) -> Content:
+        """With its digest."""
+        return cls(content, hashlib.sha256(content).hexdigest())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileEntry:
     """One file of a table."""
@@ -189,13 +202,12 @@ def files_from_file(place: Place, name: str) -> list[FileEntry]:
 
 
 def write_content(
-    place: Place, directory: str, content: bytes, suffix: str, number: int, step: Step
-) -> tuple[str, str]:
-    """Write a file named by its content and the commit it is for. Returns the name and the digest."""
-    digest = hashlib.sha256(content).hexdigest()
-    name = f"{digest[:NAME_DIGITS]}-{number}{suffix}"
-    place.put(f"{directory}/{name}", content, step)
-    return name, digest
+    place: Place, directory: str, content: Content, suffix: str, number: int, step: Step
+) -> str:
+    """Write a file named by its content and the commit it is for. Returns the name."""
+    name = f"{content.digest[:NAME_DIGITS]}-{number}{suffix}"
+    place.put(f"{directory}/{name}", content.text, step)
+    return name
 
 
 def _load_named(place: Place, name: str) -> dict[str, Any]:

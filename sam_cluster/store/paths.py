@@ -84,6 +84,12 @@ def parse_shard_name(name: str) -> tuple[str, int, int] | None:
     return match["run"], int(match["start"]), int(match["part"])
 
 
+def second_of_shard(name: str) -> int | None:
+    """Only the start that `parse_shard_name` gives: of very many names."""
+    match = SHARD_NAME.fullmatch(name)
+    return int(match["start"]) if match else None
+
+
 def is_safe_name(name: str) -> bool:
     """Whether a node's or cluster's name may be a part of a path."""
     return SAFE_NAME.fullmatch(name) is not None
