@@ -98,8 +98,8 @@ def look(paths: StorePaths) -> tuple[Arrivals, list[Rejected], list[str]]:
         seconds.append(np.array(list(found.values()), np.int64))
         places.append(np.full(len(found), len(nodes)))
         nodes.append(node.name)
-    second = np.concatenate(seconds)
-    order = np.argsort(second, kind="stable")
+    every_second = np.concatenate(seconds)
+    order = np.argsort(every_second, kind="stable")
     name = pa.concat_arrays(names).take(pa.array(order))
-    arrivals = Arrivals(paths.inbox, nodes, second[order], np.concatenate(places)[order], name)
+    arrivals = Arrivals(paths.inbox, nodes, every_second[order], np.concatenate(places)[order], name)
     return arrivals, sorted(rejected, key=attrgetter("name")), unread

@@ -27,6 +27,7 @@ from sam_cluster.store.rows import to_rows
 REASON_SUFFIX = ".reason.txt"
 #: A day of sixteen GPUs at one sample a second takes a tenth of it.
 LARGEST_SHARD_BYTES = 256 * 1024 * 1024
+READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 LONGEST_NAME = 180  # of 255 bytes, so that a number and the suffix still fit
 
 
@@ -60,8 +61,7 @@ class Rejected:
 def read(file: InboxFile) -> bytes:
     """The bytes of a file in the inbox, through no link. Raises OSError, and ShardError for one that is
     larger than any shard."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    opened = os.open(file.location, flags)
+    opened = os.open(file.location, READ_FLAGS)
     try:
         found = os.fstat(opened)
         if not stat.S_ISREG(found.st_mode):
