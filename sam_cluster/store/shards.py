@@ -52,6 +52,7 @@ SAMPLE_ROWS = pa.schema([
     pa.field("power_energy_millijoules", pa.int64()),
     pa.field("power_milliwatts", pa.int64()),
 ])  # fmt: skip
+NUMBERS = [name for name in SAMPLE_ROWS.names if name != "gpu_uuid"]
 
 
 def write(shard: Shard, sink: BinaryIO) -> None:
@@ -66,8 +67,16 @@ def write(shard: Shard, sink: BinaryIO) -> None:
         "power_milliwatts": [s.power_milliwatts for s in samples],
     }
     rows = pa.Table.from_pydict(columns, schema=SAMPLE_ROWS)
-    # Without Arrow's own copy of the schema, which would hold all of the metadata once more.
-    with pq.ParquetWriter(sink, SAMPLE_ROWS, compression="zstd", store_schema=False) as writer:
+    with pq.ParquetWriter(
+        sink,
+        SAMPLE_ROWS,
+        compression="zstd",
+        # One number of a GPU after the other: what is kept are the few bits by which they differ.
+        use_dictionary=["gpu_uuid"],
+        column_encoding=dict.fromkeys(NUMBERS, "DELTA_BINARY_PACKED"),
+        write_statistics=False,  # nobody looks for a part of a shard
+        store_schema=False,  # Arrow's own copy of the schema would hold all of the metadata once more
+    ) as writer:
         writer.write_table(rows)
         writer.add_key_value_metadata({VERSION_KEY: CURRENT, FOOTER_KEY: to_json(shard)})
 
