@@ -42,9 +42,12 @@ class Evidence:
     @classmethod
     def read(cls, transaction: Transaction, jobs: pa.Table, asked: Asked) -> Evidence:
         """What the tables hold, with accounting that is not stored yet."""
-        shards = _of_numbers(transaction, "shards", jobs, SHARD_COLUMNS)
-        hours = _of_numbers(transaction, "usage", jobs, USAGE_COLUMNS)
-        return cls.of(jobs, shards, hours, records_of(transaction, jobs, asked))
+        numbers = _numbers(jobs)
+        shards, hours, stored = (
+            transaction.read(table, raw_job_ids=numbers, columns=columns, in_any_order=True)
+            for table, columns in (("shards", SHARD_COLUMNS), ("usage", USAGE_COLUMNS), ("accounting", None))
+        )
+        return cls.of(jobs, shards, hours, latest(stored, asked.rows))
 
     @classmethod
     def of(cls, jobs: pa.Table, shards: pa.Table, hours: pa.Table, records: pa.Table) -> Evidence:
@@ -77,7 +80,8 @@ def of_jobs(
     transaction: Transaction, table: str, jobs: pa.Table, columns: Sequence[str] | None = None
 ) -> pa.Table:
     """The rows of some jobs, in any order."""
-    return _as_one_of(_of_numbers(transaction, table, jobs, columns), jobs, JOB_KEY)[0]
+    rows = transaction.read(table, raw_job_ids=_numbers(jobs), columns=columns, in_any_order=True)
+    return _as_one_of(rows, jobs, JOB_KEY)[0]
 
 
 def records_of(transaction: Transaction, jobs: pa.Table, asked: Asked) -> pa.Table:
@@ -85,12 +89,10 @@ def records_of(transaction: Transaction, jobs: pa.Table, asked: Asked) -> pa.Tab
     return latest(of_jobs(transaction, "accounting", jobs), _as_one_of(asked.rows, jobs, JOB_KEY)[0])
 
 
-def _of_numbers(
-    transaction: Transaction, table: str, jobs: pa.Table, columns: Sequence[str] | None
-) -> pa.Table:
-    """The rows of jobs with these numbers, in whichever cluster."""
-    numbers = jobs["raw_job_id"].unique().sort().to_pylist()
-    return transaction.read(table, raw_job_ids=numbers, columns=columns, in_any_order=True)
+def _numbers(jobs: pa.Table) -> list[int]:
+    """The numbers of jobs, in whichever cluster."""
+    found: list[int] = jobs["raw_job_id"].unique().sort().to_pylist()
+    return found
 
 
 def _as_one_of(rows: pa.Table, known: pa.Table, names: Sequence[str]) -> tuple[pa.Table, Numbers]:
