@@ -34,7 +34,6 @@ from .set_back import spans_tied
 from .touched import GPU_COLUMNS, Gpu, Stretch, days_between
 from .units import NO_GPU, Pairs, Units
 
-NO_STRETCH = -1
 #: Of each of so many groups one value: of values, groups, and how many there are.
 Choose = Callable[[Numbers, Numbers, int], Numbers]
 
@@ -76,14 +75,6 @@ class Mention(NamedTuple):
     rows: pa.Table
     pairs: Pairs
 
-    def of(self, units: Mask) -> Mention:
-        """What is said of some of the units."""
-        kept = units[self.pairs.unit]
-        if kept.all():
-            return self
-        row, place = np.unique(self.pairs.row[kept], return_inverse=True)
-        return Mention(self.rows.take(pa.array(row)), Pairs(place, self.pairs.unit[kept]))
-
 
 class Found(NamedTuple):
     """The readings beside some units, and of which unit each is; and the days that have to be divided with
@@ -102,19 +93,15 @@ def beside(
     `inside` says which of the rows touch which unit. Of readings that are `removed`, and of `gaps` that were,
     the segment may have nothing inside any more: then it is looked for what follows, and from there back.
     """
-    # As where a store begins: where there are no other days, nothing is looked for.
-    has_others = {each: _has_days_beside(transaction, each) for each in set(units.stretches)}
-    is_looked_for = np.array([has_others[each] for each in units.stretches], np.bool_)
-    mentions = [
+    chains = _chains(units, [
         Mention(rows, inside),
         Mention(removed, units.touched_by("readings", removed)),
         Mention(gaps, units.with_gpu_of(gaps)),
-    ]
-    chains = _chains(units, [each.of(is_looked_for) for each in mentions])
-    of_stretch = np.where(is_looked_for, numbers([pa.array(units.start), pa.array(units.end)]), NO_STRETCH)
+    ])  # fmt: skip
+    of_stretch = numbers([pa.array(units.start), pa.array(units.end)])
     found = [(rows.slice(0, 0), np.zeros(0, np.int64))]
     tied: dict[Gpu, set[date]] = {}
-    for number in np.unique(of_stretch[is_looked_for]).tolist():
+    for number in range(count_of(of_stretch)):
         mine = np.flatnonzero(of_stretch == number)
         stretch = units.stretches[mine[0]]
         unit_of = np.full(len(units.gpus), NO_GPU)
@@ -133,12 +120,6 @@ def beside(
                 tied.setdefault(gpu, set()).update(days_between(start, end))
     unit = np.concatenate([unit for _, unit in found])
     return Found(pa.concat_tables([near for near, _ in found]), unit, tied)
-
-
-def _has_days_beside(transaction: Transaction, stretch: Stretch) -> bool:
-    """Whether anything was read on a day before or after."""
-    before = next(transaction.days("readings", before=stretch.first), None)
-    return before is not None or next(transaction.days("readings", after=stretch.last), None) is not None
 
 
 def _from_later(wanted: Wanted, near: pa.Table) -> Wanted:

@@ -8,13 +8,12 @@ import numpy as np
 import pyarrow as pa
 
 from sam_cluster.store.commit import Transaction
-from sam_cluster.store.rows import once
+from sam_cluster.store.rows import empty, once
 
 from .accounting import Asked
 from .beside import beside
 from .claims import shared_days
 from .exact import divide_exactly
-from .job_keys import jobs_of, jobs_table
 from .plain.gpus import divide_plainly
 from .touched import Gpu, days_between, ends_elsewhere, read_touching, spans_set_back, touched_days
 from .units import Pairs, Units
@@ -22,9 +21,9 @@ from .units import Pairs, Units
 
 def redivide(
     transaction: Transaction, removed: pa.Table, added: pa.Table, jobs: pa.Table, asked: Asked
-) -> pa.Table:
-    """Bring `usage` and `gaps` up to date with readings that came or went, and say which jobs have hours that
-    may have changed. The readings themselves are in the transaction already.
+) -> tuple[pa.Table, pa.Table]:
+    """Bring `usage` and `gaps` up to date with readings that came or went, and give the rows of `usage` that
+    were and that are: of their jobs the hours may have changed. The readings themselves are in the transaction already.
 
     What was given of a shared GPU accounting knows, which may come later, or change: where runs of `jobs`, of
     which shards or accounting are new, share a GPU, it is divided anew."""
@@ -32,7 +31,7 @@ def redivide(
     while True:
         days, inside = touched_days(transaction, (removed, added), again)
         if not days:
-            return jobs_table(())
+            return empty("usage"), empty("usage")
         units = Units.of(days)
         old_gaps = read_touching(transaction, "gaps", units.windows)
         old_gaps = old_gaps.take(pa.array(np.unique(units.touched_by("gaps", old_gaps).row)))
@@ -47,7 +46,7 @@ def redivide(
     if len(units) > len(units.gpus):  # two of one GPU may have a gap in common
         gaps = once("gaps", gaps)
     transaction.exchange("gaps", removed=old_gaps, added=gaps)
-    return jobs_of(old_usage, usage)
+    return old_usage, usage
 
 
 def divided(

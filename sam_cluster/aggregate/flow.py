@@ -198,12 +198,12 @@ class _Work:
         transaction.folded(merged.new)
         told = keep(transaction, asked) if is_last else jobs_table(())
         self.progress("dividing energy", 0, 0)
-        changed = jobs_of(merged.shards_added, merged.shards_removed)
-        divided = redivide(
-            transaction, merged.readings_removed, merged.readings_added, jobs_of(changed, told), asked
+        changed = merged.shards_added, merged.shards_removed, told
+        hours = redivide(
+            transaction, merged.readings_removed, merged.readings_added, jobs_of(*changed), asked
         )
-        due = unlooked(transaction, asked, told, self.now) if is_last else told
-        touched = jobs_of(changed, divided, due)
+        due = unlooked(transaction, asked, self.now) if is_last else told
+        touched = jobs_of(*changed, *hours, due)
         self.progress("runs and jobs", 0, 0)
         runs, jobs = resummarise(transaction, touched, asked, self.now, self.config.calibration)
         collected = Collected()

@@ -11,11 +11,11 @@ import pyarrow.compute as pc
 from sam_cluster.core.model import NO_JOB
 from sam_cluster.store.commit import Transaction
 from sam_cluster.store.numbers import integers
-from sam_cluster.store.rows import from_rows, to_rows
+from sam_cluster.store.rows import empty, from_rows, to_rows
 
 from .accounting import Asked
 from .evidence import RUN_KEY, Evidence, of_jobs
-from .job_keys import JOB_KEY, Job, jobs_of
+from .job_keys import JOB_KEY, Job
 from .join import Attempt, attempts, group_jobs, group_shards
 from .plain.jobs import HAD_GPUS_COLUMNS, had_gpus, plain
 from .shard_rows import Row
@@ -91,12 +91,13 @@ def matched(shards: Iterable[Row], records: Sequence[Row]) -> tuple[list[Attempt
     return found, {id(each): group for each, group in zip(outlines, groups, strict=True)}
 
 
-def unlooked(transaction: Transaction, asked: Asked, changed: pa.Table, now_microseconds: int) -> pa.Table:
-    """Jobs that should have sent a shard by now, and of which that was not known the last time."""
+def unlooked(transaction: Transaction, asked: Asked, now_microseconds: int) -> pa.Table:
+    """Rows of accounting of jobs that should have sent a shard by now, and of which that was not known the
+    last time."""
     until = now_microseconds - SHARD_MARGIN_MICROSECONDS
     since = transaction.properties.get(LOOKED_UNTIL, asked.since)
     if asked.until is None or since is None:
-        return changed
+        return empty("accounting")
     rows = transaction.read(
         "accounting",
         start_microseconds=since,
@@ -108,7 +109,7 @@ def unlooked(transaction: Transaction, asked: Asked, changed: pa.Table, now_micr
     due = rows.filter(pa.array(had_gpus(rows) & (since <= ended) & (ended <= until)))
     if len(due):
         transaction.properties[LOOKED_UNTIL] = max(until, since)
-    return jobs_of(changed, due)
+    return due
 
 
 def by_job(rows: pa.Table) -> dict[Job, list[Row]]:
