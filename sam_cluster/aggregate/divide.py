@@ -23,7 +23,8 @@ def redivide(
     transaction: Transaction, removed: pa.Table, added: pa.Table, jobs: pa.Table, asked: Asked
 ) -> tuple[pa.Table, pa.Table]:
     """Bring `usage` and `gaps` up to date with readings that came or went, and give the rows of `usage` that
-    were and that are: of their jobs the hours may have changed. The readings themselves are in the transaction already.
+    were and that are: of their jobs the hours may have changed. The readings themselves are in the
+    transaction already.
 
     What was given of a shared GPU accounting knows, which may come later, or change: where runs of `jobs`, of
     which shards or accounting are new, share a GPU, it is divided anew."""
