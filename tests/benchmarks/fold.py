@@ -217,8 +217,8 @@ def table(store: Path, work: Path) -> list[str]:
             for name, seconds in lines.items()
         ),
         "",
-        f"Medians of {ROUNDS} rounds, in each of which all lines are taken in turn; the bare loop is the mean",
-        "of one right before `aggregate` and one right after.",
+        f"Medians of {ROUNDS} rounds, in each of which all lines are taken in turn; the bare loop is the",
+        "mean of one right before `aggregate` and one right after.",
         f"`aggregate`: {cpu:.1f} s of CPU, at most {megabytes:.0f} MB, {files:.0f} files.",
     ]
 
