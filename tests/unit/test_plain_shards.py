@@ -287,12 +287,29 @@ def test_a_long_name_of_a_gpu_is_not_spread_over_its_boundaries(more: int) -> No
     assert len(left) == len(together["rejected"]) == more
 
 
-@pytest.mark.parametrize("place", [-1, len(SHARD.gpus), 2**62, None])
-def test_a_boundary_of_a_gpu_that_the_shard_does_not_have_is_refused(place: int | None) -> None:
-    every = [sealed(SHARD, 0), with_boundaries(gpu=[place])]
+@pytest.mark.parametrize("away", [-len(SHARD.gpus), len(SHARD.gpus), 2**62, None])
+def test_a_boundary_of_a_gpu_that_the_shard_does_not_have_is_refused(away: int | None) -> None:
+    """Not taken for one of the shard before or after, in which the same places have the same names."""
+    places = [[gpu.uuid for gpu in SHARD.gpus].index(each.gpu_uuid) for each in SHARD.boundaries]
+    elsewhere = with_boundaries(gpu=[None if away is None else place + away for place in places])
+    every = [sealed(SHARD, 0), elsewhere, sealed(SHARD, 2)]
     together, alone, left = both_ways(every)
     assert together == alone
-    assert left == every[1:]
+    assert left == [elsewhere]
+    assert len(together["rejected"]) == 1
+
+
+@pytest.mark.parametrize("name", ["GPU a", "", "x" * (LONGEST_ONCE + 1)])
+def test_a_gpu_without_a_devices_name_is_refused(name: str) -> None:
+    gpus = (replace(SHARD.gpus[0], uuid=name), *SHARD.gpus[1:])
+    boundaries = tuple(
+        replace(each, gpu_uuid=name) if each.gpu_uuid == SHARD.gpus[0].uuid else each
+        for each in SHARD.boundaries
+    )
+    every = [sealed(replace(SHARD, gpus=gpus, boundaries=boundaries), 0)]
+    together, alone, left = both_ways(every)
+    assert together == alone
+    assert left == every
     assert len(together["rejected"]) == 1
 
 
