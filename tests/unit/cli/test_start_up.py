@@ -69,3 +69,21 @@ def test_the_answer_is_the_same_without_pandas(store: Path) -> None:
     assert "pandas" in modules  # by pyarrow: where it is not, sam_cluster.cli.program is needed no more
     assert '"job_id": "7"' in answer
     assert loaded_by(*words)[0] == answer
+
+
+@pytest.mark.parametrize(("told", "found"), [(None, "1"), ("3", "3")])
+def test_numpy_starts_one_thread_for_linear_algebra_unless_it_is_told_otherwise(
+    told: str | None, found: str
+) -> None:
+    environ = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    if told is not None:
+        environ["OPENBLAS_NUM_THREADS"] = told
+    # By what a library in C sees.
+    source = (
+        "import ctypes; from sam_cluster.cli.program import program; program(); "
+        "getenv = ctypes.CDLL(None).getenv; getenv.restype = ctypes.c_char_p; "
+        "print(getenv(b'OPENBLAS_NUM_THREADS').decode())"
+    )
+    command = [sys.executable, "-c", source, "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, check=True)
+    assert done.stdout.split()[-1] == found
