@@ -145,6 +145,20 @@ def test_samples_are_kept_by_day_each_once(paths) -> None:
     assert {row["at"] for row in kept} == {s.at_microseconds for shard in shards for s in shard.samples}
 
 
+def test_no_figure_waits_for_samples(paths) -> None:
+    """Their stage begins when the energy is committed, and none is there yet."""
+    found: list[tuple[int, int]] = []
+
+    def hear(stage: str, done: int, of: int) -> None:
+        if stage == "shards read for their samples" and not done:
+            found.append((len(rows(paths, "jobs")), len(rows(paths, "samples"))))
+
+    put_all(paths)
+    run_aggregate(paths, progress=hear)
+    assert found[0] == (len(rows(paths, "jobs")), 0)
+    assert found[0][0] > 0
+
+
 def test_a_store_of_nothing_is_aggregated_to_empty_tables(paths) -> None:
     outcome = run_aggregate(paths)
     assert outcome == Outcome()
