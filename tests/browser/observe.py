@@ -112,6 +112,17 @@ def overflow(page: Page) -> list[str]:
     return list(found)
 
 
+def cut_captions(page: Page) -> list[str]:
+    """Captions and headings over all columns of a table that are read whole only by one who scrolls it."""
+    found = page.evaluate(
+        """() => [...document.querySelectorAll('.scroll caption, .scroll [scope=colgroup] > *')].filter(e => {
+            const edge = e.closest('.scroll').getBoundingClientRect().right;
+            return e.getBoundingClientRect().right > edge + .5;
+        }).map(e => e.textContent.trim().slice(0, 40))"""
+    )
+    return list(found)
+
+
 def shadows(page: Page, table: Locator) -> tuple[bool, tuple[tuple[bool, bool], ...]]:
     """Whether a part that scrolls is cut off, and whether at its beginning and at its end there is a shadow
     at the left and at the right of it, as seen where its content is hidden."""

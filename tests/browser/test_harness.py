@@ -13,6 +13,7 @@ from tests.browser.observe import (
     PHONE,
     SHEET,
     Visit,
+    cut_captions,
     dead_links,
     inaccessible,
     misplaced_headings,
@@ -99,6 +100,15 @@ def test_a_fault_of_form_is_seen(
 ) -> None:
     with visit(browser, planted(fault), width=PHONE) as opened:
         assert look(opened) != []
+
+
+def test_a_caption_as_wide_as_a_table_that_scrolls_is_seen(
+    browser: Browser, planted: Callable[[str], Path]
+) -> None:
+    table = WIDE_TABLE.replace("<table>", f"<table><caption>{'as wide as that ' * 20}</caption>")
+    style = "<style>.scroll caption { max-width: none }</style>"
+    with visit(browser, planted(f'{style}<div class="scroll">{table}</div>'), bypass_csp=True) as opened:
+        assert cut_captions(opened.page) != []
 
 
 def test_a_table_too_wide_for_the_sheet_is_seen_though_it_scrolls_on_a_screen(

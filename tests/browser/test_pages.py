@@ -10,6 +10,7 @@ from tests.browser.observe import (
     DESKTOP,
     PHONE,
     TABLET,
+    cut_captions,
     dead_links,
     inaccessible,
     misplaced_headings,
@@ -35,6 +36,15 @@ def test_a_page_asks_for_nothing_and_breaks_nothing(browser: Browser, page_of: P
 def test_a_page_is_no_wider_than_the_window(browser: Browser, page_of: PageOf, name: str, width: int) -> None:
     with visit(browser, page_of(name), width=width) as opened:
         assert overflow(opened.page) == []
+
+
+@each_page
+@pytest.mark.parametrize("width", [PHONE, TABLET, DESKTOP])
+def test_a_caption_is_read_without_scrolling(
+    browser: Browser, page_of: PageOf, name: str, width: int
+) -> None:
+    with visit(browser, page_of(name), width=width) as opened:
+        assert cut_captions(opened.page) == []
 
 
 @each_page
