@@ -14,7 +14,7 @@ from sam_cluster.store.rows import day_of, to_rows
 
 from .accounting import Asked
 from .evidence import of_jobs, records_of
-from .job_keys import Job, jobs_table
+from .job_keys import Job, jobs_table, raw_job_ids
 from .jobs import by_job, matched
 from .join import RESIZING
 from .touched import GPU_COLUMNS, Gpu
@@ -52,6 +52,10 @@ def accounted_runs(transaction: Transaction, jobs: Collection[Job], asked: Asked
 
 def shared_days(transaction: Transaction, jobs: pa.Table) -> dict[Gpu, set[date]]:
     """The GPUs, and the days, on which runs of these jobs held one together with others."""
+    numbers = raw_job_ids(jobs)
+    holders = transaction.read("usage", raw_job_ids=numbers, columns=("holders",), in_any_order=True)
+    if not pc.any(pc.greater(holders["holders"], 1)).as_py():
+        return {}
     rows = of_jobs(transaction, "usage", jobs, (*GPU_COLUMNS, "raw_job_id", "hour", "holders"))
     rows = rows.filter(pc.greater(rows["holders"], 1))
     days: dict[Gpu, set[date]] = {}

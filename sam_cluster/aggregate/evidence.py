@@ -12,7 +12,7 @@ from sam_cluster.store.commit import Transaction
 from sam_cluster.store.numbers import Mask, Numbers, count_of, numbers_across, one_of_each
 
 from .accounting import Asked, latest
-from .job_keys import JOB_KEY
+from .job_keys import JOB_KEY, raw_job_ids
 
 #: A run on one of its nodes, as `usage` has it.
 RUN_KEY = (*JOB_KEY, "run_id", "node", "started_at")
@@ -42,7 +42,7 @@ class Evidence:
     @classmethod
     def read(cls, transaction: Transaction, jobs: pa.Table, asked: Asked) -> Evidence:
         """What the tables hold, with accounting that is not stored yet."""
-        numbers = _numbers(jobs)
+        numbers = raw_job_ids(jobs)
         shards, hours, stored = (
             transaction.read(table, raw_job_ids=numbers, columns=columns, in_any_order=True)
             for table, columns in (("shards", SHARD_COLUMNS), ("usage", USAGE_COLUMNS), ("accounting", None))
@@ -80,19 +80,13 @@ def of_jobs(
     transaction: Transaction, table: str, jobs: pa.Table, columns: Sequence[str] | None = None
 ) -> pa.Table:
     """The rows of some jobs, in any order."""
-    rows = transaction.read(table, raw_job_ids=_numbers(jobs), columns=columns, in_any_order=True)
+    rows = transaction.read(table, raw_job_ids=raw_job_ids(jobs), columns=columns, in_any_order=True)
     return _as_one_of(rows, jobs, JOB_KEY)[0]
 
 
 def records_of(transaction: Transaction, jobs: pa.Table, asked: Asked) -> pa.Table:
     """What accounting says of some jobs, also what is not stored yet."""
     return latest(of_jobs(transaction, "accounting", jobs), _as_one_of(asked.rows, jobs, JOB_KEY)[0])
-
-
-def _numbers(jobs: pa.Table) -> list[int]:
-    """The numbers of jobs, in whichever cluster."""
-    found: list[int] = jobs["raw_job_id"].unique().sort().to_pylist()
-    return found
 
 
 def _as_one_of(rows: pa.Table, known: pa.Table, names: Sequence[str]) -> tuple[pa.Table, Numbers]:

@@ -17,7 +17,7 @@ from sam_cluster.store.rows import empty, from_rows
 from sam_cluster.store.shards import Footer, is_current, parse_footer, read_footer
 from sam_cluster.store.soundness import complaint
 
-from .inbox import InboxFile, Rejected, read
+from .inbox import Begun, InboxFile, Rejected, begin, read
 from .plain.shards import rows_of
 from .shard_rows import Row, reading_rows, shard_row
 from .spread.waiting import answers
@@ -53,7 +53,7 @@ def read_batch(files: Sequence[InboxFile]) -> Batch:
     """The rows of some shards. One that is torn, foreign or untrue costs nothing but itself."""
     batch = Batch()
     sealed: list[Sealed] = []
-    for file, found in zip(files, answers(opened, files), strict=True):
+    for file, found in zip(files, answers(begin, opened, files), strict=True):
         if isinstance(found, Sealed):
             sealed.append(found)
         elif isinstance(found, ShardError):
@@ -67,10 +67,11 @@ def read_batch(files: Sequence[InboxFile]) -> Batch:
     return batch
 
 
-def opened(file: InboxFile) -> Sealed | ShardError | OSError:
+def opened(begun: Begun) -> Sealed | ShardError | OSError:
     """The footer of a file; or why there is none, as a value, for it is no matter of the others."""
+    file = begun.file
     try:
-        content = read(file)
+        content = read(begun)
         return Sealed(file, hashlib.sha256(content).hexdigest(), read_footer(content, file.location))
     except (ShardError, OSError) as error:
         return error.with_traceback(None)  # which would keep the content

@@ -11,6 +11,7 @@ import json
 import os
 import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -58,10 +59,31 @@ class Rejected:
     reason: str
 
 
-def read(file: InboxFile) -> bytes:
-    """The bytes of a file in the inbox, through no link. Raises OSError, and ShardError for one that is
-    larger than any shard."""
-    opened = os.open(file.location, READ_FLAGS)
+class Begun(NamedTuple):
+    """A file that was asked for; `descriptor` is why it was not, where it could not be."""
+
+    file: InboxFile
+    descriptor: int | OSError
+
+
+def begin(file: InboxFile) -> Begun:
+    """Open a file in the inbox, through no link, and ask the disk for all of it without waiting. It has to be
+    `read`, which closes it."""
+    try:
+        descriptor = os.open(file.location, READ_FLAGS)
+    except OSError as error:
+        return Begun(file, error.with_traceback(None))
+    with suppress(OSError):  # what is no file of a disk is found out when it is read
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
+    return Begun(file, descriptor)
+
+
+def read(begun: Begun) -> bytes:
+    """The bytes of a file that was begun. Raises OSError, and ShardError for one that is larger than any
+    shard."""
+    file, opened = begun
+    if isinstance(opened, OSError):
+        raise opened
     try:
         found = os.fstat(opened)
         if not stat.S_ISREG(found.st_mode):

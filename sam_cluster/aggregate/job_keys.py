@@ -27,3 +27,9 @@ def jobs_table(jobs: Collection[Job]) -> pa.Table:
     """Jobs as a table, each once."""
     names, raw_job_ids = zip(*jobs, strict=True) if jobs else ((), ())
     return pa.Table.from_arrays([names, raw_job_ids], schema=pa.schema([CLUSTER, RAW_JOB_ID]))
+
+
+def raw_job_ids(jobs: pa.Table) -> list[int]:
+    """The numbers of jobs, in whichever cluster, ascending."""
+    found: list[int] = jobs["raw_job_id"].unique().sort().to_pylist()
+    return found

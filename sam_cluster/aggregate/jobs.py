@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from sam_cluster.core.model import NO_JOB
 from sam_cluster.store.commit import Transaction
 from sam_cluster.store.numbers import integers
-from sam_cluster.store.rows import empty, from_rows, to_rows
+from sam_cluster.store.rows import empty, from_rows, identifying, to_rows
 
 from .accounting import Asked
 from .evidence import RUN_KEY, Evidence, of_jobs
@@ -46,7 +46,8 @@ def resummarise(
     rest = exact(evidence.only(~done.is_plain), now_microseconds, calibration)
     added = [pa.concat_tables(both) for both in zip((done.runs, done.jobs), rest, strict=True)]
     for table, rows in zip(("runs", "jobs"), added, strict=True):
-        transaction.exchange(table, removed=of_jobs(transaction, table, jobs), added=rows)
+        known = of_jobs(transaction, table, jobs, identifying(table))
+        transaction.exchange(table, removed=known, added=rows)
     return len(added[0]), len(added[1])
 
 

@@ -25,6 +25,7 @@ from sam_cluster.store.numbers import (
     greatest,
     integers,
     least,
+    mask,
     numbers_across,
     one_of_each,
 )
@@ -77,13 +78,13 @@ def before(transaction: Transaction, stretch: Stretch, wanted: Wanted) -> Beside
         wanted = wanted.of(_reach(wanted.booted, day))
         if not len(wanted):
             break
-        rows, places = _rows_of(transaction, day, wanted)
-        uptimes = integers(rows["uptime_microseconds"])
+        rows, at, places = _rows_of(transaction, day, wanted)
+        uptimes = integers(rows["uptime_microseconds"])[at]
         is_earlier = uptimes < wanted.edge[places]
-        astray.append(rows.filter(pa.array(~is_earlier)))
-        rows, places, uptimes = rows.filter(pa.array(is_earlier)), places[is_earlier], uptimes[is_earlier]
+        astray.append(rows.take(pa.array(at[~is_earlier])))
+        at, places, uptimes = at[is_earlier], places[is_earlier], uptimes[is_earlier]
         last = greatest(uptimes, places, len(wanted))
-        found.append(rows.filter(pa.array(uptimes == last[places])))
+        found.append(rows.take(pa.array(at[uptimes == last[places]])))
         wanted = wanted.of(~np.isin(np.arange(len(wanted)), places))
     return Beside(pa.concat_tables(found), pa.concat_tables(astray))
 
@@ -95,7 +96,8 @@ def after(transaction: Transaction, stretch: Stretch, wanted: Wanted) -> Beside:
     for day in transaction.days("readings", after=stretch.last) if len(wanted) else ():
         if not len(wanted):
             break
-        rows, places = _rows_of(transaction, day, wanted)
+        rows, at, places = _rows_of(transaction, day, wanted)
+        rows = rows.take(pa.array(at))
         uptimes = integers(rows["uptime_microseconds"])
         is_later = uptimes > wanted.edge[places]
         is_outside = ~is_later & (integers(rows["at"]) > stretch.end)
@@ -141,23 +143,18 @@ def _reach(booted: Numbers, day: date) -> Mask:
     return booted < day_start(day) + 2 * MICROSECONDS_PER_DAY
 
 
-def _rows_of(transaction: Transaction, day: date, wanted: Wanted) -> tuple[pa.Table, Numbers]:
-    """The readings of wanted segments on a day that have a value, and of which each is; most days have none,
-    which a few columns tell. One without a value divides nothing, and what is looked for lies beyond it."""
+def _rows_of(transaction: Transaction, day: date, wanted: Wanted) -> tuple[pa.Table, Numbers, Numbers]:
+    """The readings of a day, which of them are of wanted segments and have a value, and of which segment each
+    of these is; most days have none, which a few columns tell. One without a value divides nothing, and what
+    is looked for lies beyond it."""
     few = transaction.read_day("readings", day, (*SEGMENT_COLUMNS, "energy_millijoules"))
-    segments = pc.unique(wanted.segments["segment"])
-    rows = few.filter(pc.is_in(few["segment"], segments))
-    if not (_with_value(rows, wanted) >= 0).any():
-        return _nothing(), np.zeros(0, np.int64)
-    rows = transaction.read_day("readings", day, READING_COLUMNS)
-    rows = rows.filter(pc.is_in(rows["segment"], segments))
-    places = _with_value(rows, wanted)
-    return rows.filter(pa.array(places >= 0)), places[places >= 0]
-
-
-def _with_value(rows: pa.Table, wanted: Wanted) -> Numbers:
-    """As `Wanted.places`, of the rows that have a value."""
-    return np.where(rows["energy_millijoules"].is_valid().to_numpy(), wanted.places(rows), -1)
+    is_one = pc.is_in(few["segment"], pc.unique(wanted.segments["segment"]))
+    at = np.flatnonzero(mask(pc.and_(is_one, few["energy_millijoules"].is_valid())))
+    places = wanted.places(few.take(pa.array(at)))
+    at, places = at[places >= 0], places[places >= 0]
+    if not len(at):
+        return _nothing(), at, places
+    return transaction.read_day("readings", day, READING_COLUMNS), at, places
 
 
 def _nothing() -> pa.Table:

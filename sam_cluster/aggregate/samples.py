@@ -64,7 +64,8 @@ def read_samples(shards: Sequence[tuple[InboxFile, Row]]) -> SampleBatch:
     batch = SampleBatch()
     read: list[tuple[Row, pa.Table]] = []
     by_node = sorted(shards, key=_node_of_shard)
-    for (file, shard), found in zip(by_node, answers(_opened, [file for file, _ in by_node]), strict=True):
+    opened = answers(inbox.begin, _opened, [file for file, _ in by_node])
+    for (file, shard), found in zip(by_node, opened, strict=True):
         if isinstance(found, pa.Table):
             read.append((shard, found))
         elif isinstance(found, ShardError):
@@ -84,10 +85,10 @@ def read_samples(shards: Sequence[tuple[InboxFile, Row]]) -> SampleBatch:
     return batch
 
 
-def _opened(file: InboxFile) -> pa.Table | ShardError | OSError:
+def _opened(begun: inbox.Begun) -> pa.Table | ShardError | OSError:
     """The samples of a file; or why there are none, as a value, for it is no matter of the others."""
     try:
-        return sample_rows(inbox.read(file), file.location)
+        return sample_rows(inbox.read(begun), begun.file.location)
     except (ShardError, OSError) as error:
         return error.with_traceback(None)
 

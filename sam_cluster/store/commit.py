@@ -35,7 +35,7 @@ from .index import (
 from .paths import StorePaths
 from .place import Step, answers, no_step, numbered
 from .posix import make_directories
-from .rows import by_day, day_start, in_order, in_order_by_day, without
+from .rows import by_day, day_start, days_of, identifying, in_order, in_order_by_day, without
 from .schemas import TABLES
 from .sweep import sweep
 from .tables import Snapshot, Where, place_of
@@ -87,16 +87,20 @@ class Transaction:
 
     def exchange(self, table: str, *, removed: pa.Table, added: pa.Table) -> None:
         """Take rows out, by the table's keys, and put others in, also in place of rows of their keys; their
-        days are written anew."""
-        out, put = by_day(table, removed), in_order_by_day(table, added)
+        days are written anew. Of the `removed` only the columns that are `identifying` are needed."""
+        out, put = by_day(table, removed.select(identifying(table))), days_of(table, added)
+        keys = added.select(identifying(table))
+        parts = [added]
         for day in {**out, **put}:
             rows = self.read_day(table, day)
-            if not len(rows):
-                self._stage(table, day, put.get(day, rows))
-                continue
-            for gone in (out.get(day), put.get(day)):
-                rows = rows if gone is None else without(table, rows, gone)
-            self.replace_day(table, day, pa.concat_tables([rows, put[day]]) if day in put else rows)
+            if len(rows) and day in out:
+                rows = without(table, rows, out[day])
+            if len(rows) and day in put:
+                parts.append(without(table, rows, keys.filter(pa.array(put[day]))))
+            elif day not in put:
+                self._stage(table, day, rows)  # in the order in which they were
+        for day, rows in in_order_by_day(table, pa.concat_tables(parts)).items():
+            self._stage(table, day, rows)
 
     def _stage(self, table: str, day: date | None, rows: pa.Table) -> None:
         schema = TABLES[table]

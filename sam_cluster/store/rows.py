@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from sam_cluster.core.cores import on_all_cores
 from sam_cluster.core.units import MICROSECONDS_PER_DAY, MICROSECONDS_PER_HOUR
 
-from .numbers import Numbers, integers, mask, numbers_across, order_of
+from .numbers import Mask, Numbers, integers, mask, numbers_across, order_of
 from .schemas import DAY_COLUMN, KEYS, TABLES, TELLING
 
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
@@ -78,13 +78,10 @@ def day_start(day: date) -> int:
 
 def by_day(table: str, rows: pa.Table) -> dict[date | None, pa.Table]:
     """The rows by the day they are filed under, days ascending; {None: rows} for a table without days."""
-    if table not in DAY_COLUMN:
-        return {None: rows} if len(rows) else {}
-    days = _days(table, rows)
-    found = np.unique(days).tolist()
+    found = days_of(table, rows)
     if len(found) == 1:
-        return {_day(found[0]): rows}
-    return {_day(day): rows.filter(pa.array(days == day)) for day in found}
+        return dict.fromkeys(found, rows)
+    return {day: rows.filter(pa.array(of_day)) for day, of_day in found.items()}
 
 
 def in_order_by_day(table: str, rows: pa.Table) -> dict[date | None, pa.Table]:
@@ -96,6 +93,20 @@ def in_order_by_day(table: str, rows: pa.Table) -> dict[date | None, pa.Table]:
     ordered, days = _taken(rows, order), days[order]
     edges = [0, *(np.flatnonzero(np.diff(days)) + 1).tolist(), len(days)]
     return {_day(int(days[begin])): ordered[begin:end] for begin, end in pairwise(edges) if begin < end}
+
+
+def days_of(table: str, rows: pa.Table) -> dict[date | None, Mask]:
+    """The days that rows are filed under, and which of them are; {None: all} for a table without days."""
+    if table not in DAY_COLUMN:
+        return {None: np.ones(len(rows), np.bool_)} if len(rows) else {}
+    days = _days(table, rows)
+    return {_day(day): days == day for day in np.unique(days).tolist()}
+
+
+def identifying(table: str) -> tuple[str, ...]:
+    """The columns that say which row of a table one is, and what day it is filed under."""
+    filed = (DAY_COLUMN[table], *DAY_FALLBACK) if table in DAY_COLUMN else ()
+    return tuple(name for name in TABLES[table].names if name in (*KEYS[table], *filed))
 
 
 def without(table: str, rows: pa.Table, gone: pa.Table) -> pa.Table:

@@ -4,7 +4,8 @@ Each line is taken in a process of its own, in rounds, imports excluded, file ca
 pyarrow read one footer after another. DuckDB and polars sum the samples of all shards, and DuckDB the energy
 that stands in their footers; none of them asks whether a shard is sound, who held a GPU, or writes anything.
 
-With `--alone` the others are left away, and what a shard costs is compared with what it costs among 20,000.
+With `--alone` the others are left away, and what a shard costs is compared with what it costs among 20,000;
+and with what it costs where the file cache has none of them.
 
 A store that `generate.py` filled stays as it is: what is folded is a copy of links.
 """
@@ -88,7 +89,7 @@ def timed(work: Callable[[], object]) -> dict[str, float]:
 def bare(store: Path) -> dict[str, float]:
     import pyarrow.parquet as pq
 
-    names = [str(path) for path in (store / "inbox").glob("*/*.parquet")]
+    names = [str(path) for path in shards_of(store)]
 
     def loop() -> None:
         for name in names:
@@ -98,7 +99,27 @@ def bare(store: Path) -> dict[str, float]:
     return timed(loop)
 
 
-def aggregate(store: Path) -> dict[str, float]:
+def shards_of(store: Path) -> list[Path]:
+    return list((store / "inbox").glob("*/*.parquet"))
+
+
+def warm(store: Path) -> dict[str, float]:
+    """As `folded`, with all shards in the file cache."""
+    for shard in shards_of(store):
+        shard.read_bytes()
+    return folded(store)
+
+
+def cold(store: Path) -> dict[str, float]:
+    """As `folded`, with no shard in the file cache."""
+    os.sync()  # what is not on the disk yet is not forgotten
+    for shard in shards_of(store):
+        with shard.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    return folded(store)
+
+
+def folded(store: Path) -> dict[str, float]:
     """Seconds to the committed tables of energy, and of the samples beside them; memory and files."""
     import dask.threaded  # noqa: F401  # imports are excluded
     import pandas  # noqa: F401
@@ -148,7 +169,8 @@ def polars_samples(store: Path) -> dict[str, float]:
 
 MEASURES: dict[str, Callable[[Path], dict[str, float]]] = {
     "bare": bare,
-    "aggregate": aggregate,
+    "aggregate": warm,
+    "aggregate_cold": cold,
     "duckdb_samples": duckdb_samples,
     "duckdb_footers": duckdb_footers,
     "polars_samples": polars_samples,
@@ -227,25 +249,35 @@ def growth(store: Path, work: Path) -> list[str]:
     """What a shard of a filled store costs beside one of 20,000, as lines of Markdown."""
     few = work / "few"
     generate(few, Size(shards=SHARDS, samples=SAMPLES, gpus=GPUS, seed=1))
-    lines = [
-        "| shards | energy, s | µs a shard | samples, s | µs a shard | CPU s | MB | files |",
-        "|---:|---:|---:|---:|---:|---:|---:|---:|",
-    ]
-    few_each = [taken("aggregate", linked(few, work / f"few-{number}")) for number in range(ROUNDS_OF_FEW)]
+
+    def take(number: int) -> tuple[Any, Any]:
+        copies = [linked(few, work / f"{name}-{number}") for name in ("warm", "cold")]
+        return taken("aggregate", copies[0]), taken("aggregate_cold", copies[1])
+
+    before = [take(number) for number in range(ROUNDS_OF_FEW)]
     many = taken("aggregate", linked(store, work / "many"))
-    few_each += [taken("aggregate", linked(few, work / f"again-{number}")) for number in range(ROUNDS_OF_FEW)]
-    few_each.sort(key=itemgetter("energy"))
-    for took in (few_each[len(few_each) // 2], many):
-        shards, energy, samples = took["shards"], took["energy"], took["samples"]
-        a_shard = [seconds / shards * 1e6 for seconds in (energy, samples)]
-        lines.append(
-            f"| {shards:,} | {energy:.1f} | {a_shard[0]:.0f} | {samples:.0f} | {a_shard[1]:.0f} | "
-            f"{took['cpu']:.0f} | {took['megabytes']:.0f} | {took['files']:,} |"
-        )
+    after = [take(number) for number in range(ROUNDS_OF_FEW, 2 * ROUNDS_OF_FEW)]
+    few_each, unread = (sorted(each, key=itemgetter("energy")) for each in zip(*before, *after, strict=True))
+    lines = {
+        f"{SHARDS:,}": few_each[len(few_each) // 2],
+        f"{many['shards']:,}": many,
+        f"{SHARDS:,}, not in the file cache": unread[len(unread) // 2],
+    }
     ratios = [many["energy"] / many["shards"] / (took["energy"] / took["shards"]) for took in few_each]
     ratio = f"{median(ratios):.2f} times as long to its energy ({min(ratios):.2f} to {max(ratios):.2f})"
     times = f"the few were folded {len(few_each)} times, half of them after the many"
-    return [*lines, "", f"A shard of the many takes {ratio}: {times}."]
+    return [
+        "| shards | energy, s | µs a shard | samples, s | µs a shard | CPU s | MB | files |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+        *(
+            f"| {name} | {took['energy']:.1f} | {took['energy'] / took['shards'] * 1e6:.0f} | "
+            f"{took['samples']:.0f} | {took['samples'] / took['shards'] * 1e6:.0f} | "
+            f"{took['cpu']:.0f} | {took['megabytes']:.0f} | {took['files']:,} |"
+            for name, took in lines.items()
+        ),
+        "",
+        f"A shard of the many takes {ratio}: {times}. But for the last line all shards were read once before.",
+    ]
 
 
 def measured(shards: int = SHARDS, store: Path | None = None, *, alone: bool = False) -> list[str]:

@@ -24,7 +24,7 @@ from sam_cluster.aggregate.fold import Batch, read_batch
 from sam_cluster.aggregate.inbox import InboxFile
 from sam_cluster.aggregate.samples import read_samples
 from sam_cluster.aggregate.spread import workers
-from sam_cluster.aggregate.spread.waiting import FIRST, MOST_THREADS, answers, threads_for
+from sam_cluster.aggregate.spread.waiting import AHEAD, FIRST, MOST_THREADS, answers, threads_for
 from sam_cluster.aggregate.spread.wiring import (
     FIRST_BATCHES,
     SHARDS_IN_A_TASK,
@@ -299,7 +299,7 @@ def test_where_the_store_lets_threads_wait_there_are_many() -> None:
     batches, items, finished = Waiting(), Waiting(), list[int]()
     answered = LocalExecutor().map(batches.batch, range(1000), finished.append)
     assert [item for answer in answered for item in answer] == list(range(1000))
-    assert answers(items.item, range(200)) == list(range(200))
+    assert answers(int, items.item, range(200)) == list(range(200))
     assert batches.most > 4 * CORES
     assert items.most > 4
     assert finished[-1] == 1000
@@ -307,11 +307,27 @@ def test_where_the_store_lets_threads_wait_there_are_many() -> None:
 
 
 def test_where_nothing_waits_there_are_no_more_threads_than_were() -> None:
-    assert set(answers(lambda _: threading.get_ident(), range(100))) == {threading.get_ident()}
+    assert set(answers(int, lambda _: threading.get_ident(), range(100))) == {threading.get_ident()}
+
+
+@given(st.integers(0, 3 * AHEAD))
+def test_some_are_begun_before_the_first_is_finished_and_no_more_than_so_many(count: int) -> None:
+    begun, finished, open_at_once = list[int](), list[int](), [0]
+
+    def begin(item: int) -> int:
+        begun.append(item)
+        open_at_once.append(len(begun) - len(finished))
+        return item
+
+    assert answers(begin, lambda item: finished.append(item) or -item, range(count)) == [
+        -item for item in range(count)
+    ]
+    assert begun == finished == list(range(count))
+    assert max(open_at_once) == min(AHEAD + 1, max(count - FIRST, min(count, 1)))
 
 
 def test_several_batches_begin_at_the_same_time_whatever_each_file_waits() -> None:
     together = threading.Barrier(2)  # broken after so many seconds, where one batch keeps the other waiting
     with ThreadPoolExecutor(2) as pool:
-        found = pool.map(lambda batch: answers(lambda _: together.wait(20), batch), [range(FIRST)] * 2)
+        found = pool.map(lambda batch: answers(int, lambda _: together.wait(20), batch), [range(FIRST)] * 2)
         assert [sorted(each) for each in zip(*found, strict=True)] == [[0, 1]] * FIRST

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sam_cluster.aggregate.arrivals import SECONDS_PER_DAY, look
+from sam_cluster.aggregate.fold import read_batch
 from sam_cluster.aggregate.inbox import LARGEST_SHARD_BYTES, InboxFile
 from sam_cluster.core.model import Boundary, RunKey, Shard
 from sam_cluster.store.commit import prepare
@@ -115,6 +116,26 @@ def test_a_file_larger_than_any_shard_is_moved_aside_unread(paths) -> None:
     assert run_aggregate(paths).quarantined == 1
     assert "no shard is so large" in in_quarantine(paths)["gpu00.77.0-1.0.parquet"]
     assert len(rows(paths, "jobs")) == 2
+
+
+def test_what_was_opened_is_closed_whatever_it_is(paths) -> None:
+    put_all(paths)
+    directory = paths.inbox / "gpu00"
+    (directory / "70.0-1.0.parquet").symlink_to("/etc/hostname")
+    os.mkfifo(directory / "71.0-1.0.parquet")
+    (directory / "72.0-1.0.parquet").mkdir()
+    (directory / "73.0-1.0.parquet").write_bytes(b"torn")
+    with (directory / "74.0-1.0.parquet").open("wb") as file:
+        file.truncate(LARGEST_SHARD_BYTES + 1)
+    names = sorted(os.listdir(directory))
+    files = [InboxFile("gpu00", name, str(directory)) for name in [*names, "75.0-1.0.parquet"]]
+    opened = len(os.listdir("/proc/self/fd"))
+    batch = read_batch(files)
+    assert len(os.listdir("/proc/self/fd")) == opened
+    assert [path.name for path in batch.missing] == ["75.0-1.0.parquet"]
+    assert len(batch.unread) == 3
+    assert len(batch.rejected) == 2
+    assert len(batch.files) == len(names) - 5 > 0
 
 
 @pytest.fixture

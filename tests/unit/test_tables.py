@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -15,12 +16,13 @@ from hypothesis import strategies as st
 from sam_cluster.core.errors import StoreError
 from sam_cluster.store.commit import prepare
 from sam_cluster.store.paths import StorePaths
-from sam_cluster.store.rows import day_of, from_rows, only
+from sam_cluster.store.rows import day_of, from_rows, identifying, only, to_rows
 from sam_cluster.store.schemas import DAY_COLUMN, KEYS, TABLES, since, version
 from sam_cluster.store.tables import Tables
 from tests.digests import rows_digest
 from tests.small_store import NOW, add, begin, ids, job
 from tests.strategies import DAY, EPOCH, HOUR
+from tests.unit.test_numbers import JOBS, jobs
 
 
 @pytest.fixture
@@ -162,6 +164,32 @@ def test_what_is_staged_is_read_as_if_it_were_committed(paths) -> None:
     assert list(transaction.days("jobs", after=days[0])) == days[1:]
     transaction.commit()
     assert ids(Tables(paths).snapshot().read("jobs")) == [2, 7]
+
+
+@given(st.lists(st.tuples(JOBS, JOBS), max_size=4))
+@settings(max_examples=60, deadline=None)
+def test_rows_are_exchanged_by_their_keys_day_by_day_and_each_day_is_in_order(
+    tmp_path_factory: pytest.TempPathFactory, changes
+) -> None:
+    paths = StorePaths(tmp_path_factory.mktemp("store"))
+    prepare(paths)
+    transaction, expected = begin(paths), dict[date, dict[tuple, dict]]()
+    for lost, found in changes:
+        removed, added = jobs(lost), jobs(found)
+        transaction.exchange("jobs", removed=removed.select(identifying("jobs")), added=added)
+        for gone in to_rows(removed):
+            expected.get(day_of(gone["ended_at"]), {}).pop(key_of(gone), None)
+        for come in to_rows(added):
+            expected.setdefault(day_of(come["ended_at"]), {})[key_of(come)] = come
+    for day, rows in expected.items():
+        of_day = transaction.read_day("jobs", day)
+        assert to_rows(of_day) == [rows[key] for key in sorted(rows)]
+        assert all(column.num_chunks < 2 for column in of_day.columns)
+    assert transaction.commit().read("jobs").num_rows == sum(map(len, expected.values()))
+
+
+def key_of(row: dict) -> tuple:
+    return tuple(row[name] for name in KEYS["jobs"])
 
 
 def test_plain_tools_read_the_files(paths) -> None:
