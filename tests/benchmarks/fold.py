@@ -266,6 +266,7 @@ def growth(store: Path, work: Path) -> list[str]:
     ratios = [many["energy"] / many["shards"] / (took["energy"] / took["shards"]) for took in few_each]
     ratio = f"{median(ratios):.2f} times as long to its energy ({min(ratios):.2f} to {max(ratios):.2f})"
     times = f"the few were folded {len(few_each)} times, half of them after the many"
+    read = "But for the last line all shards were read once before"
     return [
         "| shards | energy, s | µs a shard | samples, s | µs a shard | CPU s | MB | files |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
@@ -276,7 +277,7 @@ def growth(store: Path, work: Path) -> list[str]:
             for name, took in lines.items()
         ),
         "",
-        f"A shard of the many takes {ratio}: {times}. But for the last line all shards were read once before.",
+        f"A shard of the many takes {ratio}: {times}. {read}.",
     ]
 
 
